@@ -1,0 +1,42 @@
+use bytes::Bytes;
+use http::Response;
+
+use super::plain_text::sentence;
+use super::{Respond, with_content_type};
+use crate::rejection::Rejection;
+
+/// Answers with problem details as `application/problem+json` (RFC 9457).
+///
+/// `type` is `about:blank`, so `title` is the status' own phrase (§4.2.1); for a `405` the
+/// extension member `allow` repeats the `Allow` field for clients that cannot read it, such as
+/// scripts of another origin.
+///
+/// ```json
+/// {"type":"about:blank","title":"Method Not Allowed","status":405,"detail":"The method DELETE is not allowed here.","allow":["GET","HEAD","POST"]}
+/// ```
+///
+/// ```json
+/// {"type":"about:blank","title":"Not Implemented","status":501,"detail":"This server does not implement the method FOO."}
+/// ```
+///
+/// Of the method at most 64 bytes are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ProblemDetails;
+
+impl<B: From<Bytes>> Respond<B> for ProblemDetails {
+    fn respond(&self, rejection: &Rejection<'_>) -> Response<B> {
+        let status = rejection.status();
+        let title = status.canonical_reason().unwrap_or_default();
+        let detail = sentence(rejection);
+        let allow = rejection.allow().map_or_else(String::new, |allow| {
+            let names = allow.to_string().replace(", ", r#"",""#);
+            format!(r#","allow":["{names}"]"#)
+        });
+        // Nothing here needs escaping: a token has no character that JSON escapes.
+        let json = format!(
+            r#"{{"type":"about:blank","title":"{title}","status":{},"detail":"{detail}"{allow}}}"#,
+            status.as_u16(),
+        );
+        with_content_type(json, "application/problem+json")
+    }
+}

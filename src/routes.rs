@@ -1,0 +1,72 @@
+//! Path patterns and the rule of each.
+
+use std::fmt;
+
+use matchit::{InsertError, Router};
+
+use crate::policy::{Allow, PolicyError};
+
+/// Path rules, looked up by the path of a request.
+#[derive(Clone, Default)]
+pub(crate) struct Routes {
+    router: Router<Allow>,
+    /// Every pattern and its rule, in the order of insertion.
+    rules: Vec<(String, Allow)>,
+}
+
+impl Routes {
+    pub(crate) fn insert(&mut self, pattern: &str, rule: Allow) -> Result<(), PolicyError> {
+        let invalid = |reason: String| PolicyError::InvalidPattern {
+            pattern: pattern.to_owned(),
+            reason,
+        };
+        if !pattern.starts_with('/') {
+            return Err(invalid("it does not begin with `/`".to_owned()));
+        }
+        match self.router.insert(pattern, rule.clone()) {
+            Ok(()) => {
+                self.rules.push((pattern.to_owned(), rule));
+                Ok(())
+            }
+            Err(InsertError::Conflict { with }) => Err(PolicyError::ConflictingPattern {
+                pattern: pattern.to_owned(),
+                existing: self.conflicting(pattern).map_or(with, str::to_owned),
+            }),
+            Err(error) => Err(invalid(error.to_string())),
+        }
+    }
+
+    /// The first pattern that does not go together with `pattern`, as it was written: `matchit`
+    /// puts the one that it reports together from its tree, which can differ.
+    fn conflicting(&self, pattern: &str) -> Option<&str> {
+        let patterns = self.rules.iter().map(|(existing, _)| existing.as_str());
+        patterns.into_iter().find(|existing| {
+            let mut pair = Router::new();
+            pair.insert(*existing, ()).is_ok() && pair.insert(pattern, ()).is_err()
+        })
+    }
+
+    /// The rule of the most specific pattern that matches `path`.
+    ///
+    /// Without rules nothing is looked up. `*`, and the empty path of a request in authority form,
+    /// match no pattern, since every pattern begins with `/`.
+    #[inline]
+    pub(crate) fn rule_for(&self, path: &str) -> Option<&Allow> {
+        if self.rules.is_empty() {
+            return None;
+        }
+        self.router.at(path).ok().map(|found| found.value)
+    }
+
+    pub(crate) fn rules(&self) -> impl Iterator<Item = &Allow> {
+        self.rules.iter().map(|(_, rule)| rule)
+    }
+}
+
+/// The patterns and what they allow, such as `{"/": [GET, HEAD, POST]}`.
+impl fmt::Debug for Routes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rules = self.rules.iter().map(|(pattern, rule)| (pattern, rule));
+        f.debug_map().entries(rules).finish()
+    }
+}

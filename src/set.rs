@@ -1,0 +1,486 @@
+//! [`MethodSet`]: a set of methods in one canonical order, and the sets that RFCs define.
+
+use std::borrow::Borrow;
+use std::collections::HashSet;
+use std::fmt;
+use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::ops::{BitAnd, BitOr, Sub};
+use std::str::FromStr;
+
+use http::Method;
+
+use crate::registered::{self, Id};
+
+/// A set of request methods.
+///
+/// Methods are compared as RFC 9110 §9.1 says: case-sensitively, byte for byte.
+///
+/// # Order
+///
+/// Iteration, [`Display`](fmt::Display) and [`Debug`] give the methods in one canonical order,
+/// whatever order they came in: `GET`, `HEAD`, `POST`, `PUT`, `PATCH`, `DELETE`, `OPTIONS`,
+/// `TRACE`, `CONNECT`, `QUERY`, then the other methods registered with IANA alphabetically, then
+/// the rest alphabetically.
+///
+/// # Cost
+///
+/// [`contains`](Self::contains) never allocates. For a method registered with IANA it is a bit test, after
+/// at most one name comparison; for any other it is one hash look-up, whose cost grows neither with
+/// the size of the set nor with the length of an over-long name. Iterating and rendering sort the
+/// methods that are not registered: they are made for configuration time.
+///
+/// # Example
+///
+/// ```
+/// use http::Method;
+/// use tower_method_policy::MethodSet;
+///
+/// let set = MethodSet::WEBDAV | MethodSet::from([Method::PUT, Method::GET]);
+/// assert!(set.contains(&Method::PUT));
+/// assert_eq!(set.to_string(), "GET, PUT, COPY, LOCK, MKCOL, MOVE, PROPFIND, PROPPATCH, UNLOCK");
+///
+/// let parsed: MethodSet = "PURGE , GET,, GET".parse()?;
+/// assert_eq!(parsed.to_string(), "GET, PURGE");
+/// # Ok::<_, tower_method_policy::ParseMethodSetError>(())
+/// ```
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct MethodSet {
+    /// Bit `n` stands for the entry `n` of the registry's table.
+    registered: u64,
+    /// Every other method.
+    others: HashSet<Other, BuildHasherDefault<Fnv1a>>,
+    /// The length of the longest name in `others`: nothing longer is hashed.
+    longest: usize,
+}
+
+const RFC9110: u64 = Id::bits(&[
+    Id::GET,
+    Id::HEAD,
+    Id::POST,
+    Id::PUT,
+    Id::DELETE,
+    Id::OPTIONS,
+    Id::TRACE,
+    Id::CONNECT,
+]);
+
+/// The named sets.
+impl MethodSet {
+    /// The methods that RFC 9110 §9.3 defines: `GET`, `HEAD`, `POST`, `PUT`, `DELETE`, `OPTIONS`,
+    /// `TRACE` and `CONNECT`.
+    pub const RFC9110: Self = Self::from_bits(RFC9110);
+
+    /// [`RFC9110`](Self::RFC9110), `PATCH` (RFC 5789) and `QUERY` (RFC 10008): what a policy recognises by
+    /// default, and what OpenTelemetry's semantic conventions list as known methods.
+    pub const STANDARD: Self = Self::from_bits(RFC9110 | Id::PATCH.bit() | Id::QUERY.bit());
+
+    /// The registered methods that are safe (RFC 9110 §9.2.1), by the registry's own column.
+    pub const SAFE: Self = Self::from_bits(registered::SAFE);
+
+    /// The registered methods that are idempotent (RFC 9110 §9.2.2), by the registry's own column.
+    pub const IDEMPOTENT: Self = Self::from_bits(registered::IDEMPOTENT);
+
+    /// The methods that RFC 4918 (WebDAV) §9 defines: `COPY`, `LOCK`, `MKCOL`, `MOVE`, `PROPFIND`,
+    /// `PROPPATCH` and `UNLOCK`.
+    ///
+    /// A WebDAV server implements `PUT`, `DELETE` and `OPTIONS` beside them.
+    pub const WEBDAV: Self = Self::of(&[
+        Id::COPY,
+        Id::LOCK,
+        Id::MKCOL,
+        Id::MOVE,
+        Id::PROPFIND,
+        Id::PROPPATCH,
+        Id::UNLOCK,
+    ]);
+
+    /// The methods that RFC 3253 (versioning extensions to WebDAV) defines: `BASELINE-CONTROL`,
+    /// `CHECKIN`, `CHECKOUT`, `LABEL`, `MERGE`, `MKACTIVITY`, `MKWORKSPACE`, `REPORT`,
+    /// `UNCHECKOUT`, `UPDATE` and `VERSION-CONTROL`.
+    pub const WEBDAV_VERSIONING: Self = Self::of(&[
+        Id::BASELINE_CONTROL,
+        Id::CHECKIN,
+        Id::CHECKOUT,
+        Id::LABEL,
+        Id::MERGE,
+        Id::MKACTIVITY,
+        Id::MKWORKSPACE,
+        Id::REPORT,
+        Id::UNCHECKOUT,
+        Id::UPDATE,
+        Id::VERSION_CONTROL,
+    ]);
+
+    /// The method that RFC 3648 (ordered collections) §7 defines: `ORDERPATCH`.
+    pub const WEBDAV_ORDERED: Self = Self::of(&[Id::ORDERPATCH]);
+
+    /// The method that RFC 3744 (access control) §8.1 defines: `ACL`.
+    pub const WEBDAV_ACL: Self = Self::of(&[Id::ACL]);
+
+    /// The methods that RFC 4437 (redirect references) §6 and §7 defines: `MKREDIRECTREF` and
+    /// `UPDATEREDIRECTREF`.
+    pub const WEBDAV_REDIRECT: Self = Self::of(&[Id::MKREDIRECTREF, Id::UPDATEREDIRECTREF]);
+
+    /// The method that RFC 4791 (CalDAV) §5.3.1 defines: `MKCALENDAR`.
+    ///
+    /// A CalDAV server implements [`WEBDAV`](Self::WEBDAV), `ACL` and `REPORT` beside it.
+    pub const CALDAV: Self = Self::of(&[Id::MKCALENDAR]);
+
+    /// The method that RFC 5323 (WebDAV search) §2 defines: `SEARCH`.
+    pub const WEBDAV_SEARCH: Self = Self::of(&[Id::SEARCH]);
+
+    /// The methods that RFC 5842 (binding extensions) §4 to §6 defines: `BIND`, `UNBIND` and
+    /// `REBIND`.
+    pub const WEBDAV_BIND: Self = Self::of(&[Id::BIND, Id::UNBIND, Id::REBIND]);
+
+    /// Every method in the IANA registry but the two reserved names, `PRI` and `*`.
+    pub const REGISTERED: Self = Self::from_bits(registered::REGISTERED);
+}
+
+impl MethodSet {
+    /// The empty set.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self::from_bits(0)
+    }
+
+    const fn from_bits(registered: u64) -> Self {
+        Self {
+            registered,
+            others: HashSet::with_hasher(BuildHasherDefault::new()),
+            longest: 0,
+        }
+    }
+
+    pub(crate) const fn of(ids: &[Id]) -> Self {
+        Self::from_bits(Id::bits(ids))
+    }
+
+    /// Whether the set holds `method`.
+    ///
+    /// See [Cost](Self#cost): a bit test for registered methods, one hash look-up for others, no
+    /// allocation.
+    #[inline]
+    #[must_use]
+    pub fn contains(&self, method: &Method) -> bool {
+        match registered::position(method) {
+            Some(bit) => self.registered >> bit & 1 != 0,
+            None => self.contains_other(method.as_str()),
+        }
+    }
+
+    fn contains_other(&self, name: &str) -> bool {
+        name.len() <= self.longest && self.others.contains(name)
+    }
+
+    /// Adds `method`; returns whether it was new.
+    pub fn insert(&mut self, method: Method) -> bool {
+        match registered::position(&method) {
+            Some(bit) => {
+                let new = self.registered >> bit & 1 == 0;
+                self.registered |= 1 << bit;
+                new
+            }
+            None => {
+                self.longest = self.longest.max(method.as_str().len());
+                self.others.insert(Other(method))
+            }
+        }
+    }
+
+    /// How many methods the set holds.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.registered.count_ones() as usize + self.others.len()
+    }
+
+    /// Whether the set holds no method.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether every method of this set is in `other`.
+    #[must_use]
+    pub fn is_subset(&self, other: &Self) -> bool {
+        self.registered & !other.registered == 0 && self.others.is_subset(&other.others)
+    }
+
+    /// Whether every method of `other` is in this set.
+    #[must_use]
+    pub fn is_superset(&self, other: &Self) -> bool {
+        other.is_subset(self)
+    }
+
+    /// Whether no method is in both sets.
+    #[must_use]
+    pub fn is_disjoint(&self, other: &Self) -> bool {
+        self.registered & other.registered == 0 && self.others.is_disjoint(&other.others)
+    }
+
+    /// The methods in canonical [order](Self#order).
+    #[must_use]
+    pub fn iter(&self) -> std::vec::IntoIter<&Method> {
+        let registered = registered::methods()
+            .iter()
+            .enumerate()
+            .filter(|(bit, _)| self.registered >> bit & 1 != 0)
+            .map(|(_, method)| method);
+        let mut methods: Vec<_> = registered.collect();
+        let others_from = methods.len();
+        methods.extend(self.others.iter().map(|other| &other.0));
+        methods[others_from..].sort_unstable_by_key(|method| method.as_str());
+        methods.into_iter()
+    }
+
+    /// A reserved name in the set, if it holds one.
+    pub(crate) fn reserved(&self) -> Option<Method> {
+        let reserved = Self::from_bits(self.registered & registered::RESERVED);
+        reserved.into_iter().next()
+    }
+
+    /// Keeps of the methods that are not registered those for which `keep` says so.
+    fn retain_others(&mut self, keep: impl Fn(&Other) -> bool) {
+        self.others.retain(|other| keep(other));
+        let lengths = self.others.iter().map(|other| other.0.as_str().len());
+        self.longest = lengths.max().unwrap_or(0);
+    }
+}
+
+impl<'a> IntoIterator for &'a MethodSet {
+    type Item = &'a Method;
+    type IntoIter = std::vec::IntoIter<&'a Method>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl IntoIterator for MethodSet {
+    type Item = Method;
+    type IntoIter = std::vec::IntoIter<Method>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        let methods: Vec<_> = self.iter().cloned().collect();
+        methods.into_iter()
+    }
+}
+
+impl Extend<Method> for MethodSet {
+    fn extend<I: IntoIterator<Item = Method>>(&mut self, methods: I) {
+        for method in methods {
+            self.insert(method);
+        }
+    }
+}
+
+impl<'a> Extend<&'a Method> for MethodSet {
+    fn extend<I: IntoIterator<Item = &'a Method>>(&mut self, methods: I) {
+        self.extend(methods.into_iter().cloned());
+    }
+}
+
+impl<M> FromIterator<M> for MethodSet
+where
+    Self: Extend<M>,
+{
+    fn from_iter<I: IntoIterator<Item = M>>(methods: I) -> Self {
+        let mut set = Self::new();
+        set.extend(methods);
+        set
+    }
+}
+
+impl From<Method> for MethodSet {
+    fn from(method: Method) -> Self {
+        Self::from_iter([method])
+    }
+}
+
+impl<const N: usize> From<[Method; N]> for MethodSet {
+    fn from(methods: [Method; N]) -> Self {
+        Self::from_iter(methods)
+    }
+}
+
+/// Union.
+impl BitOr for MethodSet {
+    type Output = Self;
+
+    fn bitor(mut self, other: Self) -> Self {
+        self.registered |= other.registered;
+        self.longest = self.longest.max(other.longest);
+        self.others.extend(other.others);
+        self
+    }
+}
+
+/// Intersection.
+impl BitAnd for MethodSet {
+    type Output = Self;
+
+    fn bitand(mut self, other: Self) -> Self {
+        self.registered &= other.registered;
+        self.retain_others(|method| other.others.contains(method));
+        self
+    }
+}
+
+/// Difference.
+impl Sub for MethodSet {
+    type Output = Self;
+
+    fn sub(mut self, other: Self) -> Self {
+        self.registered &= !other.registered;
+        self.retain_others(|method| !other.others.contains(method));
+        self
+    }
+}
+
+impl BitOr for &MethodSet {
+    type Output = MethodSet;
+
+    fn bitor(self, other: Self) -> MethodSet {
+        self.clone() | other.clone()
+    }
+}
+
+impl BitAnd for &MethodSet {
+    type Output = MethodSet;
+
+    fn bitand(self, other: Self) -> MethodSet {
+        self.clone() & other.clone()
+    }
+}
+
+impl Sub for &MethodSet {
+    type Output = MethodSet;
+
+    fn sub(self, other: Self) -> MethodSet {
+        self.clone() - other.clone()
+    }
+}
+
+impl Hash for MethodSet {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.len().hash(state);
+        for method in self {
+            method.hash(state);
+        }
+    }
+}
+
+/// The methods as a list, such as `[GET, HEAD]`.
+impl fmt::Debug for MethodSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self).finish()
+    }
+}
+
+/// The methods as the value of an `Allow` field, such as `GET, HEAD` (RFC 9110 §10.2.1).
+impl fmt::Display for MethodSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, method) in self.iter().enumerate() {
+            if at > 0 {
+                f.write_str(", ")?;
+            }
+            f.write_str(method.as_str())?;
+        }
+        Ok(())
+    }
+}
+
+/// Parses the value of a field that lists methods, such as `Allow` (`#method`, RFC 9110 §5.6.1).
+///
+/// Elements are separated by commas with optional spaces and tabs around them. Empty elements are
+/// ignored, as §5.6.1.2 requires of a recipient, duplicates are merged, and a value without any
+/// element is the empty set.
+impl FromStr for MethodSet {
+    type Err = ParseMethodSetError;
+
+    fn from_str(list: &str) -> Result<Self, Self::Err> {
+        let mut set = Self::new();
+        let mut position = 0;
+        for element in list.split(',') {
+            let token = element.trim_matches([' ', '\t']);
+            if !token.is_empty() {
+                set.insert(Method::from_bytes(token.as_bytes()).map_err(|_| {
+                    let leading = element.len() - element.trim_start_matches([' ', '\t']).len();
+                    ParseMethodSetError::InvalidToken {
+                        token: token.to_owned(),
+                        position: position + leading,
+                    }
+                })?);
+            }
+            position += element.len() + 1;
+        }
+        Ok(set)
+    }
+}
+
+/// Why a list of methods was not understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ParseMethodSetError {
+    /// An element of the list is not a token (RFC 9110 §5.6.2), so it names no method.
+    #[non_exhaustive]
+    InvalidToken {
+        /// The element, without the white space around it.
+        token: String,
+        /// Where it starts in the list, in bytes from 0.
+        position: usize,
+    },
+}
+
+impl fmt::Display for ParseMethodSetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InvalidToken { token, position } => {
+                write!(f, "{token:?} at byte {position} is not a method name")
+            }
+        }
+    }
+}
+
+impl std::error::Error for ParseMethodSetError {}
+
+/// A method that is not registered, hashed by its name alone.
+#[derive(Clone, PartialEq, Eq)]
+struct Other(Method);
+
+impl Hash for Other {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.as_str().hash(state);
+    }
+}
+
+impl Borrow<str> for Other {
+    fn borrow(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+/// The 64-bit FNV-1a hash.
+///
+/// Names are short, and which of them are stored is the configuration's choice, not a client's: a
+/// client cannot make entries collide, so a keyed hash would cost every request and protect
+/// nothing.
+struct Fnv1a(u64);
+
+impl Default for Fnv1a {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hasher for Fnv1a {
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
