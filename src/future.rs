@@ -3,50 +3,70 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use http::Response;
+use http::header::CONNECTION;
+use http::{HeaderValue, Response};
+use http_body::Body;
 use pin_project_lite::pin_project;
 
+use crate::drain::Drain;
+
 pin_project! {
-    /// The future of [`MethodPolicy`](crate::MethodPolicy): the inner service's, or a refusal.
+    /// The future of [`MethodPolicy`](crate::MethodPolicy): the inner service's, or the policy's
+    /// own answer, which waits until the request's body is out of the way.
     ///
     /// # Panics
     ///
-    /// Polled again after a refusal was returned, it panics.
-    pub struct ResponseFuture<F, B> {
+    /// Polled again after the policy's own answer was returned, it panics.
+    pub struct ResponseFuture<F, ReqBody, ResBody> {
         #[pin]
-        kind: Kind<F, B>,
+        kind: Kind<F, ReqBody, ResBody>,
     }
 }
 
 pin_project! {
     #[project = KindProjection]
-    enum Kind<F, B> {
-        Forward { #[pin] future: F },
-        Refused { response: Option<Response<B>> },
+    enum Kind<F, ReqBody, ResBody> {
+        Forward {
+            #[pin]
+            future: F,
+        },
+        Answer {
+            response: Option<Response<ResBody>>,
+            #[pin]
+            drain: Drain<ReqBody>,
+            is_http1: bool,
+        },
     }
 }
 
-impl<F, B> ResponseFuture<F, B> {
+impl<F, ReqBody: Body, ResBody> ResponseFuture<F, ReqBody, ResBody> {
     pub(crate) fn forward(future: F) -> Self {
         Self {
             kind: Kind::Forward { future },
         }
     }
 
-    pub(crate) fn refused(response: Response<B>) -> Self {
+    pub(crate) fn answer(
+        response: Response<ResBody>,
+        drain: Drain<ReqBody>,
+        is_http1: bool,
+    ) -> Self {
         Self {
-            kind: Kind::Refused {
+            kind: Kind::Answer {
                 response: Some(response),
+                drain,
+                is_http1,
             },
         }
     }
 }
 
-impl<F, B, E> Future for ResponseFuture<F, B>
+impl<F, ReqBody, ResBody, E> Future for ResponseFuture<F, ReqBody, ResBody>
 where
-    F: Future<Output = Result<Response<B>, E>>,
+    F: Future<Output = Result<Response<ResBody>, E>>,
+    ReqBody: Body,
 {
     type Output = F::Output;
 
@@ -54,21 +74,33 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().kind.project() {
             KindProjection::Forward { future } => future.poll(cx),
-            KindProjection::Refused { response } => {
-                Poll::Ready(Ok(response.take().expect("polled after completion")))
+            KindProjection::Answer {
+                response,
+                drain,
+                is_http1,
+            } => {
+                let finished = ready!(drain.poll_finished(cx));
+                let mut response = response.take().expect("polled after completion");
+                if !finished && *is_http1 {
+                    // Announced, so that the client expects the close (RFC 9112 §9.6); from HTTP/2
+                    // on the field is forbidden and not needed (RFC 9113 §8.2.2).
+                    let close = HeaderValue::from_static("close");
+                    response.headers_mut().append(CONNECTION, close);
+                }
+                Poll::Ready(Ok(response))
             }
         }
     }
 }
 
-impl<F, B> fmt::Debug for ResponseFuture<F, B> {
+impl<F, ReqBody, ResBody> fmt::Debug for ResponseFuture<F, ReqBody, ResBody> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = match self.kind {
+        let kind = match self.kind {
             Kind::Forward { .. } => "Forward",
-            Kind::Refused { .. } => "Refused",
+            Kind::Answer { .. } => "Answer",
         };
-        f.debug_tuple("ResponseFuture")
-            .field(&format_args!("{state}"))
-            .finish()
+        f.debug_struct("ResponseFuture")
+            .field("kind", &format_args!("{kind}"))
+            .finish_non_exhaustive()
     }
 }

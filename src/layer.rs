@@ -4,11 +4,13 @@ use std::any::type_name;
 use std::fmt;
 use std::sync::Arc;
 
-use http::header::{ALLOW, CACHE_CONTROL, RETRY_AFTER};
-use http::{HeaderMap, HeaderValue, Response, request};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, Request, Response, request};
 use tower_layer::Layer;
 
-use crate::policy::Policy;
+use crate::drain::DrainLimits;
+use crate::options::OptionsAnswers;
+use crate::policy::{Allow, Decision, Policy};
 use crate::rejection::{Reason, Rejected, Rejection};
 use crate::respond::{EmptyBody, Respond};
 use crate::retry_after::RetryAfter;
@@ -47,13 +49,15 @@ pub(crate) struct Shared {
     retry_after: Option<RetryAfter>,
     cache_control: Option<HeaderValue>,
     observers: Vec<Observer>,
+    options: Option<OptionsAnswers>,
+    pub(crate) drain: DrainLimits,
 }
 
 type Observer = Arc<dyn Fn(&Rejection<'_>) + Send + Sync>;
 
 /// The layer of [`Policy::new`]: a screen that answers `501` to methods outside of
-/// [`MethodSet::STANDARD`](crate::MethodSet::STANDARD), `405` to `CONNECT` and `TRACE`, and leaves everything else to the
-/// inner service.
+/// [`MethodSet::STANDARD`](crate::MethodSet::STANDARD), `405` to `CONNECT` and `TRACE`, and leaves
+/// everything else to the inner service.
 impl Default for MethodPolicyLayer {
     fn default() -> Self {
         Self::new(Policy::new())
@@ -69,6 +73,8 @@ impl MethodPolicyLayer {
                 retry_after: None,
                 cache_control: None,
                 observers: Vec::new(),
+                options: None,
+                drain: DrainLimits::default(),
             }),
             responder: EmptyBody,
         }
@@ -125,6 +131,82 @@ impl<R> MethodPolicyLayer<R> {
         self.configure(|shared| shared.observers.push(Arc::new(observer)))
     }
 
+    /// Whether `OPTIONS` requests are answered here (RFC 9110 §9.3.7). By default they are
+    /// forwarded where the policy allows them.
+    ///
+    /// The answer is `200` with `Content-Length: 0`, the target's `Allow` and what
+    /// [`Allow::options_header`] added to it. It is given where the policy allows `OPTIONS`, and to
+    /// `OPTIONS *`, whose `Allow` lists what is allowed at any target at all. Neither observers nor
+    /// [`Respond::respond`] are called for it.
+    ///
+    /// A CORS preflight (`OPTIONS` with `Origin` and `Access-Control-Request-Method`) is left to
+    /// the inner service, unless it says by `Max-Forwards: 0` that nobody may forward it (RFC 9110
+    /// §7.6.2).
+    ///
+    /// ```
+    /// use http::{Method, Request, Response};
+    /// use http_body_util::Empty;
+    /// use tower::{Layer, ServiceExt, service_fn};
+    /// use tower_method_policy::{MethodPolicyLayer, Policy};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let policy = Policy::new().allow([Method::POST, Method::OPTIONS]);
+    /// let service = MethodPolicyLayer::new(policy).answer_options(true).layer(service_fn(
+    ///     async |_: Request<Empty<&'static [u8]>>| {
+    ///         Ok::<_, std::convert::Infallible>(Response::new(String::from("not asked")))
+    ///     },
+    /// ));
+    /// let response = service.oneshot(Request::options("/").body(Empty::new())?).await?;
+    /// assert_eq!(response.status(), 200);
+    /// assert_eq!(response.headers()["allow"], "GET, HEAD, POST, OPTIONS");
+    /// assert_eq!(response.body(), "");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn answer_options(self, answer: bool) -> Self {
+        self.configure(|shared| {
+            shared.options = answer.then(|| OptionsAnswers::new(&shared.policy));
+        })
+    }
+
+    /// How much of a refused request's body is read before the answer is sent, in bytes: 2 MiB by
+    /// default, which is what axum's handlers read. 0 reads nothing.
+    ///
+    /// A client that is still sending when a server answers and closes often loses the answer, and
+    /// a proxy in between turns it into a `502`. So:
+    ///
+    /// - A request without a body, or whose body is at its end, is answered at once.
+    /// - A body whose length is declared and within the bound is read, discarded and then the
+    ///   request is answered; the connection can be used on. Memory does not grow with the body.
+    /// - A body of undeclared length is read as far as it has arrived, within the bound, and never
+    ///   waited for: a client may be waiting for the answer before it goes on.
+    /// - The body of a request with `Expect: 100-continue` is not read, so that it need not be
+    ///   sent.
+    ///
+    /// Where a body is not read to its end, and for a refused `CONNECT`, the answer to an HTTP/1.x
+    /// request says `Connection: close`, so that no client takes the connection for one that can be
+    /// used on. HTTP/2 and HTTP/3 end the one stream only.
+    ///
+    /// A client may send a declared body as slowly as it likes, and its request is held meanwhile,
+    /// as a handler's would be that reads the body. The feature `tokio` adds `drain_timeout`, which
+    /// bounds that time.
+    pub fn drain_request_body(self, bytes: u64) -> Self {
+        self.configure(|shared| shared.drain.bytes = bytes)
+    }
+
+    /// How long the reading of a refused request's body may take, from when the request arrives:
+    /// for ever by default.
+    ///
+    /// When the time has passed, the answer is sent as if the body were larger than
+    /// [`drain_request_body`](Self::drain_request_body) allows. Available with the feature `tokio`;
+    /// the service then has to be called within a tokio runtime whose timer is enabled.
+    #[cfg(feature = "tokio")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
+    pub fn drain_timeout(self, timeout: std::time::Duration) -> Self {
+        self.configure(|shared| shared.drain.timeout = crate::deadline::Timeout(Some(timeout)))
+    }
+
     /// The policy that the layer applies.
     pub fn policy(&self) -> &Policy {
         &self.shared.policy
@@ -152,9 +234,47 @@ impl<R> fmt::Debug for MethodPolicyLayer<R> {
     }
 }
 
+/// How a request is answered without the inner service.
+pub(crate) enum Answer<'a> {
+    Options(&'a Allow),
+    Refusal(Rejected),
+}
+
 impl Shared {
+    /// The decision table: row 2, which depends on more than the method and the target, then the
+    /// policy's rows. `None` forwards.
+    #[inline]
+    pub(crate) fn decide<B>(&self, request: &Request<B>) -> Option<Answer<'_>> {
+        if let Some(allow) = self
+            .options
+            .as_ref()
+            .and_then(|options| options.answer(&self.policy, request))
+        {
+            return Some(Answer::Options(allow));
+        }
+        match self.policy.decide(request.method(), request.uri().path()) {
+            Decision::Forward => None,
+            Decision::NotAllowed { allow } => {
+                Some(Answer::Refusal(Rejected::not_allowed(allow.clone())))
+            }
+            Decision::NotImplemented => Some(Answer::Refusal(Rejected::not_implemented())),
+        }
+    }
+
+    pub(crate) fn respond<B>(
+        &self,
+        responder: &impl Respond<B>,
+        answer: Answer<'_>,
+        request: request::Parts,
+    ) -> Response<B> {
+        match answer {
+            Answer::Options(allow) => describe(responder, allow),
+            Answer::Refusal(rejected) => self.refuse(responder, rejected, request),
+        }
+    }
+
     /// The response to a request that is refused for what `rejected` says.
-    pub(crate) fn refuse<B>(
+    fn refuse<B>(
         &self,
         responder: &impl Respond<B>,
         rejected: Rejected,
@@ -203,6 +323,18 @@ impl Shared {
             .field("retry_after", &self.retry_after)
             .field("cache_control", &self.cache_control)
             .field("observers", &self.observers.len())
+            .field("answer_options", &self.options.is_some())
+            .field("drain", &self.drain)
             .field("responder", &format_args!("{}", type_name::<R>()));
     }
+}
+
+/// The answer to `OPTIONS` (RFC 9110 §9.3.7).
+fn describe<B>(responder: &impl Respond<B>, allow: &Allow) -> Response<B> {
+    let mut response = Response::new(responder.empty_body());
+    let headers = response.headers_mut();
+    headers.clone_from(allow.options_headers());
+    headers.insert(ALLOW, allow.header_value().clone());
+    headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    response
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use http::{HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use crate::registered::Id;
 use crate::routes::Routes;
@@ -70,7 +70,7 @@ pub struct Policy {
     /// What `recognize_only` was given.
     only: Option<MethodSet>,
     /// What `allow` was given.
-    allowed: Option<MethodSet>,
+    allowed: Option<Allow>,
     routes: Routes,
 
     /// Derived from the above: everything that is recognised.
@@ -118,7 +118,8 @@ impl Policy {
     ///
     /// [`PolicyError::ReservedMethod`] if `methods` holds `PRI` or `*`.
     pub fn try_recognize(mut self, methods: impl Into<MethodSet>) -> Result<Self, PolicyError> {
-        let methods = unreserved(methods.into(), "recognize")?;
+        let methods = methods.into();
+        refuse_reserved(&methods, "recognize")?;
         self.added = self.added | methods;
         Ok(self.settled())
     }
@@ -145,7 +146,8 @@ impl Policy {
         mut self,
         methods: impl Into<MethodSet>,
     ) -> Result<Self, PolicyError> {
-        let methods = unreserved(methods.into(), "recognize_only")?;
+        let methods = methods.into();
+        refuse_reserved(&methods, "recognize_only")?;
         self.only = Some(self.only.unwrap_or_default() | methods);
         Ok(self.settled())
     }
@@ -159,18 +161,22 @@ impl Policy {
     ///
     /// If a name is reserved; see [`try_allow`](Self::try_allow).
     #[track_caller]
-    pub fn allow(self, methods: impl Into<MethodSet>) -> Self {
-        configured(self.try_allow(methods))
+    pub fn allow(self, rule: impl Into<Allow>) -> Self {
+        configured(self.try_allow(rule))
     }
 
     /// Like [`allow`](Self::allow), for names that come from outside the program.
     ///
     /// # Errors
     ///
-    /// [`PolicyError::ReservedMethod`] if `methods` holds `PRI` or `*`.
-    pub fn try_allow(mut self, methods: impl Into<MethodSet>) -> Result<Self, PolicyError> {
-        let methods = unreserved(methods.into(), "allow")?;
-        self.allowed = Some(self.allowed.unwrap_or_default() | methods);
+    /// [`PolicyError::ReservedMethod`] if `rule` holds `PRI` or `*`.
+    pub fn try_allow(mut self, rule: impl Into<Allow>) -> Result<Self, PolicyError> {
+        let rule = rule.into();
+        refuse_reserved(rule.methods(), "allow")?;
+        self.allowed = Some(match self.allowed {
+            Some(earlier) => earlier.union(&rule),
+            None => rule,
+        });
         Ok(self.settled())
     }
 
@@ -200,19 +206,15 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// - [`PolicyError::ReservedMethod`] if `methods` holds `PRI` or `*`.
+    /// - [`PolicyError::ReservedMethod`] if `rule` holds `PRI` or `*`.
     /// - [`PolicyError::InvalidPattern`] if `pattern` does not begin with `/` or is not understood.
     /// - [`PolicyError::ConflictingPattern`] if an earlier pattern matches the same paths, as
     ///   `/users/{name}` does beside `/users/{id}`.
     ///
     /// [`matchit`]: https://docs.rs/matchit/0.8.4/matchit/
-    pub fn route(
-        mut self,
-        pattern: &str,
-        methods: impl Into<MethodSet>,
-    ) -> Result<Self, PolicyError> {
-        let methods = unreserved(methods.into(), pattern)?;
-        let rule = Allow::new(methods);
+    pub fn route(mut self, pattern: &str, rule: impl Into<Allow>) -> Result<Self, PolicyError> {
+        let rule = rule.into();
+        refuse_reserved(rule.methods(), pattern)?;
         self.recognized.extend(rule.methods());
         self.routes.insert(pattern, rule)?;
         Ok(self)
@@ -253,20 +255,23 @@ impl Policy {
         &self.recognized
     }
 
+    /// What is allowed at one target or another (RFC 9110 §9.3.7, for `OPTIONS *`).
+    pub(crate) fn allowed_anywhere(&self) -> Allow {
+        let mut methods = self.default_rule.methods().clone();
+        for rule in self.routes.rules() {
+            methods.extend(rule.methods());
+        }
+        Allow::with_headers(methods, self.default_rule.options_headers().clone())
+    }
+
     /// Derives what follows from the configuration as a whole.
     fn settled(mut self) -> Self {
         let start = self.only.clone().unwrap_or(MethodSet::STANDARD);
         let registry = start | self.added.clone();
-        let default_rule = match &self.allowed {
-            Some(methods) => methods.clone(),
-            None => registry.clone() - MethodSet::of(&[Id::CONNECT, Id::TRACE]),
-        };
-        self.default_rule = Allow::new(default_rule);
-        self.recognized = registry;
-        self.recognized.extend(self.default_rule.methods());
-        for rule in self.routes.rules() {
-            self.recognized.extend(rule.methods());
-        }
+        self.default_rule = self.allowed.clone().unwrap_or_else(|| {
+            Allow::new(registry.clone() - MethodSet::of(&[Id::CONNECT, Id::TRACE]))
+        });
+        self.recognized = registry | self.allowed_anywhere().methods().clone();
         self
     }
 }
@@ -290,10 +295,9 @@ fn configured(policy: Result<Policy, PolicyError>) -> Policy {
     }
 }
 
-/// Gives `methods` back if none of them is reserved.
-fn unreserved(methods: MethodSet, setting: &str) -> Result<MethodSet, PolicyError> {
+fn refuse_reserved(methods: &MethodSet, setting: &str) -> Result<(), PolicyError> {
     match methods.reserved() {
-        None => Ok(methods),
+        None => Ok(()),
         Some(method) => Err(PolicyError::ReservedMethod {
             method,
             setting: setting.to_owned(),
@@ -315,27 +319,57 @@ pub enum Decision<'a> {
     NotImplemented,
 }
 
-/// What is allowed at a target: a set of methods, and the `Allow` field that lists it (RFC 9110
-/// §10.2.1).
+/// What is allowed at a target: a set of methods, and the `Allow` field that lists it
+/// (RFC 9110 §10.2.1).
 ///
-/// The field's value is rendered when the policy is configured. Cloning is cheap and does not
-/// allocate.
+/// The field's value is rendered when it is made. Cloning is cheap and does not allocate.
+///
+/// ```
+/// use http::{HeaderName, HeaderValue, Method};
+/// use tower_method_policy::{Allow, MethodSet, Policy};
+///
+/// let dav = Allow::new(MethodSet::WEBDAV | MethodSet::from([Method::OPTIONS, Method::PUT]))
+///     .options_header(HeaderName::from_static("dav"), HeaderValue::from_static("1, 2"));
+/// let policy = Policy::new().route("/dav/{*path}", dav)?;
+/// assert!(policy.allowed_at("/dav/a").methods().contains(&Method::GET));
+/// # Ok::<_, tower_method_policy::PolicyError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Allow(Arc<Allowed>);
 
-#[derive(PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 struct Allowed {
     methods: MethodSet,
     value: HeaderValue,
+    options_headers: HeaderMap,
 }
 
 impl Allow {
     /// `GET`, `HEAD` and `methods`.
-    pub(crate) fn new(mut methods: MethodSet) -> Self {
+    pub fn new(methods: impl Into<MethodSet>) -> Self {
+        Self::with_headers(methods.into(), HeaderMap::new())
+    }
+
+    fn with_headers(mut methods: MethodSet, options_headers: HeaderMap) -> Self {
         methods.extend([Method::GET, Method::HEAD]);
         let value = HeaderValue::try_from(methods.to_string())
             .expect("a list of tokens is a valid field value");
-        Self(Arc::new(Allowed { methods, value }))
+        Self(Arc::new(Allowed {
+            methods,
+            value,
+            options_headers,
+        }))
+    }
+
+    /// Adds a field to the answer that
+    /// [`answer_options`](crate::MethodPolicyLayer::answer_options) gives at such a target: `DAV`,
+    /// `Accept-Patch`, `Accept-Query` and the like (RFC 9110 §9.3.7). It is on no other response.
+    #[must_use]
+    pub fn options_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        Arc::make_mut(&mut self.0)
+            .options_headers
+            .append(name, value);
+        self
     }
 
     /// The methods; `GET` and `HEAD` are always among them.
@@ -350,6 +384,37 @@ impl Allow {
     #[must_use]
     pub fn header_value(&self) -> &HeaderValue {
         &self.0.value
+    }
+
+    pub(crate) fn options_headers(&self) -> &HeaderMap {
+        &self.0.options_headers
+    }
+
+    /// What either allows.
+    fn union(self, other: &Self) -> Self {
+        let mut headers = self.options_headers().clone();
+        for (name, value) in other.options_headers() {
+            headers.append(name, value.clone());
+        }
+        Self::with_headers(self.methods() | other.methods(), headers)
+    }
+}
+
+impl From<MethodSet> for Allow {
+    fn from(methods: MethodSet) -> Self {
+        Self::new(methods)
+    }
+}
+
+impl From<Method> for Allow {
+    fn from(method: Method) -> Self {
+        Self::new(method)
+    }
+}
+
+impl<const N: usize> From<[Method; N]> for Allow {
+    fn from(methods: [Method; N]) -> Self {
+        Self::new(methods)
     }
 }
 

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
+use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::drain::{Drain, is_http1};
 use crate::future::ResponseFuture;
 use crate::layer::{MethodPolicyLayer, Shared};
-use crate::policy::{Decision, Policy};
-use crate::rejection::Rejected;
+use crate::policy::Policy;
 use crate::respond::{EmptyBody, Respond};
 
 /// A service behind a [`Policy`]: forwards a request, or refuses it without the inner service
@@ -22,11 +23,11 @@ use crate::respond::{EmptyBody, Respond};
 ///
 /// # Readiness
 ///
-/// [`poll_ready`](Service::poll_ready) is the inner service's. So a refusal, too, waits until the inner service is
-/// ready, and where readiness reserves something, as a permit of `tower`'s `ConcurrencyLimit`, a
-/// refused request leaves it reserved until the next call or until the service is dropped. Put
-/// concurrency limits, load shedding and rate limits outside of the policy if refusals shall count,
-/// or be answered by the policy's side.
+/// [`poll_ready`](Service::poll_ready) is the inner service's. So a refusal, too, waits until the
+/// inner service is ready, and where readiness reserves something, as a permit of `tower`'s
+/// `ConcurrencyLimit`, a refused request leaves it reserved until the next call or until the
+/// service is dropped. Put concurrency limits, load shedding and rate limits outside of the policy
+/// if refusals shall count, or be answered by the policy's side.
 #[derive(Clone)]
 pub struct MethodPolicy<S, R = EmptyBody> {
     inner: S,
@@ -72,10 +73,11 @@ impl<S, R, ReqBody, ResBody> Service<Request<ReqBody>> for MethodPolicy<S, R>
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>>,
     R: Respond<ResBody>,
+    ReqBody: Body,
 {
     type Response = Response<ResBody>;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future, ResBody>;
+    type Future = ResponseFuture<S::Future, ReqBody, ResBody>;
 
     #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
@@ -84,14 +86,14 @@ where
 
     #[inline]
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let policy = &self.shared.policy;
-        let rejected = match policy.decide(request.method(), request.uri().path()) {
-            Decision::Forward => return ResponseFuture::forward(self.inner.call(request)),
-            Decision::NotAllowed { allow } => Rejected::not_allowed(allow.clone()),
-            Decision::NotImplemented => Rejected::not_implemented(),
+        let Some(answer) = self.shared.decide(&request) else {
+            return ResponseFuture::forward(self.inner.call(request));
         };
-        let (request, _body) = request.into_parts();
-        ResponseFuture::refused(self.shared.refuse(&self.responder, rejected, request))
+        let (request, body) = request.into_parts();
+        let is_http1 = is_http1(request.version);
+        let drain = Drain::new(&request, body, self.shared.drain);
+        let response = self.shared.respond(&self.responder, answer, request);
+        ResponseFuture::answer(response, drain, is_http1)
     }
 }
 

@@ -24,10 +24,10 @@ use crate::registered::{self, Id};
 ///
 /// # Cost
 ///
-/// [`contains`](Self::contains) never allocates. For a method registered with IANA it is a bit test, after
-/// at most one name comparison; for any other it is one hash look-up, whose cost grows neither with
-/// the size of the set nor with the length of an over-long name. Iterating and rendering sort the
-/// methods that are not registered: they are made for configuration time.
+/// [`contains`](Self::contains) never allocates. For a method registered with IANA it is a bit
+/// test, after at most one name comparison; for any other it is one hash look-up, whose cost grows
+/// neither with the size of the set nor with the length of an over-long name. Iterating and
+/// rendering sort the methods that are not registered: they are made for configuration time.
 ///
 /// # Example
 ///
@@ -70,8 +70,8 @@ impl MethodSet {
     /// `TRACE` and `CONNECT`.
     pub const RFC9110: Self = Self::from_bits(RFC9110);
 
-    /// [`RFC9110`](Self::RFC9110), `PATCH` (RFC 5789) and `QUERY` (RFC 10008): what a policy recognises by
-    /// default, and what OpenTelemetry's semantic conventions list as known methods.
+    /// [`RFC9110`](Self::RFC9110), `PATCH` (RFC 5789) and `QUERY` (RFC 10008): what a policy
+    /// recognises by default, and what OpenTelemetry's semantic conventions list as known methods.
     pub const STANDARD: Self = Self::from_bits(RFC9110 | Id::PATCH.bit() | Id::QUERY.bit());
 
     /// The registered methods that are safe (RFC 9110 §9.2.1), by the registry's own column.

@@ -39,4 +39,8 @@ impl<B: From<Bytes>> Respond<B> for ProblemDetails {
         );
         with_content_type(json, "application/problem+json")
     }
+
+    fn empty_body(&self) -> B {
+        Bytes::new().into()
+    }
 }

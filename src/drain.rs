@@ -1,0 +1,139 @@
+//! What happens to the body of a request that is answered without the inner service.
+//!
+//! A server that answers while its client is still sending, and then closes, makes the kernel reset
+//! the connection, and the client or a proxy before it loses the answer. So a body is read first
+//! where that ends for certain, and a connection that cannot go on says so in the response.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Buf;
+use http::header::EXPECT;
+use http::{Method, Version, request};
+use http_body::Body;
+use pin_project_lite::pin_project;
+
+use crate::deadline::{Deadline, Timeout};
+
+/// How much of a body is read, at the most, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DrainLimits {
+    pub(crate) bytes: u64,
+    pub(crate) timeout: Timeout,
+}
+
+impl Default for DrainLimits {
+    fn default() -> Self {
+        Self {
+            bytes: 2 * 1024 * 1024,
+            timeout: Timeout::NONE,
+        }
+    }
+}
+
+pin_project! {
+    /// The unread body of an answered request, on its way to its end.
+    #[project = StateProjection]
+    pub(crate) enum Drain<B> {
+        /// The body is at its end: the connection can be used on.
+        Finished,
+        /// The rest is never read: the connection cannot be used on.
+        Left,
+        Reading { #[pin] reading: Reading<B> },
+    }
+}
+
+pin_project! {
+    pub(crate) struct Reading<B> {
+        #[pin]
+        body: B,
+        // How much may still be read, in bytes.
+        budget: u64,
+        // Whether the body tells where it ends, so that it may be waited for.
+        declared: bool,
+        // Whether nothing has arrived since the task was last put at the end of the queue.
+        yielded: bool,
+        #[pin]
+        deadline: Deadline,
+    }
+}
+
+/// Whether the request came by a version whose connection serves one request at a time.
+pub(crate) fn is_http1(version: Version) -> bool {
+    version <= Version::HTTP_11
+}
+
+impl<B: Body> Drain<B> {
+    pub(crate) fn new(request: &request::Parts, body: B, limits: DrainLimits) -> Self {
+        // What follows a refused CONNECT may be another protocol's: nobody may take it for requests
+        // (RFC 9110 §9.3.6).
+        if request.method == Method::CONNECT && is_http1(request.version) {
+            return Self::Left;
+        }
+        if body.is_end_stream() {
+            return Self::Finished;
+        }
+        // A client that expects `100 (Continue)` has not sent the body, and to poll it would make
+        // hyper send that response (RFC 9110 §10.1.1, which an HTTP/1.0 client cannot ask for).
+        let expects = request.version > Version::HTTP_10 && request.headers.contains_key(EXPECT);
+        let length = body.size_hint().exact();
+        if expects || length.unwrap_or(1) > limits.bytes {
+            return Self::Left;
+        }
+        Self::Reading {
+            reading: Reading {
+                body,
+                budget: limits.bytes,
+                declared: length.is_some(),
+                yielded: false,
+                deadline: limits.timeout.start(),
+            },
+        }
+    }
+
+    /// Reads on; ready with whether the body was read to its end.
+    pub(crate) fn poll_finished(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<bool> {
+        match self.project() {
+            StateProjection::Finished => Poll::Ready(true),
+            StateProjection::Left => Poll::Ready(false),
+            StateProjection::Reading { reading } => reading.poll_finished(cx),
+        }
+    }
+}
+
+impl<B: Body> Reading<B> {
+    fn poll_finished(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<bool> {
+        let mut this = self.project();
+        loop {
+            if this.body.is_end_stream() {
+                return Poll::Ready(true);
+            }
+            match this.body.as_mut().poll_frame(cx) {
+                Poll::Ready(None) => return Poll::Ready(true),
+                Poll::Ready(Some(Err(_))) => return Poll::Ready(false),
+                Poll::Ready(Some(Ok(frame))) => {
+                    // An empty frame counts too: nobody may send them for ever.
+                    let length = frame.data_ref().map_or(0, Buf::remaining).max(1) as u64;
+                    let Some(budget) = this.budget.checked_sub(length) else {
+                        return Poll::Ready(false);
+                    };
+                    *this.budget = budget;
+                    *this.yielded = false;
+                }
+                Poll::Pending if *this.declared => {
+                    ready!(this.deadline.poll_passed(cx));
+                    return Poll::Ready(false);
+                }
+                Poll::Pending if *this.yielded => return Poll::Ready(false),
+                Poll::Pending => {
+                    // Not a sign that nothing has arrived: hyper's connection, which shares this
+                    // task, reads the next piece only after it was asked for it, and so after this
+                    // returns.
+                    *this.yielded = true;
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+}

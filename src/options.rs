@@ -1,0 +1,55 @@
+//! Row 2 of the decision table: `OPTIONS` requests that the policy answers itself.
+
+use http::header::{ACCESS_CONTROL_REQUEST_METHOD, MAX_FORWARDS, ORIGIN};
+use http::{HeaderMap, Method, Request};
+
+use crate::policy::{Allow, Policy};
+
+/// Answers `OPTIONS` from a policy (RFC 9110 §9.3.7).
+#[derive(Clone, Debug)]
+pub(crate) struct OptionsAnswers {
+    /// What is allowed anywhere: the answer to `OPTIONS *`.
+    server_wide: Allow,
+}
+
+impl OptionsAnswers {
+    pub(crate) fn new(policy: &Policy) -> Self {
+        Self {
+            server_wide: policy.allowed_anywhere(),
+        }
+    }
+
+    /// What the answer to `request` describes, if it is to be answered here.
+    pub(crate) fn answer<'a, B>(
+        &'a self,
+        policy: &'a Policy,
+        request: &Request<B>,
+    ) -> Option<&'a Allow> {
+        if *request.method() != Method::OPTIONS {
+            return None;
+        }
+        // A CORS preflight asks about another request, and the inner service's answer to it depends
+        // on more than the methods; but none may go on that says it has arrived.
+        if is_preflight(request.headers()) && !is_at_last_recipient(request.headers()) {
+            return None;
+        }
+        match request.uri().path() {
+            "*" => Some(&self.server_wide),
+            path => Some(policy.allowed_at(path))
+                .filter(|allow| allow.methods().contains(&Method::OPTIONS)),
+        }
+    }
+}
+
+/// Whether an `OPTIONS` request is a CORS preflight (Fetch, "CORS-preflight request").
+fn is_preflight(headers: &HeaderMap) -> bool {
+    headers.contains_key(ORIGIN) && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+/// Whether the request may not be forwarded (RFC 9110 §7.6.2).
+fn is_at_last_recipient(headers: &HeaderMap) -> bool {
+    let max_forwards = headers
+        .get(MAX_FORWARDS)
+        .and_then(|value| value.to_str().ok());
+    max_forwards.is_some_and(|value| value.trim().parse() == Ok(0_u64))
+}
