@@ -1,0 +1,58 @@
+//! What every example does beside its subject: its address, when to stop, and how errors end it.
+
+use std::env;
+use std::error::Error;
+use std::io;
+use std::process::ExitCode;
+
+use tokio::net::TcpListener;
+
+/// Listens on the address that is the program's only, optional argument, by default 127.0.0.1:3000,
+/// and says so.
+pub async fn listen() -> Result<TcpListener, Box<dyn Error>> {
+    let mut arguments = env::args().skip(1);
+    let address = arguments.next().unwrap_or("127.0.0.1:3000".into());
+    if let Some(unexpected) = arguments.next() {
+        return Err(format!("unexpected argument: {unexpected}").into());
+    }
+    let listener = TcpListener::bind(&address)
+        .await
+        .map_err(|error| format!("cannot listen on {address}: {error}"))?;
+    println!("listening on http://{}", listener.local_addr()?);
+    Ok(listener)
+}
+
+/// Waits for SIGINT or SIGTERM. Neither is missed once this has returned.
+#[cfg(unix)]
+pub fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+/// Waits for Ctrl-C. It is not missed once this has returned.
+#[cfg(windows)]
+pub fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
+    let mut interrupt = tokio::signal::windows::ctrl_c()?;
+    Ok(async move {
+        interrupt.recv().await;
+    })
+}
+
+/// The program's exit code; an error is told on stderr.
+pub fn exit_code(served: Result<(), Box<dyn Error>>) -> ExitCode {
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
