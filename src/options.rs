@@ -46,10 +46,10 @@ fn is_preflight(headers: &HeaderMap) -> bool {
     headers.contains_key(ORIGIN) && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-/// Whether the request may not be forwarded (RFC 9110 §7.6.2).
+/// Whether nobody may forward the request: `Max-Forwards`, which is digits, is zero (RFC 9110 §7.6.2).
 fn is_at_last_recipient(headers: &HeaderMap) -> bool {
-    let max_forwards = headers
+    let digits = headers
         .get(MAX_FORWARDS)
-        .and_then(|value| value.to_str().ok());
-    max_forwards.is_some_and(|value| value.trim().parse() == Ok(0_u64))
+        .map(|value| value.as_bytes().trim_ascii());
+    digits.is_some_and(|digits| !digits.is_empty() && digits.iter().all(|&digit| digit == b'0'))
 }

@@ -1,0 +1,342 @@
+//! `OPTIONS` requests that the policy answers itself (RFC 9110 §9.3.7), and those that it leaves to the
+//! inner service.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use tower::{Layer, ServiceExt, service_fn};
+use tower_method_policy::{
+    Allow, MethodPolicyLayer, MethodSet, PlainText, Policy, ProblemDetails, Rejected, Rejection,
+};
+
+fn policy() -> Policy {
+    Policy::new()
+        .allow([Method::POST, Method::OPTIONS])
+        .route("/closed", [Method::PUT])
+        .unwrap()
+        .route(
+            "/dav/{*path}",
+            MethodSet::WEBDAV | MethodSet::from([Method::OPTIONS]),
+        )
+        .unwrap()
+}
+
+/// What the inner service answers: nothing that the policy would.
+async fn inner(_: Request<Full<Bytes>>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let response = Response::builder()
+        .status(StatusCode::IM_A_TEAPOT)
+        .header("allow", "INNER");
+    Ok(response.body(Full::from("inner")).unwrap())
+}
+
+async fn ask(layer: &MethodPolicyLayer, request: http::request::Builder) -> Response<Full<Bytes>> {
+    let service = layer.layer(service_fn(inner));
+    service
+        .oneshot(request.body(Full::default()).unwrap())
+        .await
+        .unwrap()
+}
+
+fn options(target: &str) -> http::request::Builder {
+    Request::options(target)
+}
+
+fn preflight(target: &str) -> http::request::Builder {
+    options(target)
+        .header("origin", "https://example.com")
+        .header("access-control-request-method", "PUT")
+}
+
+fn answering() -> MethodPolicyLayer {
+    MethodPolicyLayer::new(policy()).answer_options(true)
+}
+
+fn is_forwarded(response: &Response<Full<Bytes>>) -> bool {
+    response.status() == StatusCode::IM_A_TEAPOT && response.headers()["allow"] == "INNER"
+}
+
+#[tokio::test]
+async fn by_default_options_is_forwarded_where_it_is_allowed() {
+    let layer = MethodPolicyLayer::new(policy());
+    for target in ["/", "/dav/a", "*"] {
+        assert!(
+            is_forwarded(&ask(&layer, options(target)).await),
+            "{target}"
+        );
+        let last = options(target).header("max-forwards", "0");
+        assert!(is_forwarded(&ask(&layer, last).await), "{target}");
+    }
+    let layer = answering().answer_options(false);
+    assert!(is_forwarded(&ask(&layer, options("/")).await));
+}
+
+#[tokio::test]
+async fn the_answer_is_200_without_content_and_with_the_allow_of_the_target() {
+    for (target, allow) in [
+        ("/", "GET, HEAD, POST, OPTIONS"),
+        (
+            "/dav/a",
+            "GET, HEAD, OPTIONS, COPY, LOCK, MKCOL, MOVE, PROPFIND, PROPPATCH, UNLOCK",
+        ),
+    ] {
+        let response = ask(&answering(), options(target)).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers().len(), 2, "{:?}", response.headers());
+        assert_eq!(response.headers()["allow"], allow);
+        assert_eq!(response.headers()["content-length"], "0");
+        assert!(response.extensions().get::<Rejected>().is_none());
+        assert!(
+            response
+                .into_body()
+                .collect()
+                .await
+                .unwrap()
+                .to_bytes()
+                .is_empty()
+        );
+    }
+}
+
+#[tokio::test]
+async fn options_for_the_server_lists_what_is_allowed_anywhere() {
+    let response = ask(&answering(), options("*")).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(
+        response.headers()["allow"],
+        "GET, HEAD, POST, PUT, OPTIONS, COPY, LOCK, MKCOL, MOVE, PROPFIND, PROPPATCH, UNLOCK",
+    );
+}
+
+/// The server is asked about itself, not about a resource.
+#[tokio::test]
+async fn options_for_the_server_is_answered_even_if_no_path_allows_it() {
+    let policy = Policy::new()
+        .allow([Method::POST])
+        .route("/a", [Method::PUT])
+        .unwrap();
+    let layer = MethodPolicyLayer::new(policy).answer_options(true);
+    let response = ask(&layer, options("*")).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(response.headers()["allow"], "GET, HEAD, POST, PUT");
+}
+
+#[tokio::test]
+async fn where_options_is_not_allowed_it_is_refused() {
+    for request in [
+        options("/closed"),
+        preflight("/closed"),
+        options("/closed").header("max-forwards", "0"),
+    ] {
+        let response = ask(&answering(), request).await;
+        assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(response.headers()["allow"], "GET, HEAD, PUT");
+        assert!(response.extensions().get::<Rejected>().is_some());
+    }
+}
+
+#[tokio::test]
+async fn where_options_is_not_even_recognised_it_is_not_implemented() {
+    let policy = Policy::new().recognize_only([Method::POST]);
+    let layer = MethodPolicyLayer::new(policy).answer_options(true);
+    assert_eq!(
+        ask(&layer, options("/")).await.status(),
+        StatusCode::NOT_IMPLEMENTED
+    );
+    assert_eq!(ask(&layer, options("*")).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn other_methods_are_not_answered() {
+    for method in ["GET", "HEAD", "POST"] {
+        let request = Request::builder()
+            .method(method)
+            .uri("/")
+            .header("max-forwards", "0");
+        assert!(is_forwarded(&ask(&answering(), request).await), "{method}");
+    }
+    let lower_case = Request::builder().method("options").uri("/");
+    assert_eq!(
+        ask(&answering(), lower_case).await.status(),
+        StatusCode::NOT_IMPLEMENTED
+    );
+}
+
+/// Fetch: a preflight is `OPTIONS` with both fields.
+#[tokio::test]
+async fn a_cors_preflight_is_left_to_the_inner_service() {
+    for target in ["/", "/dav/a", "*"] {
+        assert!(
+            is_forwarded(&ask(&answering(), preflight(target)).await),
+            "{target}"
+        );
+    }
+    for header in ["origin", "access-control-request-method"] {
+        let half = options("/").header(header, "PUT");
+        assert_eq!(
+            ask(&answering(), half).await.status(),
+            StatusCode::OK,
+            "{header}"
+        );
+    }
+}
+
+/// RFC 9110 §7.6.2: with a value of zero "the intermediary MUST NOT forward the request".
+#[tokio::test]
+async fn max_forwards_zero_is_answered_where_options_would_be_forwarded() {
+    for value in ["0", "00", " 0 "] {
+        let response = ask(&answering(), preflight("/").header("max-forwards", value)).await;
+        assert_eq!(response.status(), StatusCode::OK, "{value:?}");
+        assert_eq!(response.headers()["allow"], "GET, HEAD, POST, OPTIONS");
+    }
+    for value in ["1", "10", "", "-0", "+0", "zero", "99999999999999999999"] {
+        let response = ask(&answering(), preflight("/").header("max-forwards", value)).await;
+        assert!(is_forwarded(&response), "{value:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_rule_can_add_header_fields_to_the_answer() {
+    let header = |name, value| {
+        (
+            HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        )
+    };
+    let rule = |methods: MethodSet, headers: &[(HeaderName, HeaderValue)]| {
+        headers
+            .iter()
+            .fold(Allow::new(methods), |rule, (name, value)| {
+                rule.options_header(name.clone(), value.clone())
+            })
+    };
+    let site = rule(
+        [Method::OPTIONS, Method::PATCH].into(),
+        &[header("accept-patch", "application/json-patch+json")],
+    );
+    let dav = rule(
+        MethodSet::WEBDAV | [Method::OPTIONS].into(),
+        // What the policy says cannot be overridden.
+        &[
+            header("dav", "1"),
+            header("dav", "2"),
+            header("allow", "X"),
+            header("content-length", "9"),
+        ],
+    );
+    let policy = Policy::new()
+        .allow(site)
+        .route("/dav/{*path}", dav)
+        .unwrap();
+    let layer = MethodPolicyLayer::new(policy).answer_options(true);
+
+    let response = ask(&layer, options("/dav/a")).await;
+    let dav: Vec<_> = response.headers().get_all("dav").iter().collect();
+    assert_eq!(dav, ["1", "2"]);
+    let allow: Vec<_> = response.headers().get_all("allow").iter().collect();
+    assert_eq!(
+        allow,
+        ["GET, HEAD, OPTIONS, COPY, LOCK, MKCOL, MOVE, PROPFIND, PROPPATCH, UNLOCK"]
+    );
+    let length: Vec<_> = response
+        .headers()
+        .get_all("content-length")
+        .iter()
+        .collect();
+    assert_eq!(length, ["0"]);
+    assert!(!response.headers().contains_key("accept-patch"));
+
+    // The server as a whole is described by the default rule.
+    for target in ["/", "*"] {
+        let response = ask(&layer, options(target)).await;
+        assert_eq!(
+            response.headers()["accept-patch"],
+            "application/json-patch+json"
+        );
+        assert!(!response.headers().contains_key("dav"));
+    }
+
+    // They are on no other response.
+    let response = ask(&layer, Request::delete("/")).await;
+    assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
+    assert!(!response.headers().contains_key("accept-patch"));
+}
+
+#[tokio::test]
+async fn rules_given_one_after_the_other_keep_each_others_fields() {
+    let rule = |method, name| {
+        Allow::new([method])
+            .options_header(HeaderName::from_static(name), HeaderValue::from_static("1"))
+    };
+    let policy = Policy::new()
+        .allow(rule(Method::OPTIONS, "a"))
+        .allow(rule(Method::PUT, "b"));
+    let response = ask(
+        &MethodPolicyLayer::new(policy).answer_options(true),
+        options("/"),
+    )
+    .await;
+    assert_eq!(response.headers()["allow"], "GET, HEAD, PUT, OPTIONS");
+    assert_eq!(
+        (&response.headers()["a"], &response.headers()["b"]),
+        (&"1".parse().unwrap(), &"1".parse().unwrap())
+    );
+}
+
+/// An answer is no refusal.
+#[tokio::test]
+async fn observers_and_refusal_fields_have_nothing_to_do_with_the_answer() {
+    let observed = Arc::new(AtomicBool::new(false));
+    let observer = observed.clone();
+    let layer = answering()
+        .on_rejection(move |_| observer.store(true, Ordering::Relaxed))
+        .cache_control(HeaderValue::from_static("no-store"));
+    let response = ask(&layer, options("/")).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    assert!(!response.headers().contains_key("cache-control"));
+    assert!(!observed.load(Ordering::Relaxed));
+}
+
+#[tokio::test]
+async fn the_body_is_empty_whatever_the_responder_is() {
+    async fn body_of<R>(layer: MethodPolicyLayer<R>) -> Bytes
+    where
+        R: tower_method_policy::Respond<Full<Bytes>> + Clone,
+    {
+        let service = layer.layer(service_fn(inner));
+        let request = options("/").body(Full::default()).unwrap();
+        let response = service.oneshot(request).await.unwrap();
+        assert_eq!(response.headers().len(), 2);
+        response.into_body().collect().await.unwrap().to_bytes()
+    }
+    assert_eq!(body_of(answering().respond_with(PlainText)).await, "");
+    assert_eq!(body_of(answering().respond_with(ProblemDetails)).await, "");
+    assert_eq!(
+        body_of(answering().respond_with(tower_method_policy::GrpcStatus)).await,
+        ""
+    );
+    let closure = |_: &Rejection<'_>| Response::new(Full::from("refused"));
+    assert_eq!(body_of(answering().respond_with(closure)).await, "");
+}
+
+/// A body that comes with `OPTIONS` is treated as that of a refused request.
+#[tokio::test]
+async fn an_unread_body_closes_the_connection() {
+    let layer = answering().drain_request_body(3);
+    let service = layer.layer(service_fn(inner));
+    for (body, closes) in [("abc", false), ("abcd", true)] {
+        let request = options("/").body(Full::from(body)).unwrap();
+        let response = service.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(
+            response.headers().contains_key("connection"),
+            closes,
+            "{body}"
+        );
+    }
+}
