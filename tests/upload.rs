@@ -1,0 +1,507 @@
+//! Refused uploads on real sockets: every answer arrives, and no connection is closed that did not say
+//! so.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tower::{Layer, service_fn};
+use tower_method_policy::{GrpcStatus, MethodPolicyLayer, Policy, Respond};
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+
+/// Waits for `future`, for so long that only a bug can take longer.
+async fn within<F: Future>(future: F) -> F::Output {
+    tokio::time::timeout(Duration::from_secs(30), future)
+        .await
+        .expect("nothing came in time")
+}
+
+/// A hyper server for HTTP/1.x and HTTP/2, which ends when it is dropped.
+struct Server {
+    address: SocketAddr,
+    /// The requests that the inner service was asked.
+    forwarded: Arc<Mutex<Vec<String>>>,
+    _tasks: JoinSet<()>,
+}
+
+impl Server {
+    async fn start<R>(layer: MethodPolicyLayer<R>) -> Self
+    where
+        R: Respond<Full<Bytes>> + Clone + Send + Sync + 'static,
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let forwarded = Arc::<Mutex<Vec<String>>>::default();
+        let seen = forwarded.clone();
+        let service = layer.layer(service_fn(move |request: Request<Incoming>| {
+            let line = format!("{} {}", request.method(), request.uri().path());
+            seen.lock().unwrap().push(line);
+            async { Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("inner"))) }
+        }));
+        let service = TowerToHyperService::new(service);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            let mut connections = JoinSet::new();
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let service = service.clone();
+                connections.spawn(async move {
+                    let server = auto::Builder::new(TokioExecutor::new());
+                    // A client that goes away is none of the server's errors here.
+                    let _ = server.serve_connection(TokioIo::new(stream), service).await;
+                });
+            }
+        });
+        Self {
+            address,
+            forwarded,
+            _tasks: tasks,
+        }
+    }
+
+    async fn connect(&self) -> Connection {
+        let stream = within(TcpStream::connect(self.address)).await.unwrap();
+        Connection(BufReader::new(stream))
+    }
+
+    fn forwarded(&self) -> Vec<String> {
+        self.forwarded.lock().unwrap().clone()
+    }
+}
+
+fn layer() -> MethodPolicyLayer {
+    MethodPolicyLayer::new(Policy::new().allow([Method::POST]))
+}
+
+/// A client's side of an HTTP/1.x connection.
+struct Connection(BufReader<TcpStream>);
+
+/// The head of a response; of the bodies here nothing is to be known but their length.
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    closes: bool,
+}
+
+impl Connection {
+    /// Writes all of it before anything is read; false if the server does not take it all.
+    async fn write(&mut self, bytes: &[u8]) -> bool {
+        within(self.0.write_all(bytes)).await.is_ok()
+    }
+
+    /// The next response, unless the connection ends before it.
+    async fn read(&mut self) -> Option<Answer> {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(within(self.0.read_u8()).await.ok()?);
+        }
+        let head = String::from_utf8(head).unwrap().to_lowercase();
+        let field = |name: &str| head.lines().find_map(|line| line.strip_prefix(name));
+        let mut body =
+            vec![0; field("content-length: ").map_or(0, |length| length.parse().unwrap())];
+        within(self.0.read_exact(&mut body)).await.ok()?;
+        Some(Answer {
+            status: head.split(' ').nth(1).unwrap().parse().unwrap(),
+            // RFC 9112 §9.3: where there is `close` it counts, whatever is beside it. To an HTTP/1.0 client
+            // that asked for it, hyper 1.12 adds `keep-alive`, and closes.
+            closes: field("connection: ")
+                .is_some_and(|options| options.split(',').any(|option| option.trim() == "close")),
+        })
+    }
+
+    /// Whether there is nothing more, and never will be.
+    async fn is_closed(&mut self) -> bool {
+        matches!(within(self.0.read(&mut [0])).await, Ok(0) | Err(_))
+    }
+
+    /// Whether the connection serves another request.
+    async fn is_usable(&mut self) -> bool {
+        self.write(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        self.read().await.is_some_and(|answer| answer.status == 200)
+    }
+}
+
+/// How a body is sent.
+#[derive(Clone, Copy, Debug)]
+enum Framing {
+    Length,
+    Chunked,
+}
+
+fn upload(framing: Framing, size: usize) -> Vec<u8> {
+    let mut request = b"DELETE / HTTP/1.1\r\nhost: a\r\n".to_vec();
+    match framing {
+        Framing::Length => {
+            request.extend(format!("content-length: {size}\r\n\r\n").bytes());
+            request.resize(request.len() + size, b'x');
+        }
+        Framing::Chunked => {
+            request.extend(b"transfer-encoding: chunked\r\n\r\n");
+            for start in (0..size).step_by(16 * KIB) {
+                let length = (size - start).min(16 * KIB);
+                request.extend(format!("{length:x}\r\n").bytes());
+                request.resize(request.len() + length, b'x');
+                request.extend(b"\r\n");
+            }
+            request.extend(b"0\r\n\r\n");
+        }
+    }
+    request
+}
+
+/// What came of a number of uploads, each on a connection of its own.
+#[derive(Debug, Default, PartialEq)]
+struct Tally {
+    kept_alive: usize,
+    closed_as_announced: usize,
+    closed_unannounced: usize,
+    lost: usize,
+}
+
+const REPETITIONS: usize = 20;
+
+async fn tally(server: &Server, framing: Framing, size: usize) -> Tally {
+    let request = upload(framing, size);
+    let mut tally = Tally::default();
+    for _ in 0..REPETITIONS {
+        let mut connection = server.connect().await;
+        connection.write(&request).await;
+        let Some(answer) = connection.read().await else {
+            tally.lost += 1;
+            continue;
+        };
+        assert_eq!(answer.status, 405);
+        if answer.closes {
+            assert!(connection.is_closed().await);
+            tally.closed_as_announced += 1;
+        } else if connection.is_usable().await {
+            tally.kept_alive += 1;
+        } else {
+            tally.closed_unannounced += 1;
+        }
+    }
+    tally
+}
+
+const ALL_KEPT_ALIVE: Tally = Tally {
+    kept_alive: REPETITIONS,
+    closed_as_announced: 0,
+    closed_unannounced: 0,
+    lost: 0,
+};
+
+#[tokio::test]
+async fn within_the_bound_every_answer_arrives_and_every_connection_is_kept() {
+    let server = Server::start(layer()).await;
+    for size in [0, 1, 1000, 64 * KIB, MIB, 2 * MIB] {
+        assert_eq!(
+            tally(&server, Framing::Length, size).await,
+            ALL_KEPT_ALIVE,
+            "{size} bytes"
+        );
+    }
+    let server = Server::start(layer().drain_request_body(32 * MIB as u64)).await;
+    assert_eq!(
+        tally(&server, Framing::Length, 16 * MIB).await,
+        ALL_KEPT_ALIVE
+    );
+}
+
+#[tokio::test]
+async fn a_chunked_body_that_has_arrived_costs_no_connection() {
+    let server = Server::start(layer()).await;
+    for size in [0, 1, 1000] {
+        assert_eq!(
+            tally(&server, Framing::Chunked, size).await,
+            ALL_KEPT_ALIVE,
+            "{size} bytes"
+        );
+    }
+}
+
+#[tokio::test]
+async fn no_connection_is_closed_unannounced() {
+    let never = Server::start(layer().drain_request_body(0)).await;
+    let default = Server::start(layer()).await;
+    for (server, framing, size) in [
+        (&default, Framing::Length, 2 * MIB + 1),
+        (&default, Framing::Length, 16 * MIB),
+        (&default, Framing::Chunked, 64 * KIB),
+        (&default, Framing::Chunked, MIB),
+        (&default, Framing::Chunked, 16 * MIB),
+        (&never, Framing::Length, 1),
+        (&never, Framing::Length, 64 * KIB),
+        (&never, Framing::Length, MIB),
+        (&never, Framing::Chunked, 1),
+        (&never, Framing::Chunked, MIB),
+    ] {
+        let tally = tally(server, framing, size).await;
+        assert_eq!(tally.closed_unannounced, 0, "{framing:?} {size}: {tally:?}");
+        // With nothing left to read, nothing is reset either.
+        if size == 1 {
+            assert_eq!(
+                tally.closed_as_announced, REPETITIONS,
+                "{framing:?} {size}: {tally:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_chunked_upload_that_never_ends_is_answered() {
+    let server = Server::start(layer()).await;
+    for start in ["", "5\r\nhello\r\n"] {
+        let mut connection = server.connect().await;
+        let head = "DELETE / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n";
+        assert!(connection.write(format!("{head}{start}").as_bytes()).await);
+        let answer = connection.read().await.unwrap();
+        assert_eq!(answer.status, 405);
+        assert!(answer.closes);
+        assert!(connection.is_closed().await);
+    }
+}
+
+/// RFC 9110 §10.1.1.
+#[tokio::test]
+async fn a_client_that_expects_100_gets_the_final_status_and_nothing_before_it() {
+    let server = Server::start(layer()).await;
+    for length in ["content-length: 5", "transfer-encoding: chunked"] {
+        let mut connection = server.connect().await;
+        let head =
+            format!("DELETE / HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\n{length}\r\n\r\n");
+        assert!(connection.write(head.as_bytes()).await);
+        let answer = connection.read().await.unwrap();
+        assert_eq!(answer.status, 405);
+        assert!(answer.closes);
+        assert!(connection.is_closed().await);
+    }
+}
+
+/// A body is never taken for requests, and what follows it is answered in order or not at all.
+#[tokio::test]
+async fn a_refused_body_is_never_parsed_as_a_request() {
+    let smuggled = "GET /smuggled HTTP/1.1\r\nhost: a\r\n\r\n";
+    let length = smuggled.len();
+    let declared = format!("content-length: {length}\r\n\r\n{smuggled}");
+    let chunked =
+        format!("transfer-encoding: chunked\r\n\r\n{length:x}\r\n{smuggled}\r\n0\r\n\r\n");
+    let expects = format!("expect: 100-continue\r\n{declared}");
+    let partly = format!("content-length: {}\r\n\r\n{smuggled}", length + 1);
+    for bound in [0, length as u64 - 1, 2 * MIB as u64] {
+        let server = Server::start(layer().drain_request_body(bound)).await;
+        for rest in [&declared, &chunked, &expects] {
+            let mut connection = server.connect().await;
+            let refused = format!("DELETE / HTTP/1.1\r\nhost: a\r\n{rest}");
+            let next = "GET /next HTTP/1.1\r\nhost: a\r\n\r\n";
+            connection
+                .write(format!("{refused}{next}").as_bytes())
+                .await;
+            let answer = connection.read().await.unwrap();
+            assert_eq!(answer.status, 405, "{refused}");
+            if answer.closes {
+                assert!(connection.is_closed().await, "{refused}");
+            } else {
+                assert_eq!(connection.read().await.unwrap().status, 200, "{refused}");
+                assert_eq!(server.forwarded().pop().unwrap(), "GET /next");
+            }
+        }
+        let mut connection = server.connect().await;
+        connection
+            .write(format!("DELETE / HTTP/1.1\r\nhost: a\r\n{partly}").as_bytes())
+            .await;
+        drop(connection);
+        assert!(
+            !server
+                .forwarded()
+                .iter()
+                .any(|request| request == "GET /smuggled")
+        );
+    }
+}
+
+/// RFC 9110 §9.3.6: the client may be speaking another protocol already.
+#[tokio::test]
+async fn what_follows_a_refused_connect_is_not_parsed() {
+    let server = Server::start(layer()).await;
+    let mut connection = server.connect().await;
+    let connect = "CONNECT example.com:443 HTTP/1.1\r\nhost: example.com:443\r\n\r\n";
+    let tunnelled = "GET /tunnelled HTTP/1.1\r\nhost: a\r\n\r\n";
+    connection
+        .write(format!("{connect}{tunnelled}").as_bytes())
+        .await;
+    let answer = connection.read().await.unwrap();
+    assert_eq!(answer.status, 405);
+    assert!(answer.closes);
+    assert!(connection.is_closed().await);
+    assert!(server.forwarded().is_empty());
+}
+
+#[tokio::test]
+async fn pipelined_uploads_are_answered_in_order() {
+    let server = Server::start(layer()).await;
+    let mut connection = server.connect().await;
+    let mut requests = upload(Framing::Length, 64 * KIB);
+    requests.extend(b"GET /1 HTTP/1.1\r\nhost: a\r\n\r\n");
+    requests.extend(b"FOO / HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\nabc");
+    requests.extend(upload(Framing::Chunked, 100));
+    requests.extend(b"GET /2 HTTP/1.1\r\nhost: a\r\n\r\n");
+    assert!(connection.write(&requests).await);
+    let mut statuses = Vec::new();
+    for _ in 0..5 {
+        let answer = connection.read().await.unwrap();
+        assert!(!answer.closes);
+        statuses.push(answer.status);
+    }
+    assert_eq!(statuses, [405, 200, 501, 405, 200]);
+    assert_eq!(server.forwarded(), ["GET /1", "GET /2"]);
+}
+
+#[tokio::test]
+async fn a_request_may_come_byte_by_byte() {
+    let server = Server::start(layer()).await;
+    let mut connection = server.connect().await;
+    for byte in b"DELETE / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nhello" {
+        assert!(connection.write(&[*byte]).await);
+        tokio::task::yield_now().await;
+    }
+    let answer = connection.read().await.unwrap();
+    assert_eq!((answer.status, answer.closes), (405, false));
+    assert!(connection.is_usable().await);
+}
+
+#[tokio::test]
+async fn http_1_0_gets_the_same_answers() {
+    let server = Server::start(layer()).await;
+    for (fields, kept) in [("", false), ("connection: keep-alive\r\n", true)] {
+        let mut connection = server.connect().await;
+        let request = format!("DELETE / HTTP/1.0\r\n{fields}content-length: 5\r\n\r\nhello");
+        connection.write(request.as_bytes()).await;
+        let answer = connection.read().await.unwrap();
+        assert_eq!((answer.status, answer.closes), (405, false));
+        assert_eq!(connection.is_usable().await, kept);
+    }
+    // Above the bound a kept connection is not kept.
+    let server = Server::start(layer().drain_request_body(4)).await;
+    let mut connection = server.connect().await;
+    let request = "DELETE / HTTP/1.0\r\nconnection: keep-alive\r\ncontent-length: 5\r\n\r\nhello";
+    connection.write(request.as_bytes()).await;
+    let answer = connection.read().await.unwrap();
+    assert_eq!((answer.status, answer.closes), (405, true));
+    assert!(connection.is_closed().await);
+}
+
+/// A body that goes on until it is dropped.
+fn endless()
+-> StreamBody<impl futures_util::Stream<Item = Result<Frame<Bytes>, Infallible>> + Unpin> {
+    let first = stream::iter([Ok(Frame::data(Bytes::from_static(b"first")))]);
+    StreamBody::new(first.chain(stream::pending()))
+}
+
+#[tokio::test]
+async fn an_http_2_stream_that_never_ends_is_answered_and_the_connection_goes_on() {
+    let server = Server::start(layer()).await;
+    let stream = TokioIo::new(TcpStream::connect(server.address).await.unwrap());
+    let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), stream);
+    let (mut client, connection) = within(handshake).await.unwrap();
+    let connection = tokio::spawn(connection);
+    for (method, status) in [
+        ("DELETE", 405),
+        ("FOO", 501),
+        ("POST", 200),
+        ("DELETE", 405),
+    ] {
+        let request = Request::builder()
+            .method(method)
+            .uri("http://a/")
+            .body(endless())
+            .unwrap();
+        within(client.ready()).await.unwrap();
+        let response = within(client.send_request(request)).await.unwrap();
+        assert_eq!(response.status(), status);
+        assert!(!response.headers().contains_key("connection"));
+        within(response.into_body().collect()).await.unwrap();
+    }
+    drop(client);
+    within(connection).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn an_http_2_upload_within_the_bound_is_read() {
+    let server = Server::start(layer()).await;
+    let stream = TokioIo::new(TcpStream::connect(server.address).await.unwrap());
+    let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), stream);
+    let (mut client, connection) = within(handshake).await.unwrap();
+    let connection = tokio::spawn(connection);
+    for size in [1, 64 * KIB, 2 * MIB] {
+        for _ in 0..REPETITIONS {
+            let body = Full::new(Bytes::from(vec![0; size]));
+            let request = Request::delete("http://a/").body(body).unwrap();
+            within(client.ready()).await.unwrap();
+            let response = within(client.send_request(request)).await.unwrap();
+            assert_eq!(response.status(), 405);
+            assert!(!response.headers().contains_key("connection"));
+        }
+    }
+    drop(client);
+    within(connection).await.unwrap().unwrap();
+}
+
+/// A client that streams and waits for the answer gets it at once.
+#[tokio::test]
+async fn a_grpc_bidirectional_stream_is_answered() {
+    use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
+
+    let policy = Policy::new().allow([]);
+    let server = Server::start(MethodPolicyLayer::new(policy).respond_with(GrpcStatus)).await;
+    let endpoint = tonic::transport::Endpoint::new(format!("http://{}", server.address)).unwrap();
+    let channel = within(endpoint.connect()).await.unwrap();
+    let mut client = tonic::client::Grpc::new(channel);
+    for _ in 0..REPETITIONS {
+        within(client.ready()).await.unwrap();
+        let codec = tonic_prost::ProstCodec::<HealthCheckRequest, HealthCheckResponse>::default();
+        let path = http::uri::PathAndQuery::from_static("/a.Service/Bidirectional");
+        let first = HealthCheckRequest::default();
+        let requests = tonic::Request::new(stream::iter([first]).chain(stream::pending()));
+        let status = within(client.streaming(requests, path, codec))
+            .await
+            .unwrap_err();
+        assert_eq!(status.code(), tonic::Code::Unimplemented);
+    }
+}
+
+#[tokio::test]
+async fn reqwest_receives_every_answer() {
+    let default = Server::start(layer()).await;
+    let raised = Server::start(layer().drain_request_body(32 * MIB as u64)).await;
+    for (server, size) in [(&default, 64 * KIB), (&default, MIB), (&raised, 16 * MIB)] {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let body = Bytes::from(vec![0; size]);
+        for _ in 0..REPETITIONS {
+            let request = client
+                .delete(format!("http://{}/", server.address))
+                .body(body.clone());
+            let response = within(request.send()).await.unwrap();
+            assert_eq!(
+                response.status(),
+                StatusCode::METHOD_NOT_ALLOWED,
+                "{size} bytes"
+            );
+        }
+    }
+}
