@@ -11,8 +11,8 @@ use axum::ServiceExt;
 use axum::body::Body;
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Empty};
+use http::{HeaderValue, Method, Request, Response};
+use http_body_util::Empty;
 use hyper::body::Incoming;
 use hyper::client::conn;
 use hyper::ext::Protocol;
@@ -20,13 +20,13 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use support::server::{Connection, within};
+use support::server::{Connection, grpc, http2, read, request, within};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tonic::Code;
+use tonic::transport::Channel;
 use tonic::transport::server::TcpIncoming;
-use tonic::transport::{Channel, Endpoint};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
@@ -393,30 +393,6 @@ async fn http1(address: SocketAddr) -> conn::http1::SendRequest<Empty<Bytes>> {
     client
 }
 
-/// With prior knowledge (RFC 9113 §3.3).
-async fn http2(address: SocketAddr) -> conn::http2::SendRequest<Empty<Bytes>> {
-    let stream = within(TcpStream::connect(address)).await.unwrap();
-    let handshake = conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
-    let (client, connection) = within(handshake).await.unwrap();
-    tokio::spawn(connection);
-    client
-}
-
-fn request(method: &str, uri: impl AsRef<str>) -> Request<Empty<Bytes>> {
-    let request = Request::builder().method(method).uri(uri.as_ref());
-    request.header("host", "a").body(Empty::new()).unwrap()
-}
-
-/// Status, header fields except `Date`, and body.
-async fn read(
-    response: impl Future<Output = hyper::Result<Response<Incoming>>>,
-) -> (StatusCode, HeaderMap, Bytes) {
-    let (mut head, body) = within(response).await.unwrap().into_parts();
-    head.headers.remove("date");
-    let body = within(body.collect()).await.unwrap().to_bytes();
-    (head.status, head.headers, body)
-}
-
 #[tokio::test]
 async fn http_2_gets_what_http_1_1_gets() {
     with_each_server(layer().respond_with(ProblemDetails), async |address| {
@@ -497,11 +473,6 @@ async fn over_http_2_an_over_long_method_is_answered_with_501_up_to_the_limit_of
         assert!(within(response).await.is_err());
     })
     .await;
-}
-
-async fn grpc(address: SocketAddr) -> HealthClient<Channel> {
-    let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
-    HealthClient::new(within(endpoint.connect()).await.unwrap())
 }
 
 async fn check(client: &mut HealthClient<Channel>) -> Result<ServingStatus, Code> {

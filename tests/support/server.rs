@@ -1,10 +1,18 @@
-//! A raw HTTP/1.x client for servers on real sockets, and the time limit of everything that waits.
+//! Clients for servers on real sockets, and the time limit of everything that waits.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Incoming;
+use hyper::client::conn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
+use tonic::transport::{Channel, Endpoint};
+use tonic_health::pb::health_client::HealthClient;
 
 /// Waits for `future`, for so long that only a bug can take longer.
 pub(crate) async fn within<F: Future>(future: F) -> F::Output {
@@ -57,4 +65,33 @@ impl Connection {
     pub(crate) async fn is_closed(&mut self) -> bool {
         within(self.stream.read(&mut [0])).await.unwrap() == 0
     }
+}
+
+/// With prior knowledge (RFC 9113 §3.3).
+pub(crate) async fn http2(address: SocketAddr) -> conn::http2::SendRequest<Empty<Bytes>> {
+    let stream = within(TcpStream::connect(address)).await.unwrap();
+    let handshake = conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
+    let (client, connection) = within(handshake).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+pub(crate) fn request(method: &str, uri: impl AsRef<str>) -> Request<Empty<Bytes>> {
+    let request = Request::builder().method(method).uri(uri.as_ref());
+    request.header("host", "a").body(Empty::new()).unwrap()
+}
+
+/// Status, header fields except `Date`, and body.
+pub(crate) async fn read(
+    response: impl Future<Output = hyper::Result<Response<Incoming>>>,
+) -> (StatusCode, HeaderMap, Bytes) {
+    let (mut head, body) = within(response).await.unwrap().into_parts();
+    head.headers.remove("date");
+    let body = within(body.collect()).await.unwrap().to_bytes();
+    (head.status, head.headers, body)
+}
+
+pub(crate) async fn grpc(address: SocketAddr) -> HealthClient<Channel> {
+    let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
+    HealthClient::new(within(endpoint.connect()).await.unwrap())
 }
