@@ -1,0 +1,133 @@
+//! A message board on axum, behind a policy that wraps the whole application.
+//!
+//! The board allows `GET`, `HEAD` and `POST` at `/`, `GET` and `HEAD` everywhere else, and refuses
+//! the rest with problem details (RFC 9457).
+//!
+//! ```text
+//! cargo run --example axum [-- ADDRESS]       # by default 127.0.0.1:3000
+//!
+//! curl -i http://127.0.0.1:3000/ -d 'Hello!'  # 201, Location: /1
+//! curl -i http://127.0.0.1:3000/              # 200, a line for each message
+//! curl -i http://127.0.0.1:3000/1             # 200, the message
+//! curl -i http://127.0.0.1:3000/1 -X POST     # 405, Allow: GET, HEAD
+//! curl -i http://127.0.0.1:3000/ -X DELETE    # 405, Allow: GET, HEAD, POST
+//! curl -i http://127.0.0.1:3000/ -X PROPFIND  # 501
+//! ```
+
+use std::env;
+use std::error::Error;
+use std::io;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::extract::{Path, Request, State};
+use axum::http::{Method, StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use axum::{Router, ServiceExt};
+use tokio::net::TcpListener;
+use tower::Layer;
+use tower_method_policy::{MethodPolicyLayer, Policy, PolicyError, ProblemDetails};
+
+/// The messages; the first one's id is 1.
+type Board = Arc<Mutex<Vec<String>>>;
+
+fn router() -> Router {
+    Router::new()
+        .route("/", get(list).post(add))
+        .route("/{id}", get(show))
+        .with_state(Board::default())
+}
+
+/// What each path allows beside `GET` and `HEAD`: nothing, unless it has a rule of its own.
+fn policy() -> Result<Policy, PolicyError> {
+    Policy::new().allow([]).route("/", [Method::POST])
+}
+
+async fn list(State(board): State<Board>) -> String {
+    let messages = board.lock().unwrap_or_else(PoisonError::into_inner);
+    let lines = (1..).zip(messages.iter()).map(|(id, message)| {
+        let first_line = message.lines().next().unwrap_or_default();
+        format!("{id}: {first_line}\n")
+    });
+    lines.collect()
+}
+
+async fn add(State(board): State<Board>, message: String) -> impl IntoResponse {
+    let mut messages = board.lock().unwrap_or_else(PoisonError::into_inner);
+    messages.push(message);
+    let location = format!("/{}", messages.len());
+    (StatusCode::CREATED, [(header::LOCATION, location)])
+}
+
+async fn show(State(board): State<Board>, Path(id): Path<String>) -> Result<String, StatusCode> {
+    let messages = board.lock().unwrap_or_else(PoisonError::into_inner);
+    let id: Option<usize> = id.parse().ok();
+    let message = id.and_then(|id| messages.get(id.checked_sub(1)?));
+    message.cloned().ok_or(StatusCode::NOT_FOUND)
+}
+
+async fn serve() -> Result<(), Box<dyn Error>> {
+    // Around the router, not `Router::layer`: from there axum adds the `Allow` of the route to any
+    // response that has none, so a 501 would carry one.
+    let app = MethodPolicyLayer::new(policy()?)
+        .respond_with(ProblemDetails)
+        .layer(router());
+
+    let address = address()?;
+    let listener = TcpListener::bind(&address)
+        .await
+        .map_err(|error| format!("cannot listen on {address}: {error}"))?;
+    let shutdown = shutdown_signal()?;
+    println!("listening on http://{}", listener.local_addr()?);
+    axum::serve(listener, ServiceExt::<Request>::into_make_service(app))
+        .with_graceful_shutdown(shutdown)
+        .await?;
+    Ok(())
+}
+
+/// Waits for SIGINT or SIGTERM. Neither is missed once this has returned.
+#[cfg(unix)]
+fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+/// Waits for Ctrl-C. It is not missed once this has returned.
+#[cfg(windows)]
+fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
+    let mut interrupt = tokio::signal::windows::ctrl_c()?;
+    Ok(async move {
+        interrupt.recv().await;
+    })
+}
+
+/// The only argument, the address to listen on.
+fn address() -> Result<String, String> {
+    let arguments = env::args_os().skip(1);
+    let mut arguments = arguments.map(|argument| argument.to_string_lossy().into_owned());
+    let address = arguments.next();
+    match arguments.next() {
+        None => Ok(address.unwrap_or_else(|| "127.0.0.1:3000".to_owned())),
+        Some(unexpected) => Err(format!("unexpected argument: {unexpected}")),
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match serve().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

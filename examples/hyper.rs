@@ -1,0 +1,199 @@
+//! A message board on hyper alone, over HTTP/1.1 and cleartext HTTP/2, behind a policy.
+//!
+//! The board allows `GET`, `HEAD` and `POST` at `/`, `GET` and `HEAD` everywhere else, and refuses
+//! the rest with a sentence of text.
+//!
+//! ```text
+//! cargo run --example hyper [-- ADDRESS]      # by default 127.0.0.1:3000
+//!
+//! curl -i http://127.0.0.1:3000/ -d 'Hello!'  # 201, Location: /1
+//! curl -i http://127.0.0.1:3000/              # 200, a line for each message
+//! curl -i http://127.0.0.1:3000/1             # 200, the message
+//! curl -i http://127.0.0.1:3000/1 -X POST     # 405, Allow: GET, HEAD
+//! curl -i http://127.0.0.1:3000/ -X PROPFIND  # 501
+//! curl -i http://127.0.0.1:3000/ -X DELETE --http2-prior-knowledge
+//!                                             # 405, Allow: GET, HEAD, POST, over HTTP/2
+//! ```
+
+use std::env;
+use std::error::Error;
+use std::io;
+use std::pin::pin;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::{Body, Incoming};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tower::{Layer, service_fn};
+use tower_method_policy::{MethodPolicyLayer, PlainText, Policy, PolicyError};
+
+type BoxError = Box<dyn Error + Send + Sync>;
+
+/// The messages; the first one's id is 1.
+type Board = Mutex<Vec<String>>;
+
+/// The size of the longest message that is taken, in bytes.
+const LIMIT: usize = 64 * 1024;
+
+/// What each path allows beside `GET` and `HEAD`: nothing, unless it has a rule of its own.
+fn policy() -> Result<Policy, PolicyError> {
+    Policy::new().allow([]).route("/", [Method::POST])
+}
+
+/// Answers what the policy forwards: `GET` and `HEAD`, and at `/` also `POST`.
+async fn board(
+    board: Arc<Board>,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, BoxError> {
+    let (request, body) = request.into_parts();
+    let mut response = match (&request.method, request.uri.path()) {
+        (&Method::POST, _) => match Limited::new(body, LIMIT).collect().await {
+            Ok(body) => add(&board, &body.to_bytes())?,
+            Err(error) if error.is::<LengthLimitError>() => empty(StatusCode::PAYLOAD_TOO_LARGE)?,
+            Err(error) => return Err(error),
+        },
+        (_, "/") => list(&board)?,
+        (_, path) => show(&board, path)?,
+    };
+    if request.method == Method::HEAD {
+        // hyper leaves the content out over HTTP/1.1, but sends it over HTTP/2.
+        let length = response.body().size_hint().exact();
+        let length = length.map(|length| (CONTENT_LENGTH, length.into()));
+        response.headers_mut().extend(length);
+        *response.body_mut() = Full::default();
+    }
+    Ok(response)
+}
+
+fn list(board: &Board) -> http::Result<Response<Full<Bytes>>> {
+    let messages = board.lock().unwrap_or_else(PoisonError::into_inner);
+    let lines = (1..).zip(messages.iter()).map(|(id, message)| {
+        let first_line = message.lines().next().unwrap_or_default();
+        format!("{id}: {first_line}\n")
+    });
+    text(lines.collect())
+}
+
+fn add(board: &Board, message: &[u8]) -> http::Result<Response<Full<Bytes>>> {
+    let mut messages = board.lock().unwrap_or_else(PoisonError::into_inner);
+    messages.push(String::from_utf8_lossy(message).into_owned());
+    Response::builder()
+        .status(StatusCode::CREATED)
+        .header(LOCATION, format!("/{}", messages.len()))
+        .body(Full::default())
+}
+
+fn show(board: &Board, path: &str) -> http::Result<Response<Full<Bytes>>> {
+    let messages = board.lock().unwrap_or_else(PoisonError::into_inner);
+    let id = path.strip_prefix('/').and_then(|id| id.parse().ok());
+    match id.and_then(|id: usize| messages.get(id.checked_sub(1)?)) {
+        Some(message) => text(message.clone()),
+        None => empty(StatusCode::NOT_FOUND),
+    }
+}
+
+fn text(text: String) -> http::Result<Response<Full<Bytes>>> {
+    Response::builder()
+        .header(CONTENT_TYPE, "text/plain; charset=utf-8")
+        .body(Full::from(text))
+}
+
+fn empty(status: StatusCode) -> http::Result<Response<Full<Bytes>>> {
+    Response::builder().status(status).body(Full::default())
+}
+
+async fn serve() -> Result<(), Box<dyn Error>> {
+    let messages = Arc::new(Board::default());
+    let service = MethodPolicyLayer::new(policy()?)
+        .respond_with(PlainText)
+        .layer(service_fn(move |request| board(messages.clone(), request)));
+    let service = TowerToHyperService::new(service);
+
+    let mut server = auto::Builder::new(TokioExecutor::new());
+    // The timer closes HTTP/1.1 connections that never complete a request's header section.
+    server.http1().timer(TokioTimer::new());
+
+    let address = address()?;
+    let listener = TcpListener::bind(&address)
+        .await
+        .map_err(|error| format!("cannot listen on {address}: {error}"))?;
+    let mut shutdown = pin!(shutdown_signal()?);
+    println!("listening on http://{}", listener.local_addr()?);
+
+    let connections = GracefulShutdown::new();
+    loop {
+        let stream = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    // Out of file descriptors, most likely: others have to be closed first.
+                    eprintln!("cannot accept a connection: {error}");
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    continue;
+                }
+            },
+            () = &mut shutdown => break,
+        };
+        let connection = server.serve_connection(TokioIo::new(stream), service.clone());
+        // Its error is not of interest: most often the client went away.
+        tokio::spawn(connections.watch(connection.into_owned()));
+    }
+    drop(listener);
+    connections.shutdown().await;
+    Ok(())
+}
+
+/// Waits for SIGINT or SIGTERM. Neither is missed once this has returned.
+#[cfg(unix)]
+fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+/// Waits for Ctrl-C. It is not missed once this has returned.
+#[cfg(windows)]
+fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
+    let mut interrupt = tokio::signal::windows::ctrl_c()?;
+    Ok(async move {
+        interrupt.recv().await;
+    })
+}
+
+/// The only argument, the address to listen on.
+fn address() -> Result<String, String> {
+    let arguments = env::args_os().skip(1);
+    let mut arguments = arguments.map(|argument| argument.to_string_lossy().into_owned());
+    let address = arguments.next();
+    match arguments.next() {
+        None => Ok(address.unwrap_or_else(|| "127.0.0.1:3000".to_owned())),
+        Some(unexpected) => Err(format!("unexpected argument: {unexpected}")),
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match serve().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! The examples, each as a user runs it: started, asked over TCP, stopped by a signal.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
+
+mod support;
+
+use std::env;
+use std::io::{BufRead, BufReader, Read};
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+
+use http::HeaderValue;
+use support::server::{Connection, grpc, http2, read, request, within};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+
+/// An example that runs; dropped, it is killed and reaped.
+struct Example {
+    child: Child,
+    /// The lines that it prints, until it ends.
+    lines: UnboundedReceiver<String>,
+}
+
+impl Example {
+    fn start(name: &str, arguments: &[&str]) -> Self {
+        // This is `target/<profile>/deps/examples-<hash>`.
+        let test = env::current_exe().unwrap();
+        let program = test.ancestors().nth(2).unwrap().join("examples").join(name);
+        let mut child = Command::new(&program)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| {
+                panic!(
+                    "{}: {error} (`cargo build --examples` makes it)",
+                    program.display()
+                )
+            });
+        let (sender, lines) = unbounded_channel();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        thread::spawn(move || {
+            for line in stdout.lines() {
+                // The test may have failed and no longer want it.
+                let _ = sender.send(line.unwrap());
+            }
+        });
+        Self { child, lines }
+    }
+
+    /// An example that has said where it listens.
+    async fn listening(name: &str) -> (Self, SocketAddr) {
+        let mut example = Self::start(name, &["127.0.0.1:0"]);
+        let line = within(example.lines.recv()).await.unwrap();
+        let address = line.strip_prefix("listening on http://").unwrap();
+        let address: SocketAddr = address.parse().unwrap();
+        assert_ne!(address.port(), 0);
+        (example, address)
+    }
+
+    fn signal(&self, signal: &str) {
+        let process = self.child.id().to_string();
+        let kill = Command::new("kill").args([signal, &process]).status();
+        assert!(kill.unwrap().success());
+    }
+
+    /// How it ends by itself, and what it says on stderr. It prints nothing more.
+    async fn end(mut self) -> (ExitStatus, String) {
+        assert_eq!(within(self.lines.recv()).await, None);
+        let status = self.child.wait().unwrap();
+        let mut errors = String::new();
+        let stderr = self.child.stderr.as_mut().unwrap();
+        stderr.read_to_string(&mut errors).unwrap();
+        (status, errors)
+    }
+
+    async fn ends_cleanly(self) {
+        let (status, errors) = self.end().await;
+        assert!(status.success(), "{status}: {errors}");
+        assert_eq!(errors, "");
+    }
+}
+
+impl Drop for Example {
+    fn drop(&mut self) {
+        // Both do nothing if it has ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[tokio::test]
+async fn the_boards_do_what_their_headers_say() {
+    for (name, content_type) in [
+        ("axum", "application/problem+json"),
+        ("hyper", "text/plain; charset=utf-8"),
+    ] {
+        let (example, address) = Example::listening(name).await;
+        a_board_works(address, content_type).await;
+        example.signal("-TERM");
+        example.ends_cleanly().await;
+    }
+}
+
+async fn a_board_works(address: SocketAddr, content_type_of_refusals: &str) {
+    let mut connection = Connection::open(address).await;
+    for (message, id) in [("Hello!\n\nIt's me.", 1), ("", 2)] {
+        let length = message.len();
+        connection
+            .send(format!(
+                "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: {length}\r\n\r\n{message}"
+            ))
+            .await;
+        assert_eq!(
+            connection.receive().await,
+            format!("HTTP/1.1 201 Created\r\nlocation: /{id}\r\ncontent-length: 0\r\n\r\n")
+        );
+    }
+    for (path, content) in [
+        ("/", "1: Hello!\n2: \n"),
+        ("/1", "Hello!\n\nIt's me."),
+        ("/2", ""),
+    ] {
+        let length = content.len();
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: text/plain; charset=utf-8\r\n\
+             content-length: {length}\r\n\r\n"
+        );
+        connection
+            .send(format!("HEAD {path} HTTP/1.1\r\nhost: a\r\n\r\n"))
+            .await;
+        assert_eq!(connection.receive_head().await, head, "{path}");
+        connection
+            .send(format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n"))
+            .await;
+        assert_eq!(connection.receive().await, head + content, "{path}");
+    }
+    for path in ["/0", "/3", "/x", "/1/2"] {
+        connection
+            .send(format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n"))
+            .await;
+        assert_eq!(
+            connection.receive().await,
+            "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n",
+            "{path}"
+        );
+    }
+    for (request, status, allow) in [
+        (
+            "DELETE /",
+            "405 Method Not Allowed",
+            "allow: GET, HEAD, POST\r\n",
+        ),
+        ("POST /1", "405 Method Not Allowed", "allow: GET, HEAD\r\n"),
+        (
+            "POST /1/2",
+            "405 Method Not Allowed",
+            "allow: GET, HEAD\r\n",
+        ),
+        ("PROPFIND /", "501 Not Implemented", ""),
+        ("get /1/2", "501 Not Implemented", ""),
+    ] {
+        connection
+            .send(format!("{request} HTTP/1.1\r\nhost: a\r\n\r\n"))
+            .await;
+        let refusal = connection.receive().await;
+        let expected = format!(
+            "HTTP/1.1 {status}\r\ncontent-type: {content_type_of_refusals}\r\n{allow}content-length: "
+        );
+        assert!(refusal.starts_with(&expected), "{request}: {refusal}");
+    }
+}
+
+#[tokio::test]
+async fn the_boards_speak_http_2() {
+    for name in ["axum", "hyper"] {
+        let (example, address) = Example::listening(name).await;
+        let mut client = http2(address).await;
+        for (method, status) in [("GET", 200), ("HEAD", 200), ("POST", 201), ("HEAD", 200)] {
+            let response = client.send_request(request(method, "http://a/"));
+            assert_eq!(read(response).await.0, status, "{name}: {method}");
+        }
+        for (method, status, allow) in
+            [("DELETE", 405, Some("GET, HEAD, POST")), ("FOO", 501, None)]
+        {
+            let response = client.send_request(request(method, "http://a/"));
+            let (received, headers, _) = read(response).await;
+            assert_eq!(received, status, "{name}: {method}");
+            let received = headers.get("allow").map(|allow| allow.to_str().unwrap());
+            assert_eq!(received, allow, "{name}: {method}");
+        }
+        example.signal("-TERM");
+        example.ends_cleanly().await;
+    }
+}
+
+#[tokio::test]
+async fn the_hyper_board_refuses_a_message_that_is_too_long() {
+    let (example, address) = Example::listening("hyper").await;
+    let mut connection = Connection::open(address).await;
+    let message = "M".repeat(64 * 1024 + 1);
+    connection
+        .send(format!(
+            "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n{message}",
+            message.len()
+        ))
+        .await;
+    let response = connection.receive().await;
+    assert!(response.starts_with("HTTP/1.1 413 "), "{response}");
+    example.signal("-TERM");
+    example.ends_cleanly().await;
+}
+
+#[tokio::test]
+async fn a_stopped_board_closes_idle_connections_and_answers_the_request_in_flight() {
+    for name in ["axum", "hyper"] {
+        for signal in ["-TERM", "-INT"] {
+            let (example, address) = Example::listening(name).await;
+            let mut silent = Connection::open(address).await;
+            let mut idle = Connection::open(address).await;
+            idle.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+            idle.receive().await;
+            let mut busy = Connection::open(address).await;
+            busy.send(
+                "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\nexpect: 100-continue\r\n\r\n",
+            )
+            .await;
+            assert_eq!(busy.receive().await, "HTTP/1.1 100 Continue\r\n\r\n");
+
+            example.signal(signal);
+            assert!(silent.is_closed().await);
+            assert!(idle.is_closed().await);
+            busy.send("Hello").await;
+            assert_eq!(
+                busy.receive().await,
+                "HTTP/1.1 201 Created\r\nlocation: /1\r\nconnection: close\r\n\
+                 content-length: 0\r\n\r\n"
+            );
+            assert!(busy.is_closed().await);
+            example.ends_cleanly().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_grpc_server_answers_calls_and_refuses_other_methods_as_grpc_does() {
+    let (example, address) = Example::listening("tonic").await;
+    let mut client = grpc(address).await;
+    let reply = within(client.check(HealthCheckRequest::default())).await;
+    assert_eq!(reply.unwrap().into_inner().status(), ServingStatus::Serving);
+
+    let mut client = http2(address).await;
+    for (method, status) in [("DELETE", 405), ("PROPFIND", 501)] {
+        let mut request = request(method, "http://a/grpc.health.v1.Health/Check");
+        let grpc = HeaderValue::from_static("application/grpc");
+        request.headers_mut().insert("content-type", grpc);
+        let (received, headers, _) = read(client.send_request(request)).await;
+        assert_eq!(received, status);
+        assert_eq!(headers["grpc-status"], "12");
+        assert_eq!(headers["content-type"], "application/grpc");
+    }
+    example.signal("-TERM");
+    example.ends_cleanly().await;
+}
+
+#[tokio::test]
+async fn the_stopped_grpc_server_tells_those_who_watch_it() {
+    for signal in ["-TERM", "-INT"] {
+        let (example, address) = Example::listening("tonic").await;
+        let mut client = grpc(address).await;
+        let stream = within(client.watch(HealthCheckRequest::default())).await;
+        let mut stream = stream.unwrap().into_inner();
+        let message = within(stream.message()).await.unwrap().unwrap();
+        assert_eq!(message.status(), ServingStatus::Serving);
+
+        example.signal(signal);
+        let message = within(stream.message()).await.unwrap().unwrap();
+        assert_eq!(message.status(), ServingStatus::NotServing);
+        assert_eq!(within(stream.message()).await.unwrap(), None);
+        example.ends_cleanly().await;
+    }
+}
+
+#[tokio::test]
+async fn an_address_in_use_is_named() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    for name in ["axum", "hyper", "tonic"] {
+        let (status, errors) = Example::start(name, &[&address]).end().await;
+        assert_eq!(status.code(), Some(1), "{name}");
+        let expected = format!("error: cannot listen on {address}: ");
+        assert!(errors.starts_with(&expected), "{name}: {errors}");
+    }
+}
+
+#[tokio::test]
+async fn a_bad_argument_is_named() {
+    for name in ["axum", "hyper", "tonic"] {
+        let (status, errors) = Example::start(name, &["nonsense"]).end().await;
+        assert_eq!(status.code(), Some(1), "{name}");
+        assert_eq!(
+            errors, "error: cannot listen on nonsense: invalid socket address\n",
+            "{name}"
+        );
+
+        let (status, errors) = Example::start(name, &["127.0.0.1:0", "more"]).end().await;
+        assert_eq!(status.code(), Some(1), "{name}");
+        assert_eq!(errors, "error: unexpected argument: more\n", "{name}");
+    }
+}

@@ -1,0 +1,97 @@
+//! Clients for servers on real sockets, and the time limit of everything that waits.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Incoming;
+use hyper::client::conn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tonic::transport::{Channel, Endpoint};
+use tonic_health::pb::health_client::HealthClient;
+
+/// Waits for `future`, for so long that only a bug can take longer.
+pub(crate) async fn within<F: Future>(future: F) -> F::Output {
+    tokio::time::timeout(Duration::from_secs(30), future)
+        .await
+        .expect("nothing came within the time limit")
+}
+
+/// A connection whose client writes and reads the bytes of HTTP/1.x itself.
+pub(crate) struct Connection {
+    stream: BufReader<TcpStream>,
+}
+
+impl Connection {
+    pub(crate) async fn open(address: SocketAddr) -> Self {
+        let stream = within(TcpStream::connect(address)).await.unwrap();
+        Self {
+            stream: BufReader::new(stream),
+        }
+    }
+
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        within(self.stream.write_all(bytes.as_ref())).await.unwrap();
+    }
+
+    /// The next response as it came, except for its `Date`.
+    pub(crate) async fn receive(&mut self) -> String {
+        let head = self.receive_head().await;
+        let length = head.lines().find_map(|line| {
+            let length = line.strip_prefix("content-length: ")?;
+            Some(length.parse().unwrap())
+        });
+        let mut body = vec![0; length.unwrap_or(0)];
+        within(self.stream.read_exact(&mut body)).await.unwrap();
+        head + std::str::from_utf8(&body).unwrap()
+    }
+
+    /// The status line and the header section of the next response, except for its `Date`.
+    pub(crate) async fn receive_head(&mut self) -> String {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(within(self.stream.read_u8()).await.unwrap());
+        }
+        let head = String::from_utf8(head).unwrap();
+        let lines = head.split_inclusive("\r\n");
+        lines.filter(|line| !line.starts_with("date: ")).collect()
+    }
+
+    /// Whether the server closes the connection in order, without another byte.
+    pub(crate) async fn is_closed(&mut self) -> bool {
+        within(self.stream.read(&mut [0])).await.unwrap() == 0
+    }
+}
+
+/// With prior knowledge (RFC 9113 §3.3).
+pub(crate) async fn http2(address: SocketAddr) -> conn::http2::SendRequest<Empty<Bytes>> {
+    let stream = within(TcpStream::connect(address)).await.unwrap();
+    let handshake = conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
+    let (client, connection) = within(handshake).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+pub(crate) fn request(method: &str, uri: impl AsRef<str>) -> Request<Empty<Bytes>> {
+    let request = Request::builder().method(method).uri(uri.as_ref());
+    request.header("host", "a").body(Empty::new()).unwrap()
+}
+
+/// Status, header fields except `Date`, and body.
+pub(crate) async fn read(
+    response: impl Future<Output = hyper::Result<Response<Incoming>>>,
+) -> (StatusCode, HeaderMap, Bytes) {
+    let (mut head, body) = within(response).await.unwrap().into_parts();
+    head.headers.remove("date");
+    let body = within(body.collect()).await.unwrap().to_bytes();
+    (head.status, head.headers, body)
+}
+
+pub(crate) async fn grpc(address: SocketAddr) -> HealthClient<Channel> {
+    let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
+    HealthClient::new(within(endpoint.connect()).await.unwrap())
+}

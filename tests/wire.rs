@@ -1,0 +1,527 @@
+//! The policy on real sockets: what HTTP/1.1, HTTP/2 and gRPC clients get from real servers.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
+
+mod support;
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+
+use axum::ServiceExt;
+use axum::body::Body;
+use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
+use http::{HeaderValue, Method, Request, Response};
+use http_body_util::Empty;
+use hyper::body::Incoming;
+use hyper::client::conn;
+use hyper::ext::Protocol;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use support::server::{Connection, grpc, http2, read, request, within};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tonic::Code;
+use tonic::transport::Channel;
+use tonic::transport::server::TcpIncoming;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+use tower::{Layer, service_fn};
+use tower_method_policy::{
+    GrpcStatus, MethodPolicyLayer, MethodSet, PlainText, Policy, ProblemDetails, Respond,
+};
+
+/// A server that runs until it is stopped or dropped.
+struct Server {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Server {
+    async fn start<F>(serve: impl FnOnce(TcpListener, oneshot::Receiver<()>) -> F) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let task = tokio::spawn(serve(listener, stopped));
+        Self {
+            address,
+            stop,
+            task,
+        }
+    }
+
+    /// hyper with the builder that speaks HTTP/1.x and HTTP/2.
+    async fn hyper<R>(layer: MethodPolicyLayer<R>) -> Self
+    where
+        R: Respond<Body> + Clone + Send + Sync + 'static,
+    {
+        let service = TowerToHyperService::new(layer.layer(service_fn(echo::<Incoming>)));
+        Self::start(|listener, mut stopped| async move {
+            let connections = GracefulShutdown::new();
+            loop {
+                let (stream, _) = tokio::select! {
+                    accepted = listener.accept() => accepted.unwrap(),
+                    _ = &mut stopped => break,
+                };
+                let mut server = auto::Builder::new(TokioExecutor::new());
+                server.http2().enable_connect_protocol();
+                let connection = server.serve_connection(TokioIo::new(stream), service.clone());
+                tokio::spawn(connections.watch(connection.into_owned()));
+            }
+            connections.shutdown().await;
+        })
+        .await
+    }
+
+    async fn axum<R>(layer: MethodPolicyLayer<R>) -> Self
+    where
+        R: Respond<Body> + Clone + Send + Sync + 'static,
+    {
+        let service = layer.layer(service_fn(echo::<Body>));
+        let service = ServiceExt::<Request<Body>>::into_make_service(service);
+        Self::start(|listener, stopped| async move {
+            axum::serve(listener, service)
+                .with_graceful_shutdown(async { stopped.await.unwrap() })
+                .await
+                .unwrap();
+        })
+        .await
+    }
+
+    /// The gRPC health service, which says that it is serving.
+    async fn tonic<R>(layer: MethodPolicyLayer<R>) -> Self
+    where
+        R: Respond<tonic::body::Body> + Clone + Send + Sync + 'static,
+    {
+        let (_, health) = tonic_health::server::health_reporter();
+        Self::start(|listener, stopped| async move {
+            tonic::transport::Server::builder()
+                .layer(layer)
+                .add_service(health)
+                .serve_with_incoming_shutdown(TcpIncoming::from(listener), async {
+                    stopped.await.unwrap()
+                })
+                .await
+                .unwrap();
+        })
+        .await
+    }
+
+    /// Stops the server and waits until it has.
+    async fn stop(self) {
+        self.stop.send(()).unwrap();
+        within(self.task).await.unwrap();
+    }
+}
+
+/// Answers with the method and the path that it was asked for.
+async fn echo<B>(request: Request<B>) -> Result<Response<Body>, Infallible> {
+    let asked = format!("{} {}", request.method(), request.uri().path());
+    let mut response = Response::new(Body::empty());
+    let length = HeaderValue::from(asked.len());
+    response.headers_mut().insert(CONTENT_LENGTH, length);
+    // Over HTTP/2 hyper would send the content of an answer to HEAD (RFC 9110 §9.3.2).
+    if request.method() != Method::HEAD {
+        *response.body_mut() = Body::from(asked);
+    }
+    Ok(response)
+}
+
+/// Runs `test` with the address of each HTTP server in front of which `layer` was put.
+async fn with_each_server<R>(layer: MethodPolicyLayer<R>, test: impl AsyncFn(SocketAddr))
+where
+    R: Respond<Body> + Clone + Send + Sync + 'static,
+{
+    for server in [
+        Server::hyper(layer.clone()).await,
+        Server::axum(layer).await,
+    ] {
+        test(server.address).await;
+        server.stop().await;
+    }
+}
+
+/// `POST` is allowed everywhere, below `/dav/` what WebDAV needs instead.
+fn layer() -> MethodPolicyLayer {
+    let dav = MethodSet::WEBDAV | MethodSet::from([Method::PUT, Method::DELETE]);
+    let policy = Policy::new().allow([Method::POST]);
+    MethodPolicyLayer::new(policy.route("/dav/{*path}", dav).unwrap())
+}
+
+/// The response of [`echo`].
+fn echoed(asked: &str) -> String {
+    let length = asked.len();
+    format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{asked}")
+}
+
+const NOT_ALLOWED: &str =
+    "HTTP/1.1 405 Method Not Allowed\r\nallow: GET, HEAD, POST\r\ncontent-length: 0\r\n\r\n";
+
+const NOT_ALLOWED_BELOW_DAV: &str = "HTTP/1.1 405 Method Not Allowed\r\n\
+    allow: GET, HEAD, PUT, DELETE, COPY, LOCK, MKCOL, MOVE, PROPFIND, PROPPATCH, UNLOCK\r\n\
+    content-length: 0\r\n\r\n";
+
+const NOT_IMPLEMENTED: &str = "HTTP/1.1 501 Not Implemented\r\ncontent-length: 0\r\n\r\n";
+
+/// Sends each request on one connection and compares its response, byte for byte but for `Date`.
+async fn converse(address: SocketAddr, requests: &[(&str, &str)]) {
+    let mut connection = Connection::open(address).await;
+    for (request_line, expected) in requests {
+        let request = format!("{request_line}\r\nhost: a\r\n\r\n");
+        connection.send(request).await;
+        assert_eq!(connection.receive().await, *expected, "{request_line:.80}");
+    }
+}
+
+// RFC 9112 §9.3: a connection persists unless one side says otherwise.
+#[tokio::test]
+async fn a_connection_outlives_refusals_without_bodies() {
+    with_each_server(layer(), async |address| {
+        let requests = [
+            ("GET / HTTP/1.1", &*echoed("GET /")),
+            ("DELETE / HTTP/1.1", NOT_ALLOWED),
+            ("FOO / HTTP/1.1", NOT_IMPLEMENTED),
+            ("PROPFIND / HTTP/1.1", NOT_ALLOWED),
+            ("PROPFIND /dav/a HTTP/1.1", &echoed("PROPFIND /dav/a")),
+            ("POST /dav/a HTTP/1.1", NOT_ALLOWED_BELOW_DAV),
+            ("TRACE / HTTP/1.1", NOT_ALLOWED),
+            ("SEARCH /dav/a HTTP/1.1", NOT_IMPLEMENTED),
+            ("SEARCH /dav/a HTTP/1.1", NOT_IMPLEMENTED),
+            ("POST / HTTP/1.1", &echoed("POST /")),
+        ];
+        converse(address, &requests).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_refusal_ends_the_connection_if_the_client_asks_for_it() {
+    with_each_server(layer(), async |address| {
+        let mut connection = Connection::open(address).await;
+        connection
+            .send("FOO / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
+            .await;
+        assert_eq!(
+            connection.receive().await,
+            "HTTP/1.1 501 Not Implemented\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+        );
+        assert!(connection.is_closed().await);
+    })
+    .await;
+}
+
+// RFC 9112 §9.3.2.
+#[tokio::test]
+async fn pipelined_requests_are_answered_in_order() {
+    with_each_server(layer(), async |address| {
+        let mut connection = Connection::open(address).await;
+        connection
+            .send(
+                "GET /1 HTTP/1.1\r\nhost: a\r\n\r\n\
+                 DELETE /2 HTTP/1.1\r\nhost: a\r\n\r\n\
+                 FOO /3 HTTP/1.1\r\nhost: a\r\n\r\n\
+                 GET /4 HTTP/1.1\r\nhost: a\r\n\r\n",
+            )
+            .await;
+        assert_eq!(connection.receive().await, echoed("GET /1"));
+        assert_eq!(connection.receive().await, NOT_ALLOWED);
+        assert_eq!(connection.receive().await, NOT_IMPLEMENTED);
+        assert_eq!(connection.receive().await, echoed("GET /4"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn http_1_0_gets_the_same_answers_and_keeps_the_connection_only_if_it_asks() {
+    with_each_server(layer(), async |address| {
+        let mut connection = Connection::open(address).await;
+        connection
+            .send("DELETE / HTTP/1.0\r\nconnection: keep-alive\r\n\r\n")
+            .await;
+        assert_eq!(
+            connection.receive().await,
+            "HTTP/1.0 405 Method Not Allowed\r\nallow: GET, HEAD, POST\r\n\
+             connection: keep-alive\r\ncontent-length: 0\r\n\r\n"
+        );
+        connection.send("FOO / HTTP/1.0\r\n\r\n").await;
+        assert_eq!(
+            connection.receive().await,
+            "HTTP/1.0 501 Not Implemented\r\ncontent-length: 0\r\n\r\n"
+        );
+        assert!(connection.is_closed().await);
+    })
+    .await;
+}
+
+// RFC 9110 §9.3.2.
+#[tokio::test]
+async fn head_is_forwarded_and_answered_without_a_body() {
+    with_each_server(layer(), async |address| {
+        let mut connection = Connection::open(address).await;
+        for path in ["/", "/dav/a", "/dav/"] {
+            connection
+                .send(format!(
+                    "HEAD {path} HTTP/1.1\r\nhost: a\r\n\r\nFOO / HTTP/1.1\r\nhost: a\r\n\r\n"
+                ))
+                .await;
+            let length = "HEAD ".len() + path.len();
+            assert_eq!(
+                connection.receive_head().await,
+                format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n")
+            );
+            assert_eq!(connection.receive().await, NOT_IMPLEMENTED);
+        }
+    })
+    .await;
+}
+
+// RFC 9110 §9.1: the method token is case-sensitive.
+#[tokio::test]
+async fn every_token_that_names_no_implemented_method_is_answered_with_501() {
+    with_each_server(layer(), async |address| {
+        let requests = [
+            ("get / HTTP/1.1", NOT_IMPLEMENTED),
+            ("Get / HTTP/1.1", NOT_IMPLEMENTED),
+            ("GETS / HTTP/1.1", NOT_IMPLEMENTED),
+            ("M-GET / HTTP/1.1", NOT_IMPLEMENTED),
+            ("!#$%&'*+-.^_`|~0aZ / HTTP/1.1", NOT_IMPLEMENTED),
+            // Reserved by RFC 9110 §18.2 and RFC 9113 §3.4; the latter's preface is `PRI * HTTP/2.0`.
+            ("* / HTTP/1.1", NOT_IMPLEMENTED),
+            ("PRI / HTTP/1.1", NOT_IMPLEMENTED),
+            ("PRI * HTTP/1.1", NOT_IMPLEMENTED),
+        ];
+        converse(address, &requests).await;
+    })
+    .await;
+}
+
+// RFC 9112 §3: "A server that receives a method longer than any that it implements SHOULD respond
+// with a 501". hyper's own limits come first.
+#[tokio::test]
+async fn an_over_long_method_is_answered_with_501_up_to_the_limit_of_hyper() {
+    /// What `hyper` buffers of an HTTP/1.x header section by default.
+    const LIMIT: usize = 8192 + 4096 * 100;
+
+    with_each_server(layer().respond_with(PlainText), async |address| {
+        let mut connection = Connection::open(address).await;
+        let method = "M".repeat(70_000);
+        connection
+            .send(format!("{method} / HTTP/1.1\r\nhost: a\r\n\r\n"))
+            .await;
+        let excerpt = &method[..64];
+        let sentence = format!("This server does not implement the method {excerpt}….\n");
+        let length = sentence.len();
+        assert_eq!(
+            connection.receive().await,
+            format!(
+                "HTTP/1.1 501 Not Implemented\r\ncontent-type: text/plain; charset=utf-8\r\n\
+                 content-length: {length}\r\n\r\n{sentence}"
+            )
+        );
+
+        // Not a byte more than hyper reads: unread ones would make the kernel reset the connection.
+        connection.send("M".repeat(LIMIT)).await;
+        assert_eq!(
+            connection.receive().await,
+            "HTTP/1.1 431 Request Header Fields Too Large\r\n\
+             connection: close\r\ncontent-length: 0\r\n\r\n"
+        );
+        assert!(connection.is_closed().await);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_method_that_is_no_token_does_not_get_as_far_as_the_policy() {
+    with_each_server(layer(), async |address| {
+        let mut connection = Connection::open(address).await;
+        connection.send("F@O / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        assert_eq!(
+            connection.receive().await,
+            "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+        );
+    })
+    .await;
+}
+
+// RFC 9112 §3.2: the other three forms of a request target.
+#[tokio::test]
+async fn every_form_of_request_target_is_decided() {
+    with_each_server(layer(), async |address| {
+        let requests = [
+            // The absolute form has a path, and path rules apply to it.
+            (
+                "DELETE http://a/dav/b?c HTTP/1.1",
+                &*echoed("DELETE /dav/b"),
+            ),
+            ("POST http://a/dav/b HTTP/1.1", NOT_ALLOWED_BELOW_DAV),
+            ("DELETE http://a/ HTTP/1.1", NOT_ALLOWED),
+            ("DELETE http://a HTTP/1.1", NOT_ALLOWED),
+            ("FOO http://a/dav/b HTTP/1.1", NOT_IMPLEMENTED),
+            // The asterisk and the authority form have none.
+            ("OPTIONS * HTTP/1.1", NOT_ALLOWED),
+            ("CONNECT b:443 HTTP/1.1", NOT_ALLOWED),
+            ("GET / HTTP/1.1", &echoed("GET /")),
+        ];
+        converse(address, &requests).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn options_for_the_server_is_forwarded_where_the_default_rule_allows_it() {
+    let policy = Policy::new().allow([Method::OPTIONS]);
+    with_each_server(MethodPolicyLayer::new(policy), async |address| {
+        converse(address, &[("OPTIONS * HTTP/1.1", &echoed("OPTIONS *"))]).await;
+    })
+    .await;
+}
+
+async fn http1(address: SocketAddr) -> conn::http1::SendRequest<Empty<Bytes>> {
+    let stream = within(TcpStream::connect(address)).await.unwrap();
+    let handshake = conn::http1::handshake(TokioIo::new(stream));
+    let (client, connection) = within(handshake).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+#[tokio::test]
+async fn http_2_gets_what_http_1_1_gets() {
+    with_each_server(layer().respond_with(ProblemDetails), async |address| {
+        let mut http1 = http1(address).await;
+        let mut http2 = http2(address).await;
+        for (method, target, status) in [
+            ("GET", "/", 200),
+            ("HEAD", "/dav/a", 200),
+            ("POST", "/", 200),
+            ("POST", "/dav/a", 405),
+            ("DELETE", "/", 405),
+            ("DELETE", "/dav/a", 200),
+            ("PROPFIND", "/", 405),
+            ("PROPFIND", "/dav/a", 200),
+            ("TRACE", "/", 405),
+            ("CONNECT", "b:443", 405),
+            ("OPTIONS", "*", 405),
+            ("get", "/", 501),
+            ("FOO", "/", 501),
+            ("SEARCH", "/dav/a", 501),
+            ("PRI", "/", 501),
+            ("GET", "/", 200),
+        ] {
+            let over_http1 = read(http1.send_request(request(method, target))).await;
+            let with_authority = match target {
+                "*" | "b:443" => target.to_owned(),
+                path => format!("http://a{path}"),
+            };
+            let over_http2 = read(http2.send_request(request(method, with_authority))).await;
+
+            assert_eq!(over_http1, over_http2, "{method} {target}");
+            assert_eq!(over_http2.0, status, "{method} {target}");
+            // RFC 9113 §8.2.2.
+            assert!(!over_http2.1.contains_key("connection"));
+        }
+    })
+    .await;
+}
+
+// RFC 8441 §4: unlike any other CONNECT it has a path.
+#[tokio::test]
+async fn path_rules_apply_to_an_extended_connect() {
+    let server = Server::hyper(layer()).await;
+    let mut client = http2(server.address).await;
+    // When this is answered, the server's settings have arrived: extended CONNECT needs them.
+    read(client.send_request(request("GET", "http://a/"))).await;
+    for (path, allow) in [
+        ("/", "GET, HEAD, POST"),
+        (
+            "/dav/a",
+            "GET, HEAD, PUT, DELETE, COPY, LOCK, MKCOL, MOVE, PROPFIND, PROPPATCH, UNLOCK",
+        ),
+    ] {
+        let mut connect = request("CONNECT", format!("http://a{path}"));
+        connect
+            .extensions_mut()
+            .insert(Protocol::from_static("websocket"));
+        let (status, headers, _) = read(client.send_request(connect)).await;
+        assert_eq!(status, 405);
+        assert_eq!(headers["allow"], allow);
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn over_http_2_an_over_long_method_is_answered_with_501_up_to_the_limit_of_hyper() {
+    with_each_server(layer(), async |address| {
+        let mut client = http2(address).await;
+        // The default of SETTINGS_MAX_HEADER_LIST_SIZE is 16 KiB; h2 answers more with a 431 of its
+        // own, and four times as much ends the connection.
+        for (length, status) in [(16_000, 501), (17_000, 431), (16_000, 501)] {
+            let method = "M".repeat(length);
+            let response = client.send_request(request(&method, "http://a/"));
+            assert_eq!(read(response).await.0, status, "{length}");
+        }
+        let method = "M".repeat(70_000);
+        let response = client.send_request(request(&method, "http://a/"));
+        assert!(within(response).await.is_err());
+    })
+    .await;
+}
+
+async fn check(client: &mut HealthClient<Channel>) -> Result<ServingStatus, Code> {
+    let response = within(client.check(HealthCheckRequest::default())).await;
+    let response = response.map_err(|status| status.code())?;
+    Ok(response.into_inner().status())
+}
+
+async fn watch(client: &mut HealthClient<Channel>) -> Result<ServingStatus, Code> {
+    let response = within(client.watch(HealthCheckRequest::default())).await;
+    let mut stream = response.map_err(|status| status.code())?.into_inner();
+    let message = within(stream.message()).await;
+    let message = message.map_err(|status| status.code())?;
+    Ok(message.unwrap().status())
+}
+
+/// `POST` is allowed, as gRPC needs, except to one procedure.
+fn without_watch() -> MethodPolicyLayer {
+    let policy = Policy::new().allow([Method::POST]);
+    MethodPolicyLayer::new(policy.route("/grpc.health.v1.Health/Watch", []).unwrap())
+}
+
+#[tokio::test]
+async fn a_grpc_client_is_served_through_the_policy() {
+    let policy = Policy::new().allow([Method::POST]);
+    let layer = MethodPolicyLayer::new(policy).respond_with(GrpcStatus);
+    let server = Server::tonic(layer).await;
+    let mut client = grpc(server.address).await;
+    assert_eq!(check(&mut client).await, Ok(ServingStatus::Serving));
+    assert_eq!(watch(&mut client).await, Ok(ServingStatus::Serving));
+    drop(client);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_refused_grpc_client_sees_unimplemented_from_grpc_status() {
+    let server = Server::tonic(without_watch().respond_with(GrpcStatus)).await;
+    let mut client = grpc(server.address).await;
+    assert_eq!(watch(&mut client).await, Err(Code::Unimplemented));
+    assert_eq!(check(&mut client).await, Ok(ServingStatus::Serving));
+    server.stop().await;
+}
+
+// gRPC's mapping of HTTP statuses knows neither 405 nor 501: this is what `GrpcStatus` is for.
+#[tokio::test]
+async fn a_refused_grpc_client_sees_unknown_from_an_empty_body() {
+    let server = Server::tonic(without_watch()).await;
+    let mut client = grpc(server.address).await;
+    assert_eq!(watch(&mut client).await, Err(Code::Unknown));
+    assert_eq!(check(&mut client).await, Ok(ServingStatus::Serving));
+    server.stop().await;
+}
