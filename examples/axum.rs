@@ -14,9 +14,9 @@
 //! curl -i http://127.0.0.1:3000/ -X PROPFIND  # 501
 //! ```
 
-use std::env;
+mod common;
+
 use std::error::Error;
-use std::io;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -25,7 +25,6 @@ use axum::http::{Method, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Router, ServiceExt};
-use tokio::net::TcpListener;
 use tower::Layer;
 use tower_method_policy::{MethodPolicyLayer, Policy, PolicyError, ProblemDetails};
 
@@ -74,60 +73,15 @@ async fn serve() -> Result<(), Box<dyn Error>> {
         .respond_with(ProblemDetails)
         .layer(router());
 
-    let address = address()?;
-    let listener = TcpListener::bind(&address)
-        .await
-        .map_err(|error| format!("cannot listen on {address}: {error}"))?;
-    let shutdown = shutdown_signal()?;
-    println!("listening on http://{}", listener.local_addr()?);
+    let shutdown = common::shutdown_signal()?;
+    let listener = common::listen().await?;
     axum::serve(listener, ServiceExt::<Request>::into_make_service(app))
         .with_graceful_shutdown(shutdown)
         .await?;
     Ok(())
 }
 
-/// Waits for SIGINT or SIGTERM. Neither is missed once this has returned.
-#[cfg(unix)]
-fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
-}
-
-/// Waits for Ctrl-C. It is not missed once this has returned.
-#[cfg(windows)]
-fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
-    let mut interrupt = tokio::signal::windows::ctrl_c()?;
-    Ok(async move {
-        interrupt.recv().await;
-    })
-}
-
-/// The only argument, the address to listen on.
-fn address() -> Result<String, String> {
-    let arguments = env::args_os().skip(1);
-    let mut arguments = arguments.map(|argument| argument.to_string_lossy().into_owned());
-    let address = arguments.next();
-    match arguments.next() {
-        None => Ok(address.unwrap_or_else(|| "127.0.0.1:3000".to_owned())),
-        Some(unexpected) => Err(format!("unexpected argument: {unexpected}")),
-    }
-}
-
 #[tokio::main]
 async fn main() -> ExitCode {
-    match serve().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    common::exit_code(serve().await)
 }

@@ -15,9 +15,9 @@
 //!                                             # 405, Allow: GET, HEAD, POST, over HTTP/2
 //! ```
 
-use std::env;
+mod common;
+
 use std::error::Error;
-use std::io;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,7 +32,6 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpListener;
 use tower::{Layer, service_fn};
 use tower_method_policy::{MethodPolicyLayer, PlainText, Policy, PolicyError};
 
@@ -122,12 +121,8 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     // The timer closes HTTP/1.1 connections that never complete a request's header section.
     server.http1().timer(TokioTimer::new());
 
-    let address = address()?;
-    let listener = TcpListener::bind(&address)
-        .await
-        .map_err(|error| format!("cannot listen on {address}: {error}"))?;
-    let mut shutdown = pin!(shutdown_signal()?);
-    println!("listening on http://{}", listener.local_addr()?);
+    let mut shutdown = pin!(common::shutdown_signal()?);
+    let listener = common::listen().await?;
 
     let connections = GracefulShutdown::new();
     loop {
@@ -152,48 +147,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Waits for SIGINT or SIGTERM. Neither is missed once this has returned.
-#[cfg(unix)]
-fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
-}
-
-/// Waits for Ctrl-C. It is not missed once this has returned.
-#[cfg(windows)]
-fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
-    let mut interrupt = tokio::signal::windows::ctrl_c()?;
-    Ok(async move {
-        interrupt.recv().await;
-    })
-}
-
-/// The only argument, the address to listen on.
-fn address() -> Result<String, String> {
-    let arguments = env::args_os().skip(1);
-    let mut arguments = arguments.map(|argument| argument.to_string_lossy().into_owned());
-    let address = arguments.next();
-    match arguments.next() {
-        None => Ok(address.unwrap_or_else(|| "127.0.0.1:3000".to_owned())),
-        Some(unexpected) => Err(format!("unexpected argument: {unexpected}")),
-    }
-}
-
 #[tokio::main]
 async fn main() -> ExitCode {
-    match serve().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    common::exit_code(serve().await)
 }

@@ -20,13 +20,12 @@
 //! curl --http2-prior-knowledge -i -X PROPFIND http://127.0.0.1:3000/
 //! ```
 
-use std::env;
+mod common;
+
 use std::error::Error;
-use std::io;
 use std::process::ExitCode;
 
 use http::Method;
-use tokio::net::TcpListener;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
@@ -37,12 +36,8 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     let layer = MethodPolicyLayer::new(policy).respond_with(GrpcStatus);
     let (mut reporter, health) = tonic_health::server::health_reporter();
 
-    let address = address()?;
-    let listener = TcpListener::bind(&address)
-        .await
-        .map_err(|error| format!("cannot listen on {address}: {error}"))?;
-    let signal = shutdown_signal()?;
-    println!("listening on http://{}", listener.local_addr()?);
+    let signal = common::shutdown_signal()?;
+    let listener = common::listen().await?;
     let shutdown = async move {
         signal.await;
         // Those who watch the server's health learn of it, then their streams end: left open, they
@@ -60,48 +55,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Waits for SIGINT or SIGTERM. Neither is missed once this has returned.
-#[cfg(unix)]
-fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
-}
-
-/// Waits for Ctrl-C. It is not missed once this has returned.
-#[cfg(windows)]
-fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
-    let mut interrupt = tokio::signal::windows::ctrl_c()?;
-    Ok(async move {
-        interrupt.recv().await;
-    })
-}
-
-/// The only argument, the address to listen on.
-fn address() -> Result<String, String> {
-    let arguments = env::args_os().skip(1);
-    let mut arguments = arguments.map(|argument| argument.to_string_lossy().into_owned());
-    let address = arguments.next();
-    match arguments.next() {
-        None => Ok(address.unwrap_or_else(|| "127.0.0.1:3000".to_owned())),
-        Some(unexpected) => Err(format!("unexpected argument: {unexpected}")),
-    }
-}
-
 #[tokio::main]
 async fn main() -> ExitCode {
-    match serve().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    common::exit_code(serve().await)
 }

@@ -9,13 +9,14 @@ use tokio::net::TcpListener;
 
 /// Listens on the address that is the program's only, optional argument, by default 127.0.0.1:3000,
 /// and says so.
-pub async fn listen() -> Result<TcpListener, Box<dyn Error>> {
-    let mut arguments = env::args().skip(1);
+pub(crate) async fn listen() -> Result<TcpListener, Box<dyn Error>> {
+    let mut arguments = env::args_os().skip(1);
     let address = arguments.next().unwrap_or("127.0.0.1:3000".into());
+    let address = address.to_string_lossy();
     if let Some(unexpected) = arguments.next() {
-        return Err(format!("unexpected argument: {unexpected}").into());
+        return Err(format!("unexpected argument: {}", unexpected.display()).into());
     }
-    let listener = TcpListener::bind(&address)
+    let listener = TcpListener::bind(&*address)
         .await
         .map_err(|error| format!("cannot listen on {address}: {error}"))?;
     println!("listening on http://{}", listener.local_addr()?);
@@ -24,7 +25,7 @@ pub async fn listen() -> Result<TcpListener, Box<dyn Error>> {
 
 /// Waits for SIGINT or SIGTERM. Neither is missed once this has returned.
 #[cfg(unix)]
-pub fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
+pub(crate) fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
 
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -39,7 +40,7 @@ pub fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
 
 /// Waits for Ctrl-C. It is not missed once this has returned.
 #[cfg(windows)]
-pub fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
+pub(crate) fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
     let mut interrupt = tokio::signal::windows::ctrl_c()?;
     Ok(async move {
         interrupt.recv().await;
@@ -47,7 +48,7 @@ pub fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
 }
 
 /// The program's exit code; an error is told on stderr.
-pub fn exit_code(served: Result<(), Box<dyn Error>>) -> ExitCode {
+pub(crate) fn exit_code(served: Result<(), Box<dyn Error>>) -> ExitCode {
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -33,10 +33,11 @@ impl<B: From<Bytes>> Respond<B> for ProblemDetails {
             format!(r#","allow":["{names}"]"#)
         });
         // Nothing here needs escaping: a token has no character that JSON escapes.
-        let json = format!(
+        let mut json = format!(
             r#"{{"type":"about:blank","title":"{title}","status":{},"detail":"{detail}"{allow}}}"#,
             status.as_u16(),
         );
+        json.push('\n');
         with_content_type(json, "application/problem+json")
     }
 
