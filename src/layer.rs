@@ -5,12 +5,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, RETRY_AFTER};
-use http::{HeaderMap, HeaderValue, Request, Response, request};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, request};
 use tower_layer::Layer;
 
 use crate::drain::DrainLimits;
 use crate::options::OptionsAnswers;
 use crate::policy::{Allow, Decision, Policy};
+use crate::registered::{self, Id};
 use crate::rejection::{Reason, Rejected, Rejection};
 use crate::respond::{EmptyBody, Respond};
 use crate::retry_after::RetryAfter;
@@ -46,6 +47,9 @@ pub struct MethodPolicyLayer<R = EmptyBody> {
 #[derive(Clone)]
 pub(crate) struct Shared {
     pub(crate) policy: Policy,
+    /// Derived: the registered methods that are forwarded whatever the target, and the rest of the request,
+    /// is.
+    forwarded_anywhere: u64,
     retry_after: Option<RetryAfter>,
     cache_control: Option<HeaderValue>,
     observers: Vec<Observer>,
@@ -69,6 +73,7 @@ impl MethodPolicyLayer {
     pub fn new(policy: Policy) -> Self {
         Self {
             shared: Arc::new(Shared {
+                forwarded_anywhere: policy.allowed_everywhere(),
                 policy,
                 retry_after: None,
                 cache_control: None,
@@ -167,6 +172,10 @@ impl<R> MethodPolicyLayer<R> {
     pub fn answer_options(self, answer: bool) -> Self {
         self.configure(|shared| {
             shared.options = answer.then(|| OptionsAnswers::new(&shared.policy));
+            shared.forwarded_anywhere = shared.policy.allowed_everywhere();
+            if answer {
+                shared.forwarded_anywhere &= !Id::OPTIONS.bit();
+            }
         })
     }
 
@@ -244,6 +253,13 @@ impl Shared {
     /// The decision table: row 2, which depends on more than the method and the target, then the
     /// policy's rows. `None` forwards.
     #[inline]
+    pub(crate) fn forwards_anywhere(&self, method: &Method) -> bool {
+        match registered::variant(method) {
+            Some(id) => self.forwarded_anywhere & id.bit() != 0,
+            None => false,
+        }
+    }
+
     pub(crate) fn decide<B>(&self, request: &Request<B>) -> Option<Answer<'_>> {
         if let Some(allow) = self
             .options

@@ -264,6 +264,13 @@ impl Policy {
         Allow::with_headers(methods, self.default_rule.options_headers().clone())
     }
 
+    /// The registered methods that are allowed at every target, as bits.
+    pub(crate) fn allowed_everywhere(&self) -> u64 {
+        let default_rule = self.default_rule.methods().registered();
+        let rules = self.routes.rules().map(|rule| rule.methods().registered());
+        rules.fold(default_rule, |everywhere, methods| everywhere & methods)
+    }
+
     /// Derives what follows from the configuration as a whole.
     fn settled(mut self) -> Self {
         let start = self.only.clone().unwrap_or(MethodSet::STANDARD);

@@ -186,22 +186,30 @@ registry! {
 }
 
 /// The position of `method` in the table.
-///
-/// The methods that `http` knows as variants are told apart by their tag alone; `QUERY` is one of
-/// them only from http 1.5 on, so it is found by name, as all others are.
 #[inline]
 pub(crate) fn position(method: &Method) -> Option<u32> {
+    match variant(method) {
+        Some(id) => Some(id as u32),
+        None => position_of_name(method.as_str().as_bytes()),
+    }
+}
+
+/// The entry of a method that `http` knows as a variant: these are told apart by their tag alone.
+///
+/// `QUERY` is one of them only from http 1.5 on, so it is found by name, as all others are.
+#[inline]
+pub(crate) fn variant(method: &Method) -> Option<Id> {
     Some(match *method {
-        Method::GET => Id::GET as u32,
-        Method::HEAD => Id::HEAD as u32,
-        Method::POST => Id::POST as u32,
-        Method::PUT => Id::PUT as u32,
-        Method::PATCH => Id::PATCH as u32,
-        Method::DELETE => Id::DELETE as u32,
-        Method::OPTIONS => Id::OPTIONS as u32,
-        Method::TRACE => Id::TRACE as u32,
-        Method::CONNECT => Id::CONNECT as u32,
-        _ => return position_of_name(method.as_str().as_bytes()),
+        Method::GET => Id::GET,
+        Method::HEAD => Id::HEAD,
+        Method::POST => Id::POST,
+        Method::PUT => Id::PUT,
+        Method::PATCH => Id::PATCH,
+        Method::DELETE => Id::DELETE,
+        Method::OPTIONS => Id::OPTIONS,
+        Method::TRACE => Id::TRACE,
+        Method::CONNECT => Id::CONNECT,
+        _ => return None,
     })
 }
 

@@ -86,6 +86,26 @@ where
 
     #[inline]
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+        // Most requests end here. It is kept to this test so that it is inlined into the caller: a call
+        // that takes the request by reference or by value makes the compiler copy all of it.
+        if self.shared.forwards_anywhere(request.method()) {
+            return ResponseFuture::forward(self.inner.call(request));
+        }
+        self.forward_or_answer(request)
+    }
+}
+
+impl<S, R> MethodPolicy<S, R> {
+    #[inline(never)]
+    fn forward_or_answer<ReqBody, ResBody>(
+        &mut self,
+        request: Request<ReqBody>,
+    ) -> ResponseFuture<S::Future, ReqBody, ResBody>
+    where
+        S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+        R: Respond<ResBody>,
+        ReqBody: Body,
+    {
         let Some(answer) = self.shared.decide(&request) else {
             return ResponseFuture::forward(self.inner.call(request));
         };

@@ -233,6 +233,11 @@ impl MethodSet {
         methods.into_iter()
     }
 
+    /// The registered methods in the set, as bits.
+    pub(crate) fn registered(&self) -> u64 {
+        self.registered
+    }
+
     /// A reserved name in the set, if it holds one.
     pub(crate) fn reserved(&self) -> Option<Method> {
         let reserved = Self::from_bits(self.registered & registered::RESERVED);
