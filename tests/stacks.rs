@@ -280,6 +280,16 @@ async fn a_grpc_service_is_called_through_the_policy() {
         ask(&service, "PUT", path).await,
         not_allowed("GET, HEAD, POST")
     );
+
+    // A client may tell its codec by the subtype, and recognises a reply of the same type only.
+    let request = Request::put(path).header("content-type", "application/grpc+proto");
+    let refused = service
+        .oneshot(request.body(Body::empty()).unwrap())
+        .await
+        .unwrap();
+    assert_eq!(refused.status(), StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(refused.headers()["content-type"], "application/grpc+proto");
+    assert_eq!(refused.headers()["grpc-status"], "12");
 }
 
 #[tokio::test]
