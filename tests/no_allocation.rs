@@ -220,7 +220,7 @@ fn a_refusal_with_an_empty_body_allocates_only_for_its_mark() {
         .retry_after(RetryAfter::after(Duration::from_secs(60)))
         .cache_control(HeaderValue::from_static("max-age=10"));
     let mut service = layer.layer(service_fn(hello));
-    // The first `Allow` makes its memory shareable.
+    // The first `Allow` may have to make its memory shareable.
     answer(&mut service, &Method::DELETE, "/");
 
     let not_allowed = answer(&mut service, &Method::DELETE, "/");
