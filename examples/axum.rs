@@ -67,8 +67,8 @@ async fn show(State(board): State<Board>, Path(id): Path<String>) -> Result<Stri
 }
 
 async fn serve() -> Result<(), Box<dyn Error>> {
-    // Around the router, not `Router::layer`: from there axum adds the `Allow` of the route to any
-    // response that has none, so a 501 would carry one.
+    // Around the router, so that no path is left out, be there a route for it or not. From within,
+    // by `Router::layer`, axum would add the `Allow` of the route to a 501, which has none.
     let app = MethodPolicyLayer::new(policy()?)
         .respond_with(ProblemDetails)
         .layer(router());
