@@ -1,0 +1,175 @@
+"""Cases, and the processes that they start: servers, proxies and clients."""
+
+import contextlib
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from typing import Callable
+
+HERE = pathlib.Path(__file__).resolve().parent
+TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", HERE.parents[1] / "target"))
+EXAMPLES = TARGET / "debug" / "examples"
+
+# Where Debian puts the servers; it is on no ordinary user's path.
+PATH = os.environ.get("PATH", os.defpath) + os.pathsep + "/usr/sbin"
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+class Failure(Exception):
+    """What was observed is not what was expected."""
+
+
+class OutOfTime(Exception):
+    """The case took longer than it may."""
+
+
+@dataclass
+class Case:
+    name: str
+    tools: tuple[str, ...]
+    seconds: int
+    run: Callable[[], str]
+
+    def missing(self) -> list[str]:
+        return [tool for tool in self.tools if shutil.which(tool, path=PATH) is None]
+
+
+CASES: list[Case] = []
+
+
+def case(name: str, *tools: str, seconds: int = 60):
+    """Makes a case of a function that returns what it saw, or raises. It may take `seconds`."""
+
+    def register(run: Callable[[], str]) -> Callable[[], str]:
+        CASES.append(Case(name, tools, seconds, run))
+        return run
+
+    return register
+
+
+@contextlib.contextmanager
+def time_limit(seconds: int):
+    def expired(_signal, _frame):
+        raise OutOfTime(f"not done within {seconds} s")
+
+    earlier = signal.signal(signal.SIGALRM, expired)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, earlier)
+
+
+def expect(seen, expected, what: str) -> None:
+    if seen != expected:
+        raise Failure(f"{what}: expected {expected!r}, saw {seen!r}")
+
+
+@contextlib.contextmanager
+def scratch():
+    """A directory that is removed afterwards."""
+    with tempfile.TemporaryDirectory(prefix="clients-") as directory:
+        yield pathlib.Path(directory)
+
+
+@contextlib.contextmanager
+def process(*command, **options):
+    """A process, in a group of its own that is ended with it."""
+    environment = {**os.environ, "PATH": PATH, **options.pop("env", {})}
+    child = subprocess.Popen(
+        [str(word) for word in command], env=environment, start_new_session=True, **options
+    )
+    try:
+        yield child
+    finally:
+        # What it started may outlive it.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+        for stream in (child.stdin, child.stdout, child.stderr):
+            if stream is not None:
+                stream.close()
+
+
+def output(*command, seconds: int = 30, stdin=subprocess.DEVNULL, **options):
+    """Runs a client to its end; its exit code, stdout and stderr."""
+    pipes = {"stdin": stdin, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with process(*command, **pipes, text=True, errors="replace", **options) as child:
+        stdout, stderr = child.communicate(timeout=seconds)
+        return child.returncode, stdout, stderr
+
+
+def stop(child: subprocess.Popen, what: str) -> None:
+    """Asks a server to stop; it has to do so by itself, and successfully."""
+    child.terminate()
+    try:
+        expect(child.wait(timeout=15), 0, f"{what}'s exit code")
+    except subprocess.TimeoutExpired:
+        raise Failure(f"{what} did not stop on SIGTERM") from None
+
+
+@dataclass
+class Server:
+    authority: str
+    pid: int
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.authority}/"
+
+    @property
+    def address(self) -> tuple[str, int]:
+        host, port = self.authority.rsplit(":", 1)
+        return host, int(port)
+
+
+@contextlib.contextmanager
+def example(name: str):
+    """An example, listening. It has to stop when it is told to, and to write nothing to stderr."""
+    program = EXAMPLES / name
+    if not program.exists():
+        raise Failure(f"{program} is not there: cargo build --examples")
+    with tempfile.TemporaryFile("w+") as stderr, process(
+        program, "127.0.0.1:0", stdout=subprocess.PIPE, stderr=stderr, text=True
+    ) as child:
+        line = child.stdout.readline()
+        prefix = "listening on http://"
+        if not line.startswith(prefix):
+            raise Failure(f"{name} said {line!r}")
+        yield Server(line.removeprefix(prefix).strip(), child.pid)
+        stop(child, name)
+        stderr.seek(0)
+        expect(stderr.read(), "", f"what {name} wrote to stderr")
+
+
+def accepts(path: pathlib.Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True
+
+
+@contextlib.contextmanager
+def proxy(name: str, directory: pathlib.Path, *command):
+    """A proxy that listens on the Unix socket `socket` in `directory`: no port can be taken."""
+    path = directory / "socket"
+    with (directory / "log").open("w+") as log, process(
+        *command, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+    ) as child:
+        while not accepts(path):
+            if child.poll() is not None:
+                log.seek(0)
+                raise Failure(f"{name} did not start: {log.read()}")
+            time.sleep(0.02)
+        yield path
