@@ -13,20 +13,24 @@ use http::{Method, Version, request};
 use http_body::Body;
 use pin_project_lite::pin_project;
 
-use crate::deadline::{Deadline, Timeout};
+use crate::patience::{Patience, Wait};
 
-/// How much of a body is read, at the most, and for how long.
+/// How much of a body is read, at the most, and how long it is waited for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DrainLimits {
     pub(crate) bytes: u64,
-    pub(crate) timeout: Timeout,
+    /// For a body whose length is declared: it will end.
+    pub(crate) declared: Wait,
+    /// For one whose length is not: its client may be waiting for the answer before it goes on.
+    pub(crate) undeclared: Wait,
 }
 
 impl Default for DrainLimits {
     fn default() -> Self {
         Self {
             bytes: 2 * 1024 * 1024,
-            timeout: Timeout::NONE,
+            declared: Wait::ToTheEnd,
+            undeclared: Wait::Never,
         }
     }
 }
@@ -49,12 +53,11 @@ pin_project! {
         body: B,
         // How much may still be read, in bytes.
         budget: u64,
-        // Whether the body tells where it ends, so that it may be waited for.
-        declared: bool,
         // Whether nothing has arrived since the task was last put at the end of the queue.
         yielded: bool,
+        // How much longer the body is waited for.
         #[pin]
-        deadline: Deadline,
+        patience: Patience,
     }
 }
 
@@ -80,13 +83,16 @@ impl<B: Body> Drain<B> {
         if expects || length.unwrap_or(1) > limits.bytes {
             return Self::Left;
         }
+        let wait = match length {
+            Some(_) => limits.declared,
+            None => limits.undeclared,
+        };
         Self::Reading {
             reading: Reading {
                 body,
                 budget: limits.bytes,
-                declared: length.is_some(),
                 yielded: false,
-                deadline: limits.timeout.start(),
+                patience: wait.start(),
             },
         }
     }
@@ -120,15 +126,15 @@ impl<B: Body> Reading<B> {
                     *this.budget = budget;
                     *this.yielded = false;
                 }
-                Poll::Pending if *this.declared => {
-                    ready!(this.deadline.poll_passed(cx));
-                    return Poll::Ready(false);
-                }
-                Poll::Pending if *this.yielded => return Poll::Ready(false),
                 Poll::Pending => {
+                    ready!(this.patience.as_mut().poll_over(cx));
+                    if *this.yielded {
+                        return Poll::Ready(false);
+                    }
                     // Not a sign that nothing has arrived: hyper's connection, which shares this
                     // task, reads the next piece only after it was asked for it, and so after this
-                    // returns.
+                    // returns. On what hyper does with a body that is left see hyperium/hyper#3078
+                    // and #3944.
                     *this.yielded = true;
                     cx.waker().wake_by_ref();
                     return Poll::Pending;

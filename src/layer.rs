@@ -10,6 +10,8 @@ use tower_layer::Layer;
 
 use crate::drain::DrainLimits;
 use crate::options::OptionsAnswers;
+#[cfg(feature = "tokio")]
+use crate::patience::Wait;
 use crate::policy::{Allow, Decision, Policy};
 use crate::registered::{self, Id};
 use crate::rejection::{Reason, Rejected, Rejection};
@@ -38,7 +40,7 @@ use crate::service::MethodPolicy;
 /// ```
 #[derive(Clone)]
 #[must_use]
-pub struct MethodPolicyLayer<R = EmptyBody> {
+pub struct MethodPolicyLayer<R = EmptyBody, const ANSWER_OPTIONS: bool = false> {
     shared: Arc<Shared>,
     responder: R,
 }
@@ -47,8 +49,8 @@ pub struct MethodPolicyLayer<R = EmptyBody> {
 #[derive(Clone)]
 pub(crate) struct Shared {
     pub(crate) policy: Policy,
-    /// Derived: the registered methods that are forwarded whatever the target, and the rest of the request,
-    /// is.
+    /// Derived: the registered methods that are forwarded whatever the target, and the rest of the
+    /// request, is.
     forwarded_anywhere: u64,
     retry_after: Option<RetryAfter>,
     cache_control: Option<HeaderValue>,
@@ -86,7 +88,7 @@ impl MethodPolicyLayer {
     }
 }
 
-impl<R> MethodPolicyLayer<R> {
+impl<R, const ANSWER_OPTIONS: bool> MethodPolicyLayer<R, ANSWER_OPTIONS> {
     /// Sends `Retry-After` with each `501` (RFC 9110 §10.2.3). By default none is sent.
     ///
     /// A [`RetryAfter::at`] is left out once it is past, and a `Retry-After` that the responder
@@ -103,8 +105,11 @@ impl<R> MethodPolicyLayer<R> {
         self.configure(|shared| shared.cache_control = Some(value))
     }
 
-    /// Makes the responses to refused requests with `responder` (by default [`EmptyBody`]).
-    pub fn respond_with<R2>(self, responder: R2) -> MethodPolicyLayer<R2> {
+    /// Makes the responses to refused requests with `responder`: by default [`EmptyBody`].
+    ///
+    /// A closure has to name the type of its argument: `|rejection: &Rejection<'_>| …`. See
+    /// [`Respond`].
+    pub fn respond_with<R2>(self, responder: R2) -> MethodPolicyLayer<R2, ANSWER_OPTIONS> {
         MethodPolicyLayer {
             shared: self.shared,
             responder,
@@ -169,27 +174,32 @@ impl<R> MethodPolicyLayer<R> {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn answer_options(self, answer: bool) -> Self {
-        self.configure(|shared| {
+    pub fn answer_options(self, answer: bool) -> MethodPolicyLayer<R, true> {
+        let layer = self.configure(|shared| {
             shared.options = answer.then(|| OptionsAnswers::new(&shared.policy));
             shared.forwarded_anywhere = shared.policy.allowed_everywhere();
             if answer {
                 shared.forwarded_anywhere &= !Id::OPTIONS.bit();
             }
-        })
+        });
+        MethodPolicyLayer {
+            shared: layer.shared,
+            responder: layer.responder,
+        }
     }
 
     /// How much of a refused request's body is read before the answer is sent, in bytes: 2 MiB by
     /// default, which is what axum's handlers read. 0 reads nothing.
     ///
     /// A client that is still sending when a server answers and closes often loses the answer, and
-    /// a proxy in between turns it into a `502`. So:
+    /// a proxy in between makes a `502` of it. So:
     ///
     /// - A request without a body, or whose body is at its end, is answered at once.
     /// - A body whose length is declared and within the bound is read, discarded and then the
     ///   request is answered; the connection can be used on. Memory does not grow with the body.
-    /// - A body of undeclared length is read as far as it has arrived, within the bound, and never
-    ///   waited for: a client may be waiting for the answer before it goes on.
+    /// - A body of undeclared length (chunked, or HTTP/2 without `Content-Length`) is read as far
+    ///   as it has arrived, within the bound, and not waited for: its client may be waiting for the
+    ///   answer before it goes on.
     /// - The body of a request with `Expect: 100-continue` is not read, so that it need not be
     ///   sent.
     ///
@@ -197,23 +207,40 @@ impl<R> MethodPolicyLayer<R> {
     /// request says `Connection: close`, so that no client takes the connection for one that can be
     /// used on. HTTP/2 and HTTP/3 end the one stream only.
     ///
-    /// A client may send a declared body as slowly as it likes, and its request is held meanwhile,
-    /// as a handler's would be that reads the body. The feature `tokio` adds `drain_timeout`, which
-    /// bounds that time.
+    /// What is not covered without a clock, the feature `tokio` covers:
+    ///
+    /// - A client may send a declared body as slowly as it likes, and its request is held
+    ///   meanwhile, as a handler's would be that reads the body. `drain_timeout` bounds that time.
+    /// - A proxy that passes a chunked upload on piece by piece, as HAProxy does, and nginx with
+    ///   `proxy_request_buffering off`, can find the connection closed between two pieces and lose
+    ///   the answer. `drain_undeclared` waits for the next piece.
     pub fn drain_request_body(self, bytes: u64) -> Self {
         self.configure(|shared| shared.drain.bytes = bytes)
     }
 
-    /// How long the reading of a refused request's body may take, from when the request arrives:
-    /// for ever by default.
+    /// How long a refused request's body of declared length is waited for, from when the request
+    /// arrives: by default for ever.
     ///
-    /// When the time has passed, the answer is sent as if the body were larger than
+    /// When the time has passed the answer is sent as if the body were larger than
     /// [`drain_request_body`](Self::drain_request_body) allows. Available with the feature `tokio`;
     /// the service then has to be called within a tokio runtime whose timer is enabled.
     #[cfg(feature = "tokio")]
     #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
     pub fn drain_timeout(self, timeout: std::time::Duration) -> Self {
-        self.configure(|shared| shared.drain.timeout = crate::deadline::Timeout(Some(timeout)))
+        self.configure(|shared| shared.drain.declared = Wait::For(timeout))
+    }
+
+    /// How long a refused request's body of undeclared length is waited for, from when the request
+    /// arrives: by default not at all.
+    ///
+    /// It is the longest that a client waits for its answer which streams without an end, or first
+    /// wants to see the answer, such as a gRPC client. A second is enough for uploads through a
+    /// proxy that is near. Available with the feature `tokio`; the service then has to be called
+    /// within a tokio runtime whose timer is enabled.
+    #[cfg(feature = "tokio")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
+    pub fn drain_undeclared(self, time: std::time::Duration) -> Self {
+        self.configure(|shared| shared.drain.undeclared = Wait::For(time))
     }
 
     /// The policy that the layer applies.
@@ -227,15 +254,15 @@ impl<R> MethodPolicyLayer<R> {
     }
 }
 
-impl<R: Clone, S> Layer<S> for MethodPolicyLayer<R> {
-    type Service = MethodPolicy<S, R>;
+impl<S, R: Clone, const ANSWER_OPTIONS: bool> Layer<S> for MethodPolicyLayer<R, ANSWER_OPTIONS> {
+    type Service = MethodPolicy<S, R, ANSWER_OPTIONS>;
 
     fn layer(&self, inner: S) -> Self::Service {
         MethodPolicy::from_parts(inner, self.shared.clone(), self.responder.clone())
     }
 }
 
-impl<R> fmt::Debug for MethodPolicyLayer<R> {
+impl<R, const ANSWER_OPTIONS: bool> fmt::Debug for MethodPolicyLayer<R, ANSWER_OPTIONS> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut f = f.debug_struct("MethodPolicyLayer");
         self.shared.debug_fields::<R>(&mut f);
@@ -244,14 +271,15 @@ impl<R> fmt::Debug for MethodPolicyLayer<R> {
 }
 
 /// How a request is answered without the inner service.
-pub(crate) enum Answer<'a> {
-    Options(&'a Allow),
+pub(crate) enum Answer<'a, B> {
+    Options {
+        allow: &'a Allow,
+        empty_body: fn() -> B,
+    },
     Refusal(Rejected),
 }
 
 impl Shared {
-    /// The decision table: row 2, which depends on more than the method and the target, then the
-    /// policy's rows. `None` forwards.
     #[inline]
     pub(crate) fn forwards_anywhere(&self, method: &Method) -> bool {
         match registered::variant(method) {
@@ -260,13 +288,17 @@ impl Shared {
         }
     }
 
-    pub(crate) fn decide<B>(&self, request: &Request<B>) -> Option<Answer<'_>> {
-        if let Some(allow) = self
-            .options
-            .as_ref()
-            .and_then(|options| options.answer(&self.policy, request))
-        {
-            return Some(Answer::Options(allow));
+    /// The decision table: row 2, which depends on more than the method and the target, then the
+    /// policy's rows. `None` forwards.
+    pub(crate) fn decide<ReqBody, ResBody>(
+        &self,
+        request: &Request<ReqBody>,
+        empty_body: Option<fn() -> ResBody>,
+    ) -> Option<Answer<'_, ResBody>> {
+        if let (Some(options), Some(empty_body)) = (&self.options, empty_body) {
+            if let Some(allow) = options.answer(&self.policy, request) {
+                return Some(Answer::Options { allow, empty_body });
+            }
         }
         match self.policy.decide(request.method(), request.uri().path()) {
             Decision::Forward => None,
@@ -280,11 +312,11 @@ impl Shared {
     pub(crate) fn respond<B>(
         &self,
         responder: &impl Respond<B>,
-        answer: Answer<'_>,
+        answer: Answer<'_, B>,
         request: request::Parts,
     ) -> Response<B> {
         match answer {
-            Answer::Options(allow) => describe(responder, allow),
+            Answer::Options { allow, empty_body } => describe(allow, empty_body()),
             Answer::Refusal(rejected) => self.refuse(responder, rejected, request),
         }
     }
@@ -346,8 +378,8 @@ impl Shared {
 }
 
 /// The answer to `OPTIONS` (RFC 9110 §9.3.7).
-fn describe<B>(responder: &impl Respond<B>, allow: &Allow) -> Response<B> {
-    let mut response = Response::new(responder.empty_body());
+fn describe<B>(allow: &Allow, empty_body: B) -> Response<B> {
+    let mut response = Response::new(empty_body);
     let headers = response.headers_mut();
     headers.clone_from(allow.options_headers());
     headers.insert(ALLOW, allow.header_value().clone());

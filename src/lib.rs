@@ -153,12 +153,13 @@
 //!   request's body.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![forbid(unsafe_code)]
 
-mod deadline;
 mod drain;
 mod future;
 mod layer;
 mod options;
+mod patience;
 mod policy;
 mod registered;
 mod rejection;

@@ -46,7 +46,8 @@ fn is_preflight(headers: &HeaderMap) -> bool {
     headers.contains_key(ORIGIN) && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-/// Whether nobody may forward the request: `Max-Forwards`, which is digits, is zero (RFC 9110 §7.6.2).
+/// Whether nobody may forward the request: `Max-Forwards`, which is digits, is zero (RFC 9110
+/// §7.6.2).
 fn is_at_last_recipient(headers: &HeaderMap) -> bool {
     let digits = headers
         .get(MAX_FORWARDS)

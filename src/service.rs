@@ -29,7 +29,7 @@ use crate::respond::{EmptyBody, Respond};
 /// service is dropped. Put concurrency limits, load shedding and rate limits outside of the policy
 /// if refusals shall count, or be answered by the policy's side.
 #[derive(Clone)]
-pub struct MethodPolicy<S, R = EmptyBody> {
+pub struct MethodPolicy<S, R = EmptyBody, const ANSWER_OPTIONS: bool = false> {
     inner: S,
     shared: Arc<Shared>,
     responder: R,
@@ -44,7 +44,7 @@ impl<S> MethodPolicy<S> {
     }
 }
 
-impl<S, R> MethodPolicy<S, R> {
+impl<S, R, const ANSWER_OPTIONS: bool> MethodPolicy<S, R, ANSWER_OPTIONS> {
     pub(crate) fn from_parts(inner: S, shared: Arc<Shared>, responder: R) -> Self {
         Self {
             inner,
@@ -86,27 +86,65 @@ where
 
     #[inline]
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        // Most requests end here. It is kept to this test so that it is inlined into the caller: a call
-        // that takes the request by reference or by value makes the compiler copy all of it.
-        if self.shared.forwards_anywhere(request.method()) {
-            return ResponseFuture::forward(self.inner.call(request));
-        }
-        self.forward_or_answer(request)
+        self.forward_or_answer(request, None)
     }
 }
 
-impl<S, R> MethodPolicy<S, R> {
-    #[inline(never)]
+/// Answers to `OPTIONS` need an empty body, so the body type has to have a default.
+impl<S, R, ReqBody, ResBody> Service<Request<ReqBody>> for MethodPolicy<S, R, true>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    R: Respond<ResBody>,
+    ReqBody: Body,
+    ResBody: Default,
+{
+    type Response = Response<ResBody>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future, ReqBody, ResBody>;
+
+    #[inline]
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    #[inline]
+    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+        self.forward_or_answer(request, Some(ResBody::default))
+    }
+}
+
+impl<S, R, const ANSWER_OPTIONS: bool> MethodPolicy<S, R, ANSWER_OPTIONS> {
+    #[inline]
     fn forward_or_answer<ReqBody, ResBody>(
         &mut self,
         request: Request<ReqBody>,
+        empty_body: Option<fn() -> ResBody>,
     ) -> ResponseFuture<S::Future, ReqBody, ResBody>
     where
         S: Service<Request<ReqBody>, Response = Response<ResBody>>,
         R: Respond<ResBody>,
         ReqBody: Body,
     {
-        let Some(answer) = self.shared.decide(&request) else {
+        // Most requests end here. It is kept to this test so that it is inlined into the caller: a
+        // call that takes the request by reference or by value makes the compiler copy all of it.
+        if self.shared.forwards_anywhere(request.method()) {
+            return ResponseFuture::forward(self.inner.call(request));
+        }
+        self.decide(request, empty_body)
+    }
+
+    #[inline(never)]
+    fn decide<ReqBody, ResBody>(
+        &mut self,
+        request: Request<ReqBody>,
+        empty_body: Option<fn() -> ResBody>,
+    ) -> ResponseFuture<S::Future, ReqBody, ResBody>
+    where
+        S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+        R: Respond<ResBody>,
+        ReqBody: Body,
+    {
+        let Some(answer) = self.shared.decide(&request, empty_body) else {
             return ResponseFuture::forward(self.inner.call(request));
         };
         let (request, body) = request.into_parts();
@@ -117,7 +155,9 @@ impl<S, R> MethodPolicy<S, R> {
     }
 }
 
-impl<S: fmt::Debug, R> fmt::Debug for MethodPolicy<S, R> {
+impl<S: fmt::Debug, R, const ANSWER_OPTIONS: bool> fmt::Debug
+    for MethodPolicy<S, R, ANSWER_OPTIONS>
+{
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut f = f.debug_struct("MethodPolicy");
         f.field("inner", &self.inner);

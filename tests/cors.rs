@@ -12,7 +12,7 @@ use http::header::{
 use http::{Method, Request, Response, StatusCode};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_http::cors::{Any, CorsLayer};
-use tower_method_policy::{MethodPolicyLayer, Policy};
+use tower_method_policy::{EmptyBody, MethodPolicyLayer, Policy};
 
 type BoxService = tower::util::BoxService<Request<Body>, Response<Body>, Infallible>;
 
@@ -31,7 +31,7 @@ enum Outside {
 }
 
 /// A service behind both layers.
-fn site(outside: Outside, policy: &MethodPolicyLayer) -> BoxService {
+fn site(outside: Outside, policy: &Layered) -> BoxService {
     let hello = service_fn(async |_: Request<Body>| {
         Ok::<_, Infallible>(Response::new(Body::from("hello")))
     });
@@ -41,13 +41,15 @@ fn site(outside: Outside, policy: &MethodPolicyLayer) -> BoxService {
     }
 }
 
+type Layered = MethodPolicyLayer<EmptyBody, true>;
+
 /// `GET`, `HEAD`, `POST`, and no `OPTIONS`.
-fn posts() -> MethodPolicyLayer {
-    MethodPolicyLayer::new(Policy::new().allow([Method::POST]))
+fn posts() -> Layered {
+    MethodPolicyLayer::new(Policy::new().allow([Method::POST])).answer_options(false)
 }
 
 /// `OPTIONS`, too, and the policy answers it.
-fn describing() -> MethodPolicyLayer {
+fn describing() -> Layered {
     MethodPolicyLayer::new(Policy::new().allow([Method::POST, Method::OPTIONS]))
         .answer_options(true)
 }

@@ -433,45 +433,74 @@ mod timeout {
 
     use super::*;
 
-    fn body(steps: &[Step]) -> Request<Script> {
+    const TEN: Duration = Duration::from_secs(10);
+
+    fn request(declared: Option<u64>, steps: &[Step]) -> Request<Script> {
         let body = Script {
             steps: steps.to_vec(),
-            at: 0,
-            declared: Some(100),
-            polled: Arc::default(),
+            declared,
+            ..Script::default()
         };
         delete().body(body).unwrap()
     }
 
-    /// The clock stands still but for what is slept: the time that the answer took, in seconds.
-    async fn seconds(layer: MethodPolicyLayer, steps: &[Step]) -> (u64, Response<String>) {
+    /// The time that the answer takes, by a clock that stands still but for what is slept, and whether the
+    /// answer closes the connection.
+    async fn answered_after(
+        layer: MethodPolicyLayer,
+        declared: Option<u64>,
+        steps: &[Step],
+    ) -> (Duration, bool) {
         let mut service = layer.layer(service_fn(never_asked as Inner));
         let start = tokio::time::Instant::now();
-        let response = service.call(body(steps)).await.unwrap();
-        (start.elapsed().as_secs(), response)
+        let response = service.call(request(declared, steps)).await.unwrap();
+        assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
+        (
+            start.elapsed(),
+            response.headers().contains_key("connection"),
+        )
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_declared_body_is_waited_for_until_the_time_is_up() {
-        let layer = layer().drain_timeout(Duration::from_secs(10));
-        let (seconds, response) = seconds(layer, &[Step::Data(60), Step::Nothing]).await;
-        assert_eq!(seconds, 10);
-        assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
-        assert_eq!(response.headers()["connection"], "close");
+        let layer = layer().drain_timeout(TEN);
+        let steps = [Step::Data(60), Step::Nothing];
+        assert_eq!(answered_after(layer, Some(100), &steps).await, (TEN, true));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_undeclared_body_is_waited_for_as_long_as_is_configured() {
+        let steps = [Step::Data(60), Step::Nothing];
+        let configured = layer().drain_undeclared(TEN);
+        assert_eq!(answered_after(configured, None, &steps).await, (TEN, true));
+
+        let other = layer().drain_timeout(TEN);
+        assert_eq!(
+            answered_after(other, None, &steps).await,
+            (Duration::ZERO, true)
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_body_that_comes_in_time_is_not_held() {
-        let layer = layer().drain_timeout(Duration::from_secs(10));
-        let (seconds, response) = seconds(layer, &[Step::NotYet, Step::Data(100)]).await;
-        assert_eq!(seconds, 0);
-        assert!(!response.headers().contains_key("connection"));
+        let layer = layer().drain_timeout(TEN).drain_undeclared(TEN);
+        let steps = [
+            Step::NotYet,
+            Step::NotYet,
+            Step::Data(100),
+            Step::NotYet,
+            Step::NotYet,
+        ];
+        for declared in [Some(100), None] {
+            let answered = answered_after(layer.clone(), declared, &steps).await;
+            assert_eq!(answered, (Duration::ZERO, false));
+        }
     }
 
     #[tokio::test(start_paused = true)]
     async fn without_a_timeout_a_declared_body_is_waited_for() {
         let mut service = layer().layer(service_fn(never_asked as Inner));
-        let answer = service.call(body(&[Step::Nothing]));
+        let answer = service.call(request(Some(100), &[Step::Nothing]));
         let day = Duration::from_secs(24 * 60 * 60);
         assert!(tokio::time::timeout(day, answer).await.is_err());
     }

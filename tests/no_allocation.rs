@@ -15,8 +15,10 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::routing::get;
+use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::Empty;
 use tower::{Layer, Service, service_fn};
 use tower_method_policy::{
     MethodPolicy, MethodPolicyLayer, MethodSet, Policy, ProblemDetails, RetryAfter,
@@ -71,7 +73,7 @@ fn counted<T>(work: impl FnOnce() -> T) -> (T, usize) {
 }
 
 /// The inner service: it allocates once for each request.
-async fn hello(_: Request<()>) -> Result<Response<String>, Infallible> {
+async fn hello(_: Request<Empty<Bytes>>) -> Result<Response<String>, Infallible> {
     Ok(Response::new("hello".to_owned()))
 }
 
@@ -182,12 +184,26 @@ fn forwarding_by_path_rules_of_up_to_three_parameters_does_not_allocate() {
 #[test]
 fn a_path_rule_of_four_parameters_allocates_once() {
     let policy = Policy::new()
+        .allow([])
         .route("/{a}/{b}/{c}/{d}", [Method::PUT])
         .unwrap();
     let mut service = MethodPolicy::new(service_fn(hello), policy);
     let get = answer(&mut service, &Method::GET, "/1/2/3/4");
     let put = answer(&mut service, &Method::PUT, "/1/2/3/4");
     assert_eq!((get, put), ((StatusCode::OK, 1), (StatusCode::OK, 2)));
+}
+
+// `Policy::route` says so, too.
+#[test]
+fn a_path_that_begins_as_a_literal_beside_a_parameter_allocates_once() {
+    let policy = Policy::new().allow([]);
+    let policy = policy.route("/users/{id}", [Method::PUT]).unwrap();
+    let policy = policy.route("/users/new", [Method::PUT]).unwrap();
+    let mut service = MethodPolicy::new(service_fn(hello), policy);
+    for (path, allocations) in [("/users/nancy", 2), ("/users/bob", 1)] {
+        let answer = answer(&mut service, &Method::PUT, path);
+        assert_eq!(answer, (StatusCode::OK, allocations), "{path}");
+    }
 }
 
 #[test]

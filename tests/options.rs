@@ -4,15 +4,18 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
 use std::convert::Infallible;
+use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
-use tower::{Layer, ServiceExt, service_fn};
+use tower::util::ServiceFn;
+use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_method_policy::{
-    Allow, MethodPolicyLayer, MethodSet, PlainText, Policy, ProblemDetails, Rejected, Rejection,
+    Allow, EmptyBody, MethodPolicyLayer, MethodSet, PlainText, Policy, ProblemDetails, Rejected,
+    Rejection, Respond,
 };
 
 fn policy() -> Policy {
@@ -27,20 +30,26 @@ fn policy() -> Policy {
         .unwrap()
 }
 
-/// What the inner service answers: nothing that the policy would.
-async fn inner(_: Request<Full<Bytes>>) -> Result<Response<Full<Bytes>>, Infallible> {
-    let response = Response::builder()
-        .status(StatusCode::IM_A_TEAPOT)
-        .header("allow", "INNER");
-    Ok(response.body(Full::from("inner")).unwrap())
+type Inner =
+    ServiceFn<fn(Request<Full<Bytes>>) -> Ready<Result<Response<Full<Bytes>>, Infallible>>>;
+
+/// A service that answers nothing that the policy would.
+fn inner() -> Inner {
+    service_fn(|_| {
+        let response = Response::builder()
+            .status(StatusCode::IM_A_TEAPOT)
+            .header("allow", "INNER");
+        ready(Ok(response.body(Full::from("inner")).unwrap()))
+    })
 }
 
-async fn ask(layer: &MethodPolicyLayer, request: http::request::Builder) -> Response<Full<Bytes>> {
-    let service = layer.layer(service_fn(inner));
-    service
-        .oneshot(request.body(Full::default()).unwrap())
-        .await
-        .unwrap()
+async fn ask<L>(layer: &L, request: http::request::Builder) -> Response<Full<Bytes>>
+where
+    L: Layer<Inner>,
+    L::Service: Service<Request<Full<Bytes>>, Response = Response<Full<Bytes>>, Error = Infallible>,
+{
+    let request = request.body(Full::default()).unwrap();
+    layer.layer(inner()).oneshot(request).await.unwrap()
 }
 
 fn options(target: &str) -> http::request::Builder {
@@ -53,7 +62,7 @@ fn preflight(target: &str) -> http::request::Builder {
         .header("access-control-request-method", "PUT")
 }
 
-fn answering() -> MethodPolicyLayer {
+fn answering() -> MethodPolicyLayer<EmptyBody, true> {
     MethodPolicyLayer::new(policy()).answer_options(true)
 }
 
@@ -304,13 +313,11 @@ async fn observers_and_refusal_fields_have_nothing_to_do_with_the_answer() {
 
 #[tokio::test]
 async fn the_body_is_empty_whatever_the_responder_is() {
-    async fn body_of<R>(layer: MethodPolicyLayer<R>) -> Bytes
+    async fn body_of<R>(layer: MethodPolicyLayer<R, true>) -> Bytes
     where
-        R: tower_method_policy::Respond<Full<Bytes>> + Clone,
+        R: Respond<Full<Bytes>> + Clone,
     {
-        let service = layer.layer(service_fn(inner));
-        let request = options("/").body(Full::default()).unwrap();
-        let response = service.oneshot(request).await.unwrap();
+        let response = ask(&layer, options("/")).await;
         assert_eq!(response.headers().len(), 2);
         response.into_body().collect().await.unwrap().to_bytes()
     }
@@ -328,7 +335,7 @@ async fn the_body_is_empty_whatever_the_responder_is() {
 #[tokio::test]
 async fn an_unread_body_closes_the_connection() {
     let layer = answering().drain_request_body(3);
-    let service = layer.layer(service_fn(inner));
+    let service = layer.layer(inner());
     for (body, closes) in [("abc", false), ("abcd", true)] {
         let request = options("/").body(Full::from(body)).unwrap();
         let response = service.clone().oneshot(request).await.unwrap();

@@ -522,6 +522,6 @@ fn types_are_clone_debug_send_and_sync() {
     responder::<GrpcStatus>();
     error::<PolicyError>();
     error::<ParseMethodSetError>();
-    future::<ResponseFuture<std::future::Ready<Result<Response<Body>, Infallible>>, Body>>();
+    future::<ResponseFuture<std::future::Ready<Result<Response<Body>, Infallible>>, Body, Body>>();
     future::<<MethodPolicy<Router> as Service<Request<Body>>>::Future>();
 }

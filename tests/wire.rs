@@ -165,6 +165,9 @@ fn echoed(asked: &str) -> String {
 const NOT_ALLOWED: &str =
     "HTTP/1.1 405 Method Not Allowed\r\nallow: GET, HEAD, POST\r\ncontent-length: 0\r\n\r\n";
 
+const NOT_ALLOWED_AND_CLOSED: &str = "HTTP/1.1 405 Method Not Allowed\r\n\
+    allow: GET, HEAD, POST\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
 const NOT_ALLOWED_BELOW_DAV: &str = "HTTP/1.1 405 Method Not Allowed\r\n\
     allow: GET, HEAD, PUT, DELETE, COPY, LOCK, MKCOL, MOVE, PROPFIND, PROPPATCH, UNLOCK\r\n\
     content-length: 0\r\n\r\n";
@@ -368,8 +371,9 @@ async fn every_form_of_request_target_is_decided() {
             ("FOO http://a/dav/b HTTP/1.1", NOT_IMPLEMENTED),
             // The asterisk and the authority form have none.
             ("OPTIONS * HTTP/1.1", NOT_ALLOWED),
-            ("CONNECT b:443 HTTP/1.1", NOT_ALLOWED),
             ("GET / HTTP/1.1", &echoed("GET /")),
+            // The last one on its connection: another protocol may follow it (RFC 9110 §9.3.6).
+            ("CONNECT b:443 HTTP/1.1", NOT_ALLOWED_AND_CLOSED),
         ];
         converse(address, &requests).await;
     })
@@ -408,21 +412,24 @@ async fn http_2_gets_what_http_1_1_gets() {
             ("PROPFIND", "/", 405),
             ("PROPFIND", "/dav/a", 200),
             ("TRACE", "/", 405),
-            ("CONNECT", "b:443", 405),
             ("OPTIONS", "*", 405),
             ("get", "/", 501),
             ("FOO", "/", 501),
             ("SEARCH", "/dav/a", 501),
             ("PRI", "/", 501),
             ("GET", "/", 200),
+            ("CONNECT", "b:443", 405),
         ] {
-            let over_http1 = read(http1.send_request(request(method, target))).await;
+            let mut over_http1 = read(http1.send_request(request(method, target))).await;
             let with_authority = match target {
                 "*" | "b:443" => target.to_owned(),
                 path => format!("http://a{path}"),
             };
             let over_http2 = read(http2.send_request(request(method, with_authority))).await;
 
+            // RFC 9113 §8.5: only one stream is at stake.
+            let closed = over_http1.1.remove("connection");
+            assert_eq!(closed.is_some(), method == "CONNECT");
             assert_eq!(over_http1, over_http2, "{method} {target}");
             assert_eq!(over_http2.0, status, "{method} {target}");
             // RFC 9113 §8.2.2.

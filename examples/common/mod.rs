@@ -14,7 +14,7 @@ pub(crate) async fn listen() -> Result<TcpListener, Box<dyn Error>> {
     let address = arguments.next().unwrap_or("127.0.0.1:3000".into());
     let address = address.to_string_lossy();
     if let Some(unexpected) = arguments.next() {
-        return Err(format!("unexpected argument: {}", unexpected.display()).into());
+        return Err(format!("unexpected argument: {}", unexpected.to_string_lossy()).into());
     }
     let listener = TcpListener::bind(&*address)
         .await

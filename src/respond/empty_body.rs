@@ -15,8 +15,4 @@ impl<B: Default> Respond<B> for EmptyBody {
     fn respond(&self, _: &Rejection<'_>) -> Response<B> {
         Response::new(B::default())
     }
-
-    fn empty_body(&self) -> B {
-        B::default()
-    }
 }

@@ -33,10 +33,6 @@ impl<B: Default> Respond<B> for GrpcStatus {
         }
         response
     }
-
-    fn empty_body(&self) -> B {
-        B::default()
-    }
 }
 
 fn grpc_content_type<'a>(rejection: &Rejection<'a>) -> Option<&'a HeaderValue> {

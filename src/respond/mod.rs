@@ -59,23 +59,14 @@ use crate::rejection::Rejection;
 pub trait Respond<B> {
     /// The response to the request that is being refused.
     fn respond(&self, rejection: &Rejection<'_>) -> Response<B>;
-
-    /// An empty body, for the answers that
-    /// [`answer_options`](crate::MethodPolicyLayer::answer_options) gives.
-    fn empty_body(&self) -> B;
 }
 
 impl<F, B> Respond<B> for F
 where
     F: Fn(&Rejection<'_>) -> Response<B>,
-    B: Default,
 {
     fn respond(&self, rejection: &Rejection<'_>) -> Response<B> {
         self(rejection)
-    }
-
-    fn empty_body(&self) -> B {
-        B::default()
     }
 }
 

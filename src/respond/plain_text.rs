@@ -27,10 +27,6 @@ impl<B: From<Bytes>> Respond<B> for PlainText {
         text.push('\n');
         with_content_type(text, "text/plain; charset=utf-8")
     }
-
-    fn empty_body(&self) -> B {
-        Bytes::new().into()
-    }
 }
 
 /// What the refusal says, as a sentence that is safe in plain text and within a JSON string.

@@ -40,8 +40,4 @@ impl<B: From<Bytes>> Respond<B> for ProblemDetails {
         json.push('\n');
         with_content_type(json, "application/problem+json")
     }
-
-    fn empty_body(&self) -> B {
-        Bytes::new().into()
-    }
 }
