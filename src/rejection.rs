@@ -33,7 +33,7 @@ impl Reason {
 ///
 /// Everything about the request is as the client sent it. Its values are valid for HTTP but not for
 /// wherever they go next: see [`method_excerpt`](Self::method_excerpt).
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Rejection<'a> {
     rejected: &'a Rejected,
     request: &'a request::Parts,
@@ -105,6 +105,17 @@ impl<'a> Rejection<'a> {
     #[must_use]
     pub fn extensions(&self) -> &'a Extensions {
         &self.request.extensions
+    }
+}
+
+/// Reason, method and what is allowed: nothing of any length, and nothing secret.
+impl fmt::Debug for Rejection<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rejection")
+            .field("reason", &self.reason())
+            .field("method", &format_args!("{}", self.method_excerpt()))
+            .field("allow", &self.allow())
+            .finish_non_exhaustive()
     }
 }
 

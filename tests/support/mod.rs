@@ -1,3 +1,7 @@
 //! What several test files use.
 
+#![allow(dead_code, reason = "no test file uses all of it")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
+
 pub(crate) mod server;
+pub(crate) mod strategies;

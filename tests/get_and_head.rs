@@ -1,0 +1,257 @@
+//! `GET` and `HEAD` reach the inner service under every configuration, exactly as they were sent:
+//! "All general-purpose servers MUST support the methods GET and HEAD" (RFC 9110 §9.1).
+
+mod support;
+
+use std::convert::Infallible;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version,
+};
+use http_body_util::{BodyExt, Full};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+use tower::{Layer, ServiceExt, service_fn};
+use tower_method_policy::{
+    EmptyBody, GrpcStatus, MethodPolicy, MethodPolicyLayer, PlainText, Policy, ProblemDetails,
+    Rejection, Respond, RetryAfter,
+};
+
+use crate::support::strategies::{block_on, policies, uris};
+
+/// The body of a response of the inner service: the request that it was asked with.
+#[derive(Default)]
+enum Echo {
+    Request(Box<Request<Full<Bytes>>>),
+    #[default]
+    Refusal,
+}
+
+impl From<Bytes> for Echo {
+    fn from(_: Bytes) -> Self {
+        Self::Refusal
+    }
+}
+
+/// Something that a server puts into a request's extensions.
+#[derive(Clone, Debug, PartialEq)]
+struct Peer(u64);
+
+/// A request to be sent, and what must arrive.
+#[derive(Clone, Debug)]
+struct Sent {
+    method: Method,
+    uri: Uri,
+    version: Version,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    peer: Peer,
+    body: Vec<u8>,
+}
+
+fn requests() -> impl Strategy<Value = Sent> {
+    let versions = select(vec![
+        Version::HTTP_09,
+        Version::HTTP_10,
+        Version::HTTP_11,
+        Version::HTTP_2,
+        Version::HTTP_3,
+    ]);
+    // Those that other layers act on, and any.
+    let name = prop_oneof![
+        select(vec![
+            "host",
+            "origin",
+            "access-control-request-method",
+            "access-control-request-headers",
+            "x-http-method-override",
+            "content-type",
+            "content-length",
+            "transfer-encoding",
+            "connection",
+            "upgrade",
+            "expect",
+            "max-forwards",
+            "allow",
+            "c-man",
+            "man",
+        ])
+        .prop_map(HeaderName::from_static),
+        "[a-z0-9!#$%&'*+.^_`|~-]{1,12}".prop_map(|name| name.parse().expect("a token")),
+    ];
+    let value = prop_oneof![
+        select(vec![
+            "",
+            "DELETE",
+            "FOO",
+            "application/grpc",
+            "close",
+            "100-continue",
+            "0"
+        ])
+        .prop_map(HeaderValue::from_static),
+        "[ -~]{0,20}".prop_map(|value| value.parse().expect("a field value")),
+    ];
+    let method = select(vec![Method::GET, Method::HEAD]);
+    let headers = vec((name, value), 0..=8);
+    let body = vec(any::<u8>(), 0..=32);
+    (method, uris(), versions, headers, any::<u64>(), body).prop_map(
+        |(method, uri, version, headers, peer, body)| Sent {
+            method,
+            uri,
+            version,
+            headers,
+            peer: Peer(peer),
+            body,
+        },
+    )
+}
+
+impl Sent {
+    fn request(&self) -> Request<Full<Bytes>> {
+        let mut request = Request::new(Full::from(self.body.clone()));
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = self.uri.clone();
+        *request.version_mut() = self.version;
+        *request.headers_mut() = self.header_map();
+        request.extensions_mut().insert(self.peer.clone());
+        request
+    }
+
+    fn header_map(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in &self.headers {
+            headers.append(name, value.clone());
+        }
+        headers
+    }
+}
+
+/// What the inner service is asked with, behind `layer`, when `sent` is.
+async fn arrived<R: Respond<Echo> + Clone>(
+    layer: MethodPolicyLayer<R>,
+    sent: &Sent,
+) -> Request<Full<Bytes>> {
+    let inner = service_fn(async |request| {
+        Ok::<_, Infallible>(Response::new(Echo::Request(Box::new(request))))
+    });
+    let response = layer.layer(inner).oneshot(sent.request()).await;
+    let response = response.unwrap_or_else(|never| match never {});
+    assert_eq!(response.status(), StatusCode::OK);
+    match response.into_body() {
+        Echo::Request(request) => *request,
+        Echo::Refusal => panic!("refused"),
+    }
+}
+
+/// A responder of any kind, none of which is ever asked here.
+#[derive(Clone, Copy, Debug)]
+enum Responder {
+    Empty,
+    Text,
+    Problem,
+    Grpc,
+    Nonsense,
+    Panic,
+}
+
+impl Respond<Echo> for Responder {
+    fn respond(&self, rejection: &Rejection<'_>) -> Response<Echo> {
+        match self {
+            Self::Empty => EmptyBody.respond(rejection),
+            Self::Text => PlainText.respond(rejection),
+            Self::Problem => ProblemDetails.respond(rejection),
+            Self::Grpc => GrpcStatus.respond(rejection),
+            Self::Nonsense => Response::builder()
+                .status(StatusCode::CONTINUE)
+                .header("allow", "FOO")
+                .header("transfer-encoding", "nonsense")
+                .body(Echo::Refusal)
+                .expect("valid"),
+            Self::Panic => panic!("asked for a response to {}", rejection.method_excerpt()),
+        }
+    }
+}
+
+fn layers() -> impl Strategy<Value = MethodPolicyLayer<Responder>> {
+    let responders = select(vec![
+        Responder::Empty,
+        Responder::Text,
+        Responder::Problem,
+        Responder::Grpc,
+        Responder::Nonsense,
+        Responder::Panic,
+    ]);
+    let retry_after = prop::option::of(prop_oneof![
+        any::<u32>().prop_map(|seconds| RetryAfter::after(Duration::from_secs(seconds.into()))),
+        Just(RetryAfter::at(SystemTime::UNIX_EPOCH)),
+        Just(RetryAfter::at(
+            SystemTime::now() + Duration::from_secs(3600)
+        )),
+    ]);
+    (policies(), responders, retry_after, any::<bool>(), 0..=3).prop_map(
+        |(policy, responder, retry_after, cache_control, observers)| {
+            let mut layer = MethodPolicyLayer::new(policy).respond_with(responder);
+            if let Some(retry_after) = retry_after {
+                layer = layer.retry_after(retry_after);
+            }
+            if cache_control {
+                layer = layer.cache_control(HeaderValue::from_static("no-store"));
+            }
+            for _ in 0..observers {
+                layer = layer.on_rejection(|rejection| panic!("{rejection:?} was observed"));
+            }
+            layer
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn get_and_head_reach_the_inner_service_as_they_were_sent(
+        layer in layers(),
+        sent in requests(),
+    ) {
+        let (arrived, body) = block_on(async {
+            let (arrived, body) = arrived(layer, &sent).await.into_parts();
+            (arrived, body.collect().await)
+        });
+        prop_assert_eq!(arrived.method, sent.method.clone());
+        prop_assert_eq!(arrived.uri.to_string(), sent.uri.to_string());
+        prop_assert_eq!(arrived.version, sent.version);
+        prop_assert!(arrived.headers.iter().eq(sent.header_map().iter()), "{:?}", arrived.headers);
+        prop_assert_eq!(arrived.extensions.get(), Some(&sent.peer));
+        prop_assert_eq!(arrived.extensions.len(), 1);
+        prop_assert_eq!(body?.to_bytes(), sent.body);
+    }
+}
+
+/// The strictest policy that can be configured, by either way to make a service.
+#[tokio::test]
+async fn a_policy_that_allows_nothing_forwards_get_and_head() {
+    let policy = Policy::new()
+        .recognize_only([])
+        .allow([])
+        .route("/", [])
+        .unwrap()
+        .route("/{*rest}", [])
+        .unwrap();
+    let inner = service_fn(async |request: Request<Full<Bytes>>| {
+        Ok::<_, Infallible>(Response::new(request.into_body()))
+    });
+    for uri in ["/", "/a/b?c", "*", "example.com:443", "http://example.com"] {
+        for method in [Method::GET, Method::HEAD] {
+            let request = Request::builder().method(&method).uri(uri);
+            let request = request.body(Full::<Bytes>::default()).unwrap();
+            for service in [
+                MethodPolicy::new(inner, policy.clone()),
+                MethodPolicyLayer::new(policy.clone()).layer(inner),
+            ] {
+                let response = service.oneshot(request.clone()).await.unwrap();
+                assert_eq!(response.status(), StatusCode::OK, "{method} {uri}");
+            }
+        }
+    }
+}

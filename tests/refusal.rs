@@ -1,0 +1,825 @@
+//! What a refusal carries: status, header section, extensions and body, and who of the policy, the
+//! layer and the responder has the last word; what observers see of it.
+
+mod support;
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::{
+    Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version,
+};
+use http_body_util::{BodyExt, Full};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde_json::{Value, json};
+use tower::{Layer, Service, ServiceExt, service_fn};
+use tower_method_policy::{
+    GrpcStatus, MethodPolicyLayer, PlainText, Policy, ProblemDetails, Reason, Rejected, Rejection,
+    Respond, RetryAfter,
+};
+
+use crate::support::strategies::{TCHARS, block_on, method, set};
+
+type Body = Full<Bytes>;
+
+/// Allows `POST`, so that `DELETE` is refused with 405 and `FOO` with 501.
+fn layer() -> MethodPolicyLayer {
+    MethodPolicyLayer::new(Policy::new().allow([Method::POST]))
+}
+
+fn request(name: &str) -> Request<Body> {
+    let mut request = Request::new(Body::from("content"));
+    *request.method_mut() = method(name);
+    request
+}
+
+/// The refusal of `request`.
+async fn refuse<R>(layer: &MethodPolicyLayer<R>, request: Request<Body>) -> Response<Body>
+where
+    R: Respond<Body> + Clone,
+{
+    let inner = service_fn(async |request: Request<Body>| -> Result<_, Infallible> {
+        panic!("{request:?} reached the inner service")
+    });
+    let response = layer.layer(inner).oneshot(request).await;
+    response.unwrap_or_else(|never| match never {})
+}
+
+async fn content(response: Response<Body>) -> String {
+    let Ok(content) = response.into_body().collect().await;
+    String::from_utf8(content.to_bytes().into()).expect("text")
+}
+
+/// The fields of a response, in its own order.
+fn fields(headers: &HeaderMap) -> Vec<(&str, &str)> {
+    let fields = headers.iter();
+    fields
+        .map(|(name, value)| (name.as_str(), value.to_str().expect("text")))
+        .collect()
+}
+
+fn values<'a>(response: &'a Response<Body>, name: &HeaderName) -> Vec<&'a str> {
+    let values = response.headers().get_all(name).into_iter();
+    values.map(|value| value.to_str().expect("text")).collect()
+}
+
+// What there is by default.
+
+#[tokio::test]
+async fn a_405_carries_allow_and_nothing_else() {
+    let response = refuse(&layer(), request("DELETE")).await;
+    assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(fields(response.headers()), [("allow", "GET, HEAD, POST")]);
+    assert_eq!(response.extensions().len(), 1);
+    assert_eq!(content(response).await, "");
+}
+
+/// RFC 9110 §10.2.1: `Allow` speaks of the target resource, a 501 of the server.
+#[tokio::test]
+async fn a_501_carries_no_field_at_all() {
+    let response = refuse(&layer(), request("FOO")).await;
+    assert_eq!(response.status(), StatusCode::NOT_IMPLEMENTED);
+    assert_eq!(fields(response.headers()), []);
+    assert_eq!(response.extensions().len(), 1);
+    assert_eq!(content(response).await, "");
+}
+
+#[tokio::test]
+async fn allow_is_that_of_the_target() {
+    let policy = Policy::new().route("/a/b", set("PUT QUERY FOO")).unwrap();
+    let layer = MethodPolicyLayer::new(policy);
+    for (uri, expected) in [
+        ("/a/b", "GET, HEAD, PUT, QUERY, FOO"),
+        ("http://example.com/a/b?c", "GET, HEAD, PUT, QUERY, FOO"),
+        ("/a", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, QUERY"),
+        ("*", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, QUERY"),
+        (
+            "example.com:443",
+            "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, QUERY",
+        ),
+    ] {
+        let mut request = request("TRACE");
+        *request.uri_mut() = uri.parse().unwrap();
+        let response = refuse(&layer, request).await;
+        assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(values(&response, &ALLOW), [expected], "{uri}");
+    }
+}
+
+#[tokio::test]
+async fn the_mark_in_the_extensions_says_why() {
+    let response = refuse(&layer(), request("DELETE")).await;
+    let rejected = response.extensions().get::<Rejected>().unwrap();
+    assert_eq!(rejected.reason(), Reason::NotAllowed);
+    let allow = rejected.allow().unwrap();
+    assert_eq!(allow.to_string(), "GET, HEAD, POST");
+    assert_eq!(allow.header_value(), response.headers()[ALLOW]);
+
+    let response = refuse(&layer(), request("FOO")).await;
+    let rejected = response.extensions().get::<Rejected>().unwrap();
+    assert_eq!(rejected.reason(), Reason::NotImplemented);
+    assert_eq!(rejected.allow(), None);
+}
+
+#[test]
+fn a_reason_has_a_status() {
+    assert_eq!(Reason::NotAllowed.status(), StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(Reason::NotImplemented.status(), StatusCode::NOT_IMPLEMENTED);
+}
+
+#[tokio::test]
+async fn the_default_layer_screens_what_nothing_implements() {
+    let layer = MethodPolicyLayer::default();
+    let response = refuse(&layer, request("PROPFIND")).await;
+    assert_eq!(response.status(), StatusCode::NOT_IMPLEMENTED);
+    let response = refuse(&layer, request("TRACE")).await;
+    assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(
+        values(&response, &ALLOW),
+        ["GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, QUERY"]
+    );
+}
+
+// Who has the last word.
+
+/// A responder that sets everything it can.
+fn opinionated(_: &Rejection<'_>) -> Response<Body> {
+    Response::builder()
+        .status(StatusCode::OK)
+        .version(Version::HTTP_10)
+        .header(ALLOW, "FOO")
+        .header("x-first", "1")
+        .header(ALLOW, "BAR")
+        .header("x-second", "2")
+        .header("x-first", "3")
+        .header(RETRY_AFTER, "7")
+        .header(CACHE_CONTROL, "private")
+        .header(CACHE_CONTROL, "max-age=1")
+        .header("content-length", "4")
+        .extension("the responder's")
+        .body(Body::from("body"))
+        .expect("valid")
+}
+
+#[tokio::test]
+async fn status_and_allow_are_the_policy_s_and_the_rest_is_the_responder_s() {
+    let configured = layer()
+        .retry_after(RetryAfter::after(Duration::from_secs(60)))
+        .cache_control(HeaderValue::from_static("no-store"));
+    for layer in [layer(), configured] {
+        let layer = layer.respond_with(opinionated);
+        for (name, status, allow) in [
+            (
+                "DELETE",
+                StatusCode::METHOD_NOT_ALLOWED,
+                vec!["GET, HEAD, POST"],
+            ),
+            ("FOO", StatusCode::NOT_IMPLEMENTED, vec![]),
+        ] {
+            let response = refuse(&layer, request(name)).await;
+            assert_eq!(response.status(), status);
+            assert_eq!(values(&response, &ALLOW), allow);
+
+            assert_eq!(response.version(), Version::HTTP_10);
+            let mut headers = response.headers().clone();
+            headers.remove(ALLOW);
+            let mut fields = fields(&headers);
+            fields.sort_by_key(|(name, _)| *name);
+            assert_eq!(
+                fields,
+                [
+                    ("cache-control", "private"),
+                    ("cache-control", "max-age=1"),
+                    ("content-length", "4"),
+                    ("retry-after", "7"),
+                    ("x-first", "1"),
+                    ("x-first", "3"),
+                    ("x-second", "2"),
+                ]
+            );
+            assert_eq!(response.extensions().get(), Some(&"the responder's"));
+            assert!(response.extensions().get::<Rejected>().is_some());
+            assert_eq!(content(response).await, "body");
+        }
+    }
+}
+
+#[tokio::test]
+async fn retry_after_is_for_501_and_cache_control_for_both() {
+    let layer = layer()
+        .retry_after(RetryAfter::after(Duration::from_secs(60)))
+        .cache_control(HeaderValue::from_static("max-age=10"));
+
+    let response = refuse(&layer, request("DELETE")).await;
+    assert_eq!(values(&response, &RETRY_AFTER), [""; 0]);
+    assert_eq!(values(&response, &CACHE_CONTROL), ["max-age=10"]);
+    assert_eq!(response.headers().len(), 2);
+
+    let response = refuse(&layer, request("FOO")).await;
+    assert_eq!(values(&response, &RETRY_AFTER), ["60"]);
+    assert_eq!(values(&response, &CACHE_CONTROL), ["max-age=10"]);
+    assert_eq!(response.headers().len(), 2);
+}
+
+/// Each of the two is the layer's or the responder's on its own account.
+#[tokio::test]
+async fn one_field_of_the_responder_s_does_not_displace_the_other() {
+    let layer = layer()
+        .retry_after(RetryAfter::after(Duration::from_secs(60)))
+        .cache_control(HeaderValue::from_static("max-age=10"));
+    for (name, retry_after, cache_control) in [
+        (RETRY_AFTER, "own", "max-age=10"),
+        (CACHE_CONTROL, "60", "own"),
+    ] {
+        let layer = layer.clone().respond_with(move |_: &Rejection<'_>| {
+            let mut response = Response::<Body>::default();
+            response
+                .headers_mut()
+                .insert(name.clone(), HeaderValue::from_static("own"));
+            response
+        });
+        let response = refuse(&layer, request("FOO")).await;
+        assert_eq!(values(&response, &RETRY_AFTER), [retry_after]);
+        assert_eq!(values(&response, &CACHE_CONTROL), [cache_control]);
+    }
+}
+
+#[tokio::test]
+async fn the_last_setting_of_a_field_counts() {
+    let layer = layer()
+        .retry_after(RetryAfter::after(Duration::from_secs(1)))
+        .retry_after(RetryAfter::after(Duration::from_secs(2)))
+        .cache_control(HeaderValue::from_static("no-store"))
+        .cache_control(HeaderValue::from_static("no-cache"));
+    let response = refuse(&layer, request("FOO")).await;
+    assert_eq!(values(&response, &RETRY_AFTER), ["2"]);
+    assert_eq!(values(&response, &CACHE_CONTROL), ["no-cache"]);
+}
+
+/// What is configured on a copy of a layer does not reach the original or its services.
+#[tokio::test]
+async fn layers_are_values() {
+    let original = layer();
+    let changed = original
+        .clone()
+        .cache_control(HeaderValue::from_static("no-store"))
+        .on_rejection(|_| {});
+    let response = refuse(&original, request("FOO")).await;
+    assert_eq!(fields(response.headers()), []);
+    let response = refuse(&changed, request("FOO")).await;
+    assert_eq!(fields(response.headers()), [("cache-control", "no-store")]);
+    assert_eq!(
+        original.policy().allowed_at("/").to_string(),
+        "GET, HEAD, POST"
+    );
+}
+
+/// It is what one writes into a log: bounded, and without the client's secrets.
+#[tokio::test]
+async fn a_rejection_shows_nothing_long_and_nothing_secret() {
+    let shown = Arc::new(Mutex::new(String::new()));
+    let log = shown.clone();
+    let layer = MethodPolicyLayer::new(Policy::new().allow([]))
+        .on_rejection(move |rejection| *log.lock().unwrap() = format!("{rejection:?}"));
+    let mut secret = request(&"X".repeat(70_000));
+    let value = HeaderValue::from_static("Basic c2VjcmV0");
+    secret.headers_mut().insert("authorization", value);
+    refuse(&layer, secret).await;
+    let method = "X".repeat(64);
+    let expected =
+        format!("Rejection {{ reason: NotImplemented, method: {method}…, allow: None, .. }}");
+    assert_eq!(*shown.lock().unwrap(), expected);
+
+    refuse(&layer, request("PUT")).await;
+    assert_eq!(
+        *shown.lock().unwrap(),
+        "Rejection { reason: NotAllowed, method: PUT, allow: Some([GET, HEAD]), .. }"
+    );
+}
+
+#[test]
+fn a_layer_and_its_services_show_their_configuration() {
+    let layer = MethodPolicyLayer::new(Policy::new().recognize_only([]))
+        .cache_control(HeaderValue::from_static("no-store"))
+        .on_rejection(|_| {})
+        .respond_with(PlainText);
+    let configuration = "policy: Policy { recognized: [GET, HEAD], default_rule: [GET, HEAD], \
+                         routes: {} }, retry_after: None, cache_control: Some(\"no-store\"), \
+                         observers: 1, answer_options: false, drain: DrainLimits { \
+                         bytes: 2097152, declared: ToTheEnd, undeclared: Never }, responder: ";
+    let shown = format!("{layer:?}");
+    assert!(
+        shown.starts_with(&format!("MethodPolicyLayer {{ {configuration}")),
+        "{shown}"
+    );
+    assert!(shown.ends_with("PlainText }"), "{shown}");
+    let shown = format!("{:?}", layer.layer("inner"));
+    assert!(
+        shown.starts_with(&format!(
+            "MethodPolicy {{ inner: \"inner\", {configuration}"
+        )),
+        "{shown}"
+    );
+}
+
+// Nothing of the request gets into the response.
+
+/// A field of a request, its value perhaps marked as sensitive by the server.
+fn field() -> impl Strategy<Value = (HeaderName, HeaderValue)> {
+    let names = prop_oneof![
+        select(vec![
+            "allow",
+            "retry-after",
+            "cache-control",
+            "cookie",
+            "content-type"
+        ])
+        .prop_map(str::to_owned),
+        "[a-z]{1,2}",
+        "x-[a-z]{1,60}",
+    ];
+    (names, "[ -~]{0,40}", any::<bool>()).prop_map(|(name, value, sensitive)| {
+        let name = name.parse().expect("a token");
+        let mut value: HeaderValue = value.parse().expect("a field value");
+        value.set_sensitive(sensitive);
+        (name, value)
+    })
+}
+
+proptest! {
+    /// However the request's header section looks, and whatever the layer adds.
+    #[test]
+    fn no_field_of_the_request_gets_into_the_response(
+        name in select(vec!["DELETE", "FOO"]),
+        fields in prop_oneof![4 => vec(field(), 0..=8), 1 => vec(field(), 100..=300)],
+        retry_after in any::<bool>(),
+        cache_control in any::<bool>(),
+    ) {
+        let mut layer = layer();
+        let mut expected = HeaderMap::new();
+        if name == "DELETE" {
+            expected.insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST"));
+        }
+        if retry_after {
+            layer = layer.retry_after(RetryAfter::after(Duration::from_secs(60)));
+            if name == "FOO" {
+                expected.insert(RETRY_AFTER, HeaderValue::from_static("60"));
+            }
+        }
+        if cache_control {
+            layer = layer.cache_control(HeaderValue::from_static("no-store"));
+            expected.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+
+        let mut request = request(name);
+        request.extensions_mut().insert("the request's");
+        for (name, value) in &fields {
+            request.headers_mut().append(name, value.clone());
+        }
+
+        let mut response = block_on(refuse(&layer, request));
+        prop_assert_eq!(response.headers(), &expected);
+        prop_assert_eq!(response.headers().iter().count(), expected.len());
+        prop_assert!(response.headers().values().all(|value| !value.is_sensitive()));
+        prop_assert_eq!(response.extensions().get::<&str>(), None);
+
+        // What an outer layer adds is there alone, under a name that the request had, too.
+        for (name, _) in &fields {
+            response.headers_mut().remove(name);
+            response.headers_mut().append(name, HeaderValue::from_static("outer"));
+            prop_assert_eq!(values(&response, name), ["outer"]);
+        }
+    }
+}
+
+// Observers.
+
+/// Everything that observers and responders are told about a request.
+fn describe(rejection: &Rejection<'_>) -> String {
+    format!(
+        "{:?} {} {:?} {} {} {:?} {:?} {:?}",
+        rejection.reason(),
+        rejection.status().as_u16(),
+        rejection.allow(),
+        rejection.method(),
+        rejection.uri(),
+        rejection.version(),
+        fields(rejection.headers()),
+        rejection.extensions().get::<&str>(),
+    )
+}
+
+#[tokio::test]
+async fn observers_are_called_in_order_before_the_responder_with_the_whole_request() {
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let note = |who: &'static str| {
+        let log = log.clone();
+        move |rejection: &Rejection<'_>| {
+            log.lock()
+                .unwrap()
+                .push(format!("{who}: {}", describe(rejection)));
+        }
+    };
+    let respond = note("responder");
+    let layer = layer()
+        .on_rejection(note("first"))
+        .respond_with(move |rejection: &Rejection<'_>| {
+            respond(rejection);
+            Response::<Body>::default()
+        })
+        .on_rejection(note("second"));
+
+    for (name, expected) in [
+        (
+            "DELETE",
+            "NotAllowed 405 Some([GET, HEAD, POST]) DELETE http://example.com/a?b HTTP/2.0 \
+             [(\"x-a\", \"1\"), (\"x-a\", \"2\"), (\"x-b\", \"3\")] Some(\"peer\")",
+        ),
+        (
+            "FOO",
+            "NotImplemented 501 None FOO http://example.com/a?b HTTP/2.0 \
+             [(\"x-a\", \"1\"), (\"x-a\", \"2\"), (\"x-b\", \"3\")] Some(\"peer\")",
+        ),
+    ] {
+        let request = Request::builder()
+            .method(name)
+            .uri("http://example.com/a?b")
+            .version(Version::HTTP_2)
+            .header("x-a", "1")
+            .header("x-a", "2")
+            .header("x-b", "3")
+            .extension("peer")
+            .body(Body::default())
+            .unwrap();
+        refuse(&layer, request).await;
+        let expected = ["first", "second", "responder"].map(|who| format!("{who}: {expected}"));
+        assert_eq!(std::mem::take(&mut *log.lock().unwrap()), expected);
+    }
+}
+
+#[tokio::test]
+async fn observers_are_not_called_for_what_is_forwarded() {
+    let observed = Arc::new(Mutex::new(Vec::new()));
+    let log = observed.clone();
+    let layer = layer().on_rejection(move |rejection| {
+        log.lock().unwrap().push(rejection.method().clone());
+    });
+    let mut service = layer.layer(service_fn(async |_: Request<Body>| {
+        // A refusal of the inner service's own is none of the policy's.
+        let refusal = Response::builder().status(StatusCode::METHOD_NOT_ALLOWED);
+        refusal.body(Body::default())
+    }));
+    for name in ["GET", "HEAD", "POST", "DELETE", "GET", "FOO", "POST", "FOO"] {
+        service
+            .ready()
+            .await
+            .unwrap()
+            .call(request(name))
+            .await
+            .unwrap();
+    }
+    assert_eq!(*observed.lock().unwrap(), ["DELETE", "FOO", "FOO"]);
+}
+
+/// A client that goes away before it is answered was refused all the same.
+#[tokio::test]
+async fn a_refusal_whose_answer_nobody_awaits_is_observed() {
+    let observed = Arc::new(Mutex::new(0));
+    let count = observed.clone();
+    let layer = layer().on_rejection(move |_| *count.lock().unwrap() += 1);
+    let mut service = layer.layer(service_fn(async |_: Request<Body>| {
+        Ok::<_, Infallible>(Response::<Body>::default())
+    }));
+    drop(service.ready().await.unwrap().call(request("FOO")));
+    assert_eq!(*observed.lock().unwrap(), 1);
+}
+
+/// hyper lets through whatever fits into its buffer; a log line or a label is to be bounded.
+#[tokio::test]
+async fn an_excerpt_of_the_method_is_at_most_64_bytes() {
+    let layer = layer().respond_with(|rejection: &Rejection<'_>| {
+        assert!(format!("{:?}", rejection.method_excerpt()).len() < 128);
+        Response::new(Body::from(rejection.method_excerpt().to_string()))
+    });
+    for length in [1, 3, 15, 16, 63, 64, 65, 66, 128, 70_000] {
+        let name = "x".repeat(length);
+        let excerpt = content(refuse(&layer, request(&name)).await).await;
+        if length <= 64 {
+            assert_eq!(excerpt, name);
+        } else {
+            assert_eq!(excerpt, format!("{}…", "x".repeat(64)));
+        }
+    }
+}
+
+// `Retry-After`.
+
+/// The values of the field in a 501 of a layer with `retry_after`.
+async fn sent(retry_after: RetryAfter) -> Vec<String> {
+    let response = refuse(&layer().retry_after(retry_after), request("FOO")).await;
+    let values = values(&response, &RETRY_AFTER).into_iter();
+    values.map(str::to_owned).collect()
+}
+
+/// RFC 9110 §10.2.3: `delay-seconds = 1*DIGIT`. To round down would ask the client back too early.
+#[tokio::test]
+async fn a_delay_is_sent_in_whole_seconds_rounded_up() {
+    for (delay, expected) in [
+        (Duration::ZERO, "0"),
+        (Duration::from_nanos(1), "1"),
+        (Duration::from_millis(999), "1"),
+        (Duration::from_secs(1), "1"),
+        (Duration::new(1, 1), "2"),
+        (Duration::from_secs(3600), "3600"),
+        (Duration::new(u64::MAX - 1, 1), "18446744073709551615"),
+        (Duration::from_secs(u64::MAX), "18446744073709551615"),
+        (Duration::MAX, "18446744073709551615"),
+    ] {
+        assert_eq!(sent(RetryAfter::after(delay)).await, [expected]);
+    }
+}
+
+/// RFC 9110 §5.6.7: `IMF-fixdate = day-name "," SP date1 SP time-of-day SP GMT`.
+#[tokio::test]
+async fn a_time_is_sent_as_an_imf_fixdate_rounded_up() {
+    let last_of_9999 = 253_402_300_799;
+    for (seconds, nanoseconds, expected) in [
+        (4_102_444_800, 0, "Fri, 01 Jan 2100 00:00:00 GMT"),
+        (4_102_444_799, 999_999_999, "Fri, 01 Jan 2100 00:00:00 GMT"),
+        (4_102_444_799, 1, "Fri, 01 Jan 2100 00:00:00 GMT"),
+        (4_102_444_799, 0, "Thu, 31 Dec 2099 23:59:59 GMT"),
+        (4_107_542_399, 0, "Sun, 28 Feb 2100 23:59:59 GMT"),
+        (4_107_542_399, 5, "Mon, 01 Mar 2100 00:00:00 GMT"),
+        (13_574_606_400, 0, "Tue, 29 Feb 2400 12:00:00 GMT"),
+        // The format has four digits for the year.
+        (last_of_9999 - 1, 1, "Fri, 31 Dec 9999 23:59:59 GMT"),
+        (last_of_9999, 0, "Fri, 31 Dec 9999 23:59:59 GMT"),
+        (last_of_9999, 1, "Fri, 31 Dec 9999 23:59:59 GMT"),
+        (last_of_9999 + 1, 0, "Fri, 31 Dec 9999 23:59:59 GMT"),
+        (1_000_000_000_000, 0, "Fri, 31 Dec 9999 23:59:59 GMT"),
+    ] {
+        let time = SystemTime::UNIX_EPOCH + Duration::new(seconds, nanoseconds);
+        assert_eq!(sent(RetryAfter::at(time)).await, [expected]);
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_time_to_come_is_read_back_as_it_was_meant(
+        seconds in 4_102_444_800..253_402_300_799_u64,
+        nanoseconds in prop_oneof![Just(0), 1..1_000_000_000_u32],
+    ) {
+        let epoch = SystemTime::UNIX_EPOCH;
+        let values = block_on(sent(RetryAfter::at(epoch + Duration::new(seconds, nanoseconds))));
+        prop_assert_eq!(values.len(), 1);
+        let read = httpdate::parse_http_date(&values[0])?;
+        prop_assert_eq!(read, epoch + Duration::from_secs(seconds + u64::from(nanoseconds > 0)));
+        // Of the three formats that a recipient has to read, a sender uses this one alone.
+        prop_assert_eq!(values[0].len(), "Fri, 01 Jan 2100 00:00:00 GMT".len());
+        prop_assert!(values[0].ends_with(" GMT"));
+    }
+}
+
+#[tokio::test]
+async fn a_time_that_is_past_is_left_out() {
+    let epoch = SystemTime::UNIX_EPOCH;
+    for past in [
+        SystemTime::now() - Duration::from_secs(1),
+        epoch + Duration::from_secs(946_684_800),
+        epoch + Duration::from_nanos(1),
+        epoch,
+        epoch - Duration::from_nanos(1),
+        epoch - Duration::from_secs(1_000_000_000),
+    ] {
+        assert_eq!(sent(RetryAfter::at(past)).await, [""; 0]);
+    }
+
+    // It leaves the rest alone.
+    let layer = layer()
+        .retry_after(RetryAfter::at(epoch))
+        .cache_control(HeaderValue::from_static("no-store"));
+    let response = refuse(&layer, request("FOO")).await;
+    assert_eq!(fields(response.headers()), [("cache-control", "no-store")]);
+    let response = refuse(&layer.respond_with(opinionated), request("FOO")).await;
+    assert_eq!(values(&response, &RETRY_AFTER), ["7"]);
+}
+
+/// A layer outlives the time: the field is there until then and never after.
+#[tokio::test]
+async fn a_time_is_left_out_from_when_it_is_past() {
+    let given_up = Instant::now() + Duration::from_secs(60);
+    let now = || {
+        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        since_epoch.expect("a clock that is set")
+    };
+    // Rounded up, it comes within the second.
+    let time = now();
+    let named = Duration::from_secs(time.as_secs() + 1);
+    let layer = layer().retry_after(RetryAfter::at(SystemTime::UNIX_EPOCH + time));
+    loop {
+        let before = now();
+        let response = refuse(&layer, request("FOO")).await;
+        if response.headers().contains_key(RETRY_AFTER) {
+            assert!(before < named);
+            assert!(Instant::now() < given_up);
+        } else {
+            assert!(now() >= named);
+            break;
+        }
+    }
+}
+
+// The responders.
+
+#[tokio::test]
+async fn plain_text_is_a_sentence() {
+    let layer = layer().respond_with(PlainText);
+    let long = "x".repeat(70_000);
+    let cut = format!(
+        "This server does not implement the method {}….\n",
+        "x".repeat(64)
+    );
+    for (name, expected) in [
+        (
+            "DELETE",
+            "The method DELETE is not allowed here. Allowed: GET, HEAD, POST.\n",
+        ),
+        ("FOO", "This server does not implement the method FOO.\n"),
+        ("get", "This server does not implement the method get.\n"),
+        (&long, &cut),
+    ] {
+        let response = refuse(&layer, request(name)).await;
+        assert_eq!(
+            values(&response, &CONTENT_TYPE),
+            ["text/plain; charset=utf-8"]
+        );
+        assert_eq!(content(response).await, expected);
+    }
+}
+
+/// RFC 9457 §3.1 and §4.2.1.
+#[tokio::test]
+async fn problem_details_are_json_that_says_what_the_response_says() {
+    let layer = layer().respond_with(ProblemDetails);
+
+    let response = refuse(&layer, request("DELETE")).await;
+    assert_eq!(
+        values(&response, &CONTENT_TYPE),
+        ["application/problem+json"]
+    );
+    let json: Value = serde_json::from_str(&content(response).await).unwrap();
+    assert_eq!(
+        json,
+        json!({
+            "type": "about:blank",
+            "title": "Method Not Allowed",
+            "status": 405,
+            "detail": "The method DELETE is not allowed here.",
+            "allow": ["GET", "HEAD", "POST"],
+        })
+    );
+
+    let response = refuse(&layer, request("FOO")).await;
+    assert_eq!(
+        values(&response, &CONTENT_TYPE),
+        ["application/problem+json"]
+    );
+    let json: Value = serde_json::from_str(&content(response).await).unwrap();
+    assert_eq!(
+        json,
+        json!({
+            "type": "about:blank",
+            "title": "Not Implemented",
+            "status": 501,
+            "detail": "This server does not implement the method FOO.",
+        })
+    );
+}
+
+/// No character of a token (RFC 9110 §5.6.2) has a meaning within a JSON string (RFC 8259 §7).
+#[tokio::test]
+async fn problem_details_are_json_for_every_method() {
+    let mut names: Vec<_> = TCHARS.chars().map(String::from).collect();
+    names.retain(|name| name != "*");
+    names.push(TCHARS.to_owned());
+    names.push("\'`%22".to_owned());
+    names.push("x".repeat(64));
+    names.push("x".repeat(65));
+    names.push("x".repeat(70_000));
+
+    for name in &names {
+        let shown = match name.get(..64) {
+            Some(start) if name.len() > 64 => format!("{start}…"),
+            _ => name.clone(),
+        };
+        for (policy, detail) in [
+            (
+                Policy::new(),
+                format!("This server does not implement the method {shown}."),
+            ),
+            (
+                Policy::new().allow([]).recognize([method(name)]),
+                format!("The method {shown} is not allowed here."),
+            ),
+        ] {
+            let layer = MethodPolicyLayer::new(policy).respond_with(ProblemDetails);
+            let text = content(refuse(&layer, request(name)).await).await;
+            assert!(text.len() < 512, "{}", text.len());
+            let json: Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(json["detail"], detail);
+        }
+
+        // As one of the methods that are allowed it is listed whole.
+        let policy = Policy::new().allow([method(name)]);
+        let layer = MethodPolicyLayer::new(policy).respond_with(ProblemDetails);
+        let text = content(refuse(&layer, request("DELETE")).await).await;
+        let json: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(json["allow"], json!(["GET", "HEAD", name]));
+    }
+}
+
+/// gRPC over HTTP/2, "Responses": a client takes the code from `grpc-status` if there is one.
+#[tokio::test]
+async fn grpc_requests_are_answered_with_unimplemented() {
+    let layer = layer().respond_with(GrpcStatus);
+    for content_type in [
+        "application/grpc",
+        "application/grpc+proto",
+        "application/grpc+json",
+        "application/grpc;charset=utf-8",
+        "APPLICATION/GRPC",
+        "Application/gRPC+Proto",
+        "application/grpc-web",
+        "application/grpc-web+proto",
+        "application/grpc-web-text",
+    ] {
+        for (name, allow) in [("DELETE", Some("GET, HEAD, POST")), ("FOO", None)] {
+            let mut request = request(name);
+            let value = HeaderValue::from_static(content_type);
+            request.headers_mut().insert(CONTENT_TYPE, value);
+            let response = refuse(&layer, request).await;
+
+            assert_eq!(values(&response, &CONTENT_TYPE), [content_type]);
+            assert_eq!(response.headers()["grpc-status"], "12");
+            let message = response.headers()["grpc-message"].to_str().unwrap();
+            assert!(!message.is_empty());
+            // "Status-Message": printable ASCII without `%`, which would have to be encoded.
+            assert!(
+                message
+                    .bytes()
+                    .all(|byte| (b' '..=b'~').contains(&byte) && byte != b'%')
+            );
+            assert_eq!(values(&response, &ALLOW), Vec::from_iter(allow));
+            assert_eq!(response.headers().len(), 3 + usize::from(allow.is_some()));
+            assert_eq!(content(response).await, "");
+        }
+    }
+}
+
+#[tokio::test]
+async fn requests_that_are_not_grpc_are_answered_with_an_empty_body() {
+    let layer = layer().respond_with(GrpcStatus);
+    let content_types: [&[u8]; 9] = [
+        b"",
+        b"application/grp",
+        b"application/json",
+        b"text/grpc",
+        b" application/grpc",
+        b"application/ grpc",
+        b"x-application/grpc",
+        b"application/json; a=application/grpc",
+        b"application/grp\xe7",
+    ];
+    let content_types = content_types.map(|value| Some(HeaderValue::from_bytes(value).unwrap()));
+    for content_type in content_types.into_iter().chain([None]) {
+        let mut request = request("FOO");
+        request
+            .headers_mut()
+            .extend(content_type.map(|value| (CONTENT_TYPE, value)));
+        let response = refuse(&layer, request).await;
+        assert_eq!(fields(response.headers()), []);
+        assert_eq!(content(response).await, "");
+    }
+}
+
+/// A closure may look at everything, and its answer is the responder's.
+#[tokio::test]
+async fn a_closure_is_a_responder() {
+    let layer = layer().respond_with(|rejection: &Rejection<'_>| {
+        let extensions: &Extensions = rejection.extensions();
+        let name = extensions.get::<&str>().unwrap_or(&"nobody");
+        let text = format!("{}, {} is not for you", name, rejection.method());
+        Response::new(Body::from(text))
+    });
+    let mut request = request("DELETE");
+    request.extensions_mut().insert("peer");
+    assert_eq!(
+        content(refuse(&layer, request).await).await,
+        "peer, DELETE is not for you"
+    );
+}
