@@ -11,6 +11,7 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 
 use crate::drain::Drain;
+use crate::extension::Fulfilment;
 
 pin_project! {
     /// The future of [`MethodPolicy`](crate::MethodPolicy): the inner service's, or the policy's
@@ -32,6 +33,11 @@ pin_project! {
             #[pin]
             future: F,
         },
+        Fulfil {
+            #[pin]
+            future: F,
+            fulfilment: Fulfilment,
+        },
         Answer {
             response: Option<Response<ResBody>>,
             #[pin]
@@ -45,6 +51,12 @@ impl<F, ReqBody: Body, ResBody> ResponseFuture<F, ReqBody, ResBody> {
     pub(crate) fn forward(future: F) -> Self {
         Self {
             kind: Kind::Forward { future },
+        }
+    }
+
+    pub(crate) fn fulfil(future: F, fulfilment: Fulfilment) -> Self {
+        Self {
+            kind: Kind::Fulfil { future, fulfilment },
         }
     }
 
@@ -74,6 +86,11 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().kind.project() {
             KindProjection::Forward { future } => future.poll(cx),
+            KindProjection::Fulfil { future, fulfilment } => {
+                let mut response = ready!(future.poll(cx))?;
+                fulfilment.acknowledge(&mut response);
+                Poll::Ready(Ok(response))
+            }
             KindProjection::Answer {
                 response,
                 drain,
@@ -96,7 +113,7 @@ where
 impl<F, ReqBody, ResBody> fmt::Debug for ResponseFuture<F, ReqBody, ResBody> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match self.kind {
-            Kind::Forward { .. } => "Forward",
+            Kind::Forward { .. } | Kind::Fulfil { .. } => "Forward",
             Kind::Answer { .. } => "Answer",
         };
         write!(f, "ResponseFuture({kind})")

@@ -5,10 +5,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, RETRY_AFTER};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, request};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, request};
 use tower_layer::Layer;
 
 use crate::drain::DrainLimits;
+use crate::extension::{Fulfilment, MandatoryExtensions, Verdict};
 use crate::options::OptionsAnswers;
 #[cfg(feature = "tokio")]
 use crate::patience::Wait;
@@ -55,6 +56,7 @@ pub(crate) struct Shared {
     retry_after: Option<RetryAfter>,
     cache_control: Option<HeaderValue>,
     observers: Vec<Observer>,
+    extensions: Option<MandatoryExtensions>,
     options: Option<OptionsAnswers>,
     pub(crate) drain: DrainLimits,
 }
@@ -80,6 +82,7 @@ impl MethodPolicyLayer {
                 retry_after: None,
                 cache_control: None,
                 observers: Vec::new(),
+                extensions: None,
                 options: None,
                 drain: DrainLimits::default(),
             }),
@@ -141,6 +144,13 @@ impl<R, const ANSWER_OPTIONS: bool> MethodPolicyLayer<R, ANSWER_OPTIONS> {
         self.configure(|shared| shared.observers.push(Arc::new(observer)))
     }
 
+    /// Applies the rules of the HTTP Extension Framework (RFC 2774, Historic) to mandatory
+    /// requests, those whose method begins with `M-`. By default such a method is like any other.
+    /// See [`extension`](crate::extension).
+    pub fn mandatory_extensions(self, extensions: MandatoryExtensions) -> Self {
+        self.configure(|shared| shared.extensions = Some(extensions))
+    }
+
     /// Whether `OPTIONS` requests are answered here (RFC 9110 §9.3.7). By default they are
     /// forwarded where the policy allows them.
     ///
@@ -177,10 +187,6 @@ impl<R, const ANSWER_OPTIONS: bool> MethodPolicyLayer<R, ANSWER_OPTIONS> {
     pub fn answer_options(self, answer: bool) -> MethodPolicyLayer<R, true> {
         let layer = self.configure(|shared| {
             shared.options = answer.then(|| OptionsAnswers::new(&shared.policy));
-            shared.forwarded_anywhere = shared.policy.allowed_everywhere();
-            if answer {
-                shared.forwarded_anywhere &= !Id::OPTIONS.bit();
-            }
         });
         MethodPolicyLayer {
             shared: layer.shared,
@@ -249,7 +255,15 @@ impl<R, const ANSWER_OPTIONS: bool> MethodPolicyLayer<R, ANSWER_OPTIONS> {
     }
 
     fn configure(mut self, change: impl FnOnce(&mut Shared)) -> Self {
-        change(Arc::make_mut(&mut self.shared));
+        let shared = Arc::make_mut(&mut self.shared);
+        change(shared);
+        shared.forwarded_anywhere = shared.policy.allowed_everywhere();
+        if shared.options.is_some() {
+            shared.forwarded_anywhere &= !Id::OPTIONS.bit();
+        }
+        if shared.extensions.is_some() {
+            shared.forwarded_anywhere &= Id::GET.bit() | Id::HEAD.bit();
+        }
         self
     }
 }
@@ -270,13 +284,14 @@ impl<R, const ANSWER_OPTIONS: bool> fmt::Debug for MethodPolicyLayer<R, ANSWER_O
     }
 }
 
-/// How a request is answered without the inner service.
-pub(crate) enum Answer<'a, B> {
-    Options {
+/// What becomes of a request.
+pub(crate) enum Outcome<'a, B> {
+    Forward(Option<Fulfilment>),
+    Describe {
         allow: &'a Allow,
         empty_body: fn() -> B,
     },
-    Refusal(Rejected),
+    Refuse(Rejected),
 }
 
 impl Shared {
@@ -288,41 +303,45 @@ impl Shared {
         }
     }
 
-    /// The decision table: row 2, which depends on more than the method and the target, then the
-    /// policy's rows. `None` forwards.
+    /// The decision table: the rules for extensions and row 2, which depend on more than the method
+    /// and the target, then the policy's rows.
     pub(crate) fn decide<ReqBody, ResBody>(
         &self,
-        request: &Request<ReqBody>,
+        request: &mut Request<ReqBody>,
         empty_body: Option<fn() -> ResBody>,
-    ) -> Option<Answer<'_, ResBody>> {
+    ) -> Outcome<'_, ResBody> {
+        if let Some(extensions) = &self.extensions {
+            match extensions.examine(request) {
+                Verdict::Ordinary => {}
+                Verdict::Extended { base, fulfilment } => {
+                    return match self.policy_decides(&base, request.uri()) {
+                        Outcome::Forward(_) => Outcome::Forward(Some(fulfilment)),
+                        refusal => refusal,
+                    };
+                }
+                Verdict::Refuse(problem) => {
+                    return Outcome::Refuse(Rejected::by_extension(problem));
+                }
+            }
+        }
         if let (Some(options), Some(empty_body)) = (&self.options, empty_body) {
             if let Some(allow) = options.answer(&self.policy, request) {
-                return Some(Answer::Options { allow, empty_body });
+                return Outcome::Describe { allow, empty_body };
             }
         }
-        match self.policy.decide(request.method(), request.uri().path()) {
-            Decision::Forward => None,
-            Decision::NotAllowed { allow } => {
-                Some(Answer::Refusal(Rejected::not_allowed(allow.clone())))
-            }
-            Decision::NotImplemented => Some(Answer::Refusal(Rejected::not_implemented())),
-        }
+        self.policy_decides(request.method(), request.uri())
     }
 
-    pub(crate) fn respond<B>(
-        &self,
-        responder: &impl Respond<B>,
-        answer: Answer<'_, B>,
-        request: request::Parts,
-    ) -> Response<B> {
-        match answer {
-            Answer::Options { allow, empty_body } => describe(allow, empty_body()),
-            Answer::Refusal(rejected) => self.refuse(responder, rejected, request),
+    fn policy_decides<B>(&self, method: &Method, uri: &Uri) -> Outcome<'_, B> {
+        match self.policy.decide(method, uri.path()) {
+            Decision::Forward => Outcome::Forward(None),
+            Decision::NotAllowed { allow } => Outcome::Refuse(Rejected::not_allowed(allow.clone())),
+            Decision::NotImplemented => Outcome::Refuse(Rejected::not_implemented()),
         }
     }
 
     /// The response to a request that is refused for what `rejected` says.
-    fn refuse<B>(
+    pub(crate) fn refuse<B>(
         &self,
         responder: &impl Respond<B>,
         rejected: Rejected,
@@ -354,7 +373,7 @@ impl Shared {
         };
         let retry_after = match rejected.reason() {
             Reason::NotImplemented => self.retry_after.as_ref().and_then(RetryAfter::value),
-            Reason::NotAllowed => None,
+            _ => None,
         };
         for (name, value) in [
             (RETRY_AFTER, retry_after),
@@ -371,6 +390,7 @@ impl Shared {
             .field("retry_after", &self.retry_after)
             .field("cache_control", &self.cache_control)
             .field("observers", &self.observers.len())
+            .field("mandatory_extensions", &self.extensions)
             .field("answer_options", &self.options.is_some())
             .field("drain", &self.drain)
             .field("responder", &format_args!("{}", type_name::<R>()));
@@ -378,7 +398,7 @@ impl Shared {
 }
 
 /// The answer to `OPTIONS` (RFC 9110 §9.3.7).
-fn describe<B>(allow: &Allow, empty_body: B) -> Response<B> {
+pub(crate) fn describe<B>(allow: &Allow, empty_body: B) -> Response<B> {
     let mut response = Response::new(empty_body);
     let headers = response.headers_mut();
     headers.clone_from(allow.options_headers());

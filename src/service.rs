@@ -4,14 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{Request, Response};
+use http::{Request, Response, request};
 use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::drain::{Drain, is_http1};
+use crate::drain::{Drain, DrainLimits, is_http1};
 use crate::future::ResponseFuture;
-use crate::layer::{MethodPolicyLayer, Shared};
+use crate::layer::{MethodPolicyLayer, Outcome, Shared, describe};
 use crate::policy::Policy;
 use crate::respond::{EmptyBody, Respond};
 
@@ -136,7 +136,7 @@ impl<S, R, const ANSWER_OPTIONS: bool> MethodPolicy<S, R, ANSWER_OPTIONS> {
     #[inline(never)]
     fn decide<ReqBody, ResBody>(
         &mut self,
-        request: Request<ReqBody>,
+        mut request: Request<ReqBody>,
         empty_body: Option<fn() -> ResBody>,
     ) -> ResponseFuture<S::Future, ReqBody, ResBody>
     where
@@ -144,15 +144,31 @@ impl<S, R, const ANSWER_OPTIONS: bool> MethodPolicy<S, R, ANSWER_OPTIONS> {
         R: Respond<ResBody>,
         ReqBody: Body,
     {
-        let Some(answer) = self.shared.decide(&request, empty_body) else {
-            return ResponseFuture::forward(self.inner.call(request));
-        };
-        let (request, body) = request.into_parts();
-        let is_http1 = is_http1(request.version);
-        let drain = Drain::new(&request, body, self.shared.drain);
-        let response = self.shared.respond(&self.responder, answer, request);
-        ResponseFuture::answer(response, drain, is_http1)
+        let shared = &self.shared;
+        match shared.decide(&mut request, empty_body) {
+            Outcome::Forward(None) => ResponseFuture::forward(self.inner.call(request)),
+            Outcome::Forward(Some(fulfilment)) => {
+                ResponseFuture::fulfil(self.inner.call(request), fulfilment)
+            }
+            Outcome::Describe { allow, empty_body } => {
+                answer(request, shared.drain, |_| describe(allow, empty_body()))
+            }
+            Outcome::Refuse(rejected) => answer(request, shared.drain, |request| {
+                shared.refuse(&self.responder, rejected, request)
+            }),
+        }
     }
+}
+
+fn answer<F, ReqBody: Body, ResBody>(
+    request: Request<ReqBody>,
+    limits: DrainLimits,
+    respond: impl FnOnce(request::Parts) -> Response<ResBody>,
+) -> ResponseFuture<F, ReqBody, ResBody> {
+    let (request, body) = request.into_parts();
+    let is_http1 = is_http1(request.version);
+    let drain = Drain::new(&request, body, limits);
+    ResponseFuture::answer(respond(request), drain, is_http1)
 }
 
 impl<S: fmt::Debug, R, const ANSWER_OPTIONS: bool> fmt::Debug

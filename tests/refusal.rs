@@ -310,7 +310,7 @@ fn a_layer_and_its_services_show_their_configuration() {
         .respond_with(PlainText);
     let configuration = "policy: Policy { recognized: [GET, HEAD], default_rule: [GET, HEAD], \
                          routes: {} }, retry_after: None, cache_control: Some(\"no-store\"), \
-                         observers: 1, answer_options: false, drain: DrainLimits { \
+                         observers: 1, mandatory_extensions: None, answer_options: false, drain: DrainLimits { \
                          bytes: 2097152, declared: ToTheEnd, undeclared: Never }, responder: ";
     let shown = format!("{layer:?}");
     assert!(
