@@ -16,7 +16,7 @@ import time
 
 from harness import CASES, Failure, OutOfTime, time_limit
 
-for subject in ("uploads", "proxies"):
+for subject in ("uploads", "proxies", "connections", "memory", "webdav", "browser"):
     importlib.import_module(subject)
 
 FAILURES = (
