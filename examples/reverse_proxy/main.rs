@@ -40,8 +40,8 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Method, Request, Response, StatusCode, Uri, Version};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
-use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{self as client, Client};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -140,10 +140,9 @@ impl Proxy {
 
         let (request, mut watch) = upload::watch(request);
         let mut response = tokio::select! {
-            response = self.client.request(request) => response.map_err(|error| {
-                eprintln!("no response from {}: {error:?}", self.upstream);
-                StatusCode::BAD_GATEWAY
-            })?,
+            response = self.client.request(request) => {
+                response.map_err(|error| self.no_response(&error))?
+            }
             () = watch.hangs() => return Err(StatusCode::GATEWAY_TIMEOUT),
         };
         watch.answered();
@@ -155,6 +154,17 @@ impl Proxy {
         fields::prepare_response(&mut response);
         *response.version_mut() = Version::HTTP_11;
         Ok(response)
+    }
+
+    /// What the client is told when there is nothing to forward.
+    fn no_response(&self, error: &client::Error) -> StatusCode {
+        let cause = error.source().and_then(|cause| cause.downcast_ref());
+        if cause.is_some_and(hyper::Error::is_user) {
+            // The request's own content was broken off or is not framed as it should be.
+            return StatusCode::BAD_REQUEST;
+        }
+        eprintln!("no response from {}: {error:?}", self.upstream);
+        StatusCode::BAD_GATEWAY
     }
 
     /// The same path at the upstream; `*` is the upstream as a whole (RFC 9112 §3.2.4).
