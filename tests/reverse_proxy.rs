@@ -5,18 +5,29 @@
 
 mod support;
 
+use std::convert::Infallible;
 use std::fs;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use http::Response;
 use http_body_util::BodyExt;
+use hyper::server;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
 use support::example::Example;
 use support::server::{Connection, http2, read, request, within};
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
 const MIB: usize = 1024 * 1024;
 
 /// The proxy as it runs, in front of an upstream that the test plays.
+///
+/// After a connection to the upstream has broken, the proxy may open more than one in its place, so a
+/// test that breaks several starts a proxy for each.
 struct Proxy {
     example: Example,
     address: SocketAddr,
@@ -79,11 +90,26 @@ impl Proxy {
         1024 * kib.parse::<usize>().unwrap()
     }
 
+    /// Stops the proxy, which has said of the upstream what was wrong with it.
+    async fn stop_after(self, error: &str) {
+        self.example.signal("-TERM");
+        let (status, errors) = self.example.end().await;
+        assert!(status.success(), "{status}");
+        let upstream = self.upstream.local_addr().unwrap();
+        let start = format!("no response from {upstream}: ");
+        assert!(
+            errors.starts_with(&start) && errors.contains(error),
+            "{errors}"
+        );
+    }
+
     async fn stop(self) {
         self.example.signal("-TERM");
         self.example.ends_cleanly().await;
     }
 }
+
+const BAD_GATEWAY: &str = "HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n";
 
 /// The lines of a header section; fields of different names have no order (RFC 9110 §5.3), so they
 /// are sorted here.
@@ -97,7 +123,9 @@ fn lines(head: &str) -> Vec<&str> {
     lines
 }
 
-const EMPTY_OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+/// A response after which the upstream's connection is of no more use: the proxy may keep one that is,
+/// and a test that counted on whether it does would count on the proxy's being fast.
+const EMPTY_OK: &str = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
 #[tokio::test]
 async fn a_mandatory_extension_that_nobody_knows_ends_at_the_proxy() {
@@ -159,7 +187,6 @@ async fn a_connect_is_refused() {
 async fn methods_arrive_as_they_were_sent() {
     let proxy = Proxy::start().await;
     let mut client = proxy.client().await;
-    let mut upstream = None;
     for method in [
         "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "QUERY", "PROPFIND",
         "PURGE", "purge", "BAN", "M-SEARCH",
@@ -169,11 +196,7 @@ async fn methods_arrive_as_they_were_sent() {
                 "{method} /a%2Fb//../?c=%64 HTTP/1.1\r\nhost: a\r\n\r\n"
             ))
             .await;
-        // All of them by the one connection, which is kept.
-        let upstream = match &mut upstream {
-            Some(upstream) => upstream,
-            none => none.insert(proxy.upstream().await),
-        };
+        let mut upstream = proxy.upstream().await;
         let head = upstream.receive_head().await;
         let line = head.lines().next().unwrap();
         assert_eq!(line, format!("{method} /a%2Fb//../?c=%64 HTTP/1.1"));
@@ -303,7 +326,7 @@ async fn each_connection_has_its_own_framing_and_persistence() {
     );
     assert_eq!(&upstream.receive_bytes().await, b"2\r\nab\r\n0\r\n\r\n");
     upstream
-        .send("HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n1\r\na\r\n0\r\n\r\n")
+        .send("HTTP/1.1 200 OK\r\nconnection: close\r\nTransfer-Encoding: Chunked\r\n\r\n1\r\na\r\n0\r\n\r\n")
         .await;
     assert_eq!(
         lines(&client.receive_head().await),
@@ -316,20 +339,54 @@ async fn each_connection_has_its_own_framing_and_persistence() {
     );
     assert_eq!(client.receive_rest().await, "1\r\na\r\n0\r\n\r\n");
 
-    // The upstream's connection is kept, and the close of it is not the client's.
+    // What the upstream does with its connection is not the client's matter.
     let mut client = proxy.client().await;
-    for answer in [
-        EMPTY_OK,
-        "HTTP/1.0 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
+    for (answer, version) in [
+        (EMPTY_OK, "1.1"),
+        ("HTTP/1.0 200 OK\r\ncontent-length: 0\r\n\r\n", "1.0"),
+        (EMPTY_OK, "1.1"),
     ] {
         client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        let mut upstream = proxy.upstream().await;
         upstream.receive_head().await;
         upstream.send(answer).await;
-        let answer = client.receive().await;
-        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-        assert!(!answer.contains("connection:"), "{answer}");
+        assert_eq!(
+            client.receive().await,
+            format!("HTTP/1.1 200 OK\r\nvia: {version} method-policy\r\ncontent-length: 0\r\n\r\n")
+        );
     }
     proxy.stop().await;
+}
+
+#[tokio::test]
+async fn connections_to_the_upstream_are_used_on() {
+    let Proxy {
+        example,
+        address,
+        upstream: listener,
+    } = Proxy::start().await;
+    let connections = Arc::new(AtomicUsize::new(0));
+    let count = connections.clone();
+    let mut upstream = JoinSet::new();
+    upstream.spawn(async move {
+        let mut served = JoinSet::new();
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            count.fetch_add(1, Ordering::Relaxed);
+            let answer = service_fn(async |_| Ok::<_, Infallible>(Response::new(String::new())));
+            let connection = server::conn::http1::Builder::new();
+            served.spawn(connection.serve_connection(TokioIo::new(stream), answer));
+        }
+    });
+    let mut client = Connection::open(address).await;
+    for _ in 0..100 {
+        client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        client.receive().await;
+    }
+    // A request that follows at once may not yet find the connection of the one before.
+    assert!(connections.load(Ordering::Relaxed) < 50, "{connections:?}");
+    example.signal("-TERM");
+    example.ends_cleanly().await;
 }
 
 #[tokio::test]
@@ -455,7 +512,6 @@ async fn the_upstream_is_told_the_host_that_was_asked_for() {
 async fn max_forwards_counts_options_and_trace_and_nothing_else() {
     let proxy = Proxy::start().await;
     let mut client = proxy.client().await;
-    let mut upstream = None;
     for (method, received, forwarded) in [
         ("OPTIONS", "1", "0"),
         ("TRACE", "10", "9"),
@@ -471,10 +527,7 @@ async fn max_forwards_counts_options_and_trace_and_nothing_else() {
                 "{method} / HTTP/1.1\r\nhost: a\r\nmax-forwards: {received}\r\n\r\n"
             ))
             .await;
-        let upstream = match &mut upstream {
-            Some(upstream) => upstream,
-            none => none.insert(proxy.upstream().await),
-        };
+        let mut upstream = proxy.upstream().await;
         assert_eq!(
             lines(&upstream.receive_head().await),
             [
@@ -565,24 +618,22 @@ async fn content_arrives_whatever_the_method_is_and_however_it_is_framed() {
 async fn a_response_to_head_says_what_get_would_have() {
     let proxy = Proxy::start().await;
     let mut client = proxy.client().await;
-    client.send("HEAD / HTTP/1.1\r\nhost: a\r\n\r\n").await;
-    let mut upstream = proxy.upstream().await;
     for (sent, received) in [
         ("content-length: 5\r\n", Some("content-length: 5")),
         ("transfer-encoding: chunked\r\n", None),
     ] {
+        client.send("HEAD / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        let mut upstream = proxy.upstream().await;
         upstream.receive_head().await;
         upstream
-            .send(format!("HTTP/1.1 200 OK\r\n{sent}\r\n"))
+            .send(format!(
+                "HTTP/1.1 200 OK\r\nconnection: close\r\n{sent}\r\n"
+            ))
             .await;
         let head = client.receive_head().await;
         let length = head.lines().find(|line| line.starts_with("content-length"));
         assert_eq!(length, received);
-        client.send("HEAD / HTTP/1.1\r\nhost: a\r\n\r\n").await;
     }
-    upstream.receive_head().await;
-    upstream.send(EMPTY_OK).await;
-    client.receive_head().await;
     proxy.stop().await;
 }
 
@@ -643,7 +694,6 @@ async fn twenty_mebibytes_each_way_take_no_memory() {
 
     let proxy = Proxy::start().await;
     let mut client = proxy.client().await;
-    let mut upstream = None;
     let mut peak = None;
     for _ in 0..2 {
         let length = BLOCKS * BLOCK;
@@ -652,20 +702,17 @@ async fn twenty_mebibytes_each_way_take_no_memory() {
                 "PUT / HTTP/1.1\r\nhost: a\r\ncontent-length: {length}\r\n\r\n"
             ))
             .await;
-        let upstream = match &mut upstream {
-            Some(upstream) => upstream,
-            none => none.insert(proxy.upstream().await),
-        };
+        let mut upstream = proxy.upstream().await;
         upstream.receive_head().await;
         let before = *peak.get_or_insert_with(|| proxy.peak_memory());
-        pass(&mut client, upstream).await;
+        pass(&mut client, &mut upstream).await;
         upstream
             .send(format!(
-                "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n"
+                "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
             ))
             .await;
         client.receive_head().await;
-        pass(upstream, &mut client).await;
+        pass(&mut upstream, &mut client).await;
         let growth = proxy.peak_memory() - before;
         assert!(growth < 8 * MIB, "{growth} bytes");
     }
@@ -697,6 +744,7 @@ async fn a_client_that_expects_100_gets_the_upstreams_word() {
 
     // Another response, before or after it, stands for the wish not to have the content.
     client.send(REQUEST).await;
+    let mut upstream = proxy.upstream().await;
     upstream.receive_head().await;
     upstream
         .send("HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\n\r\n")
@@ -720,47 +768,62 @@ async fn a_client_that_expects_100_gets_the_upstreams_word() {
 
 #[tokio::test]
 async fn an_upstream_that_does_not_answer_makes_a_502() {
-    let Proxy {
-        example,
-        address,
-        upstream: listener,
-    } = Proxy::start().await;
-    let mut client = Connection::open(address).await;
-    for answer in [
-        "",
-        "HTTP/1.1 20",
-        "SSH-2.0-OpenSSH\r\n\r\n",
-        "HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n",
-        "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n",
+    for (answer, error) in [
+        ("", "IncompleteMessage"),
+        ("HTTP/1.1 20", "IncompleteMessage"),
+        ("SSH-2.0-OpenSSH\r\n\r\n", "Parse"),
+        ("HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n", "Parse"),
     ] {
-        client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
-        let mut upstream = Connection::accept(&listener).await;
+        let proxy = Proxy::start().await;
+        let (mut client, mut upstream) = proxy.asked("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
         upstream.receive_head().await;
         upstream.send(answer).await;
         drop(upstream);
-        assert_eq!(
-            client.receive().await,
-            "HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n",
-            "{answer}"
-        );
+        assert_eq!(client.receive().await, BAD_GATEWAY, "{answer}");
+        proxy.stop_after(error).await;
     }
-    let upstream = listener.local_addr().unwrap();
-    drop(listener);
-    client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+}
+
+#[tokio::test]
+async fn an_upstream_that_is_down_makes_a_502() {
+    let Proxy {
+        example,
+        address,
+        upstream,
+    } = Proxy::start().await;
+    drop(upstream);
+    let mut client = Connection::open(address).await;
+    for request in [
+        "GET / HTTP/1.1\r\nhost: a\r\n\r\n",
+        "PUT / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nab",
+    ] {
+        client.send(request).await;
+        assert_eq!(client.receive().await, BAD_GATEWAY);
+    }
+    example.signal("-TERM");
+    let (status, errors) = example.end().await;
+    assert!(status.success());
+    assert!(errors.contains("ConnectionRefused"), "{errors}");
+}
+
+#[tokio::test]
+async fn an_upgrade_that_nobody_asked_for_makes_a_502() {
+    let proxy = Proxy::start().await;
+    let (mut client, mut upstream) = proxy
+        .asked("GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n")
+        .await;
+    assert_eq!(
+        upstream.receive_head().await,
+        "GET / HTTP/1.1\r\nhost: a\r\nvia: 1.1 method-policy\r\n\r\n"
+    );
+    upstream
+        .send("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n")
+        .await;
     assert_eq!(
         client.receive().await,
         "HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n"
     );
-    // The operator learns what was wrong.
-    example.signal("-TERM");
-    let (status, errors) = example.end().await;
-    assert!(status.success());
-    let last = errors.lines().last().unwrap();
-    assert!(
-        last.starts_with(&format!("no response from {upstream}: ")),
-        "{errors}"
-    );
-    assert!(last.contains("ConnectionRefused"), "{errors}");
+    proxy.stop().await;
 }
 
 #[tokio::test]
@@ -777,6 +840,7 @@ async fn an_upstream_that_hangs_makes_a_504_and_a_client_that_takes_its_time_doe
         "GET / HTTP/1.1\r\nhost: a\r\n\r\n",
         "PUT / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nab",
     ] {
+        let proxy = Proxy::start().await;
         let (mut client, mut upstream) = proxy.asked(request).await;
         assert_eq!(
             client.receive().await,
@@ -784,6 +848,7 @@ async fn an_upstream_that_hangs_makes_a_504_and_a_client_that_takes_its_time_doe
         );
         upstream.receive_head().await;
         assert!(["", "ab"].contains(&&*upstream.receive_rest().await));
+        proxy.stop().await;
     }
 
     slow.send("b").await;
@@ -795,11 +860,11 @@ async fn an_upstream_that_hangs_makes_a_504_and_a_client_that_takes_its_time_doe
 
 #[tokio::test]
 async fn what_the_upstream_breaks_off_arrives_broken_off() {
-    let proxy = Proxy::start().await;
     for (framing, part) in [
         ("content-length: 10", "hello"),
         ("transfer-encoding: chunked", "5\r\nhello\r\n"),
     ] {
+        let proxy = Proxy::start().await;
         let (mut client, mut upstream) = proxy.asked("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
         upstream.receive_head().await;
         upstream
@@ -809,11 +874,15 @@ async fn what_the_upstream_breaks_off_arrives_broken_off() {
         assert!(head.contains(framing), "{head}");
         drop(upstream);
         assert_eq!(client.receive_rest().await, part);
+        proxy.stop().await;
     }
 
     // What only the end of the connection ends (RFC 9112 §6.3) is whole unless that is a reset.
     for (reset, rest) in [(false, "5\r\nhello\r\n0\r\n\r\n"), (true, "5\r\nhello\r\n")] {
-        let (mut client, mut upstream) = proxy.asked("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        let proxy = Proxy::start().await;
+        let (mut client, mut upstream) = proxy
+            .asked("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
+            .await;
         upstream.receive_head().await;
         upstream.send("HTTP/1.0 200 OK\r\n\r\nhello").await;
         client.receive_head().await;
@@ -825,8 +894,10 @@ async fn what_the_upstream_breaks_off_arrives_broken_off() {
         }
         let first = String::from_utf8(first.to_vec()).unwrap();
         assert_eq!(first + &client.receive_rest().await, rest);
+        proxy.stop().await;
     }
 
+    let proxy = Proxy::start().await;
     let mut client = http2(proxy.address).await;
     let response = tokio::spawn(client.send_request(request("GET", "http://a/")));
     let mut upstream = proxy.upstream().await;
@@ -844,16 +915,18 @@ async fn what_the_upstream_breaks_off_arrives_broken_off() {
 
 #[tokio::test]
 async fn a_client_that_leaves_takes_its_request_along() {
-    let proxy = Proxy::start().await;
     let get = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
 
     // Before there is a response,
+    let proxy = Proxy::start().await;
     let (client, mut upstream) = proxy.asked(get).await;
     upstream.receive_head().await;
     drop(client);
     assert_eq!(upstream.receive_rest().await, "");
+    proxy.stop().await;
 
     // while it comes,
+    let proxy = Proxy::start().await;
     let (mut client, mut upstream) = proxy.asked(get).await;
     upstream.receive_head().await;
     upstream
@@ -863,12 +936,14 @@ async fn a_client_that_leaves_takes_its_request_along() {
     assert_eq!(&client.receive_bytes().await, b"hello");
     drop(client);
     assert_eq!(upstream.receive_rest().await, "");
+    proxy.stop().await;
 
     // and in the middle of the request: it does not end as if that were all of it.
     for (framing, part) in [
         ("content-length: 10", "hello"),
         ("transfer-encoding: chunked", "5\r\nhello\r\n"),
     ] {
+        let proxy = Proxy::start().await;
         let (client, mut upstream) = proxy
             .asked(format!(
                 "PUT / HTTP/1.1\r\nhost: a\r\n{framing}\r\n\r\n{part}"
@@ -877,8 +952,8 @@ async fn a_client_that_leaves_takes_its_request_along() {
         upstream.receive_head().await;
         drop(client);
         assert_eq!(upstream.receive_rest().await, part);
+        proxy.stop().await;
     }
-    proxy.stop().await;
 }
 
 #[tokio::test]
@@ -918,7 +993,9 @@ async fn nothing_stays_open() {
                 upstream
             }
             _ => {
-                upstream.send(EMPTY_OK).await;
+                upstream
+                    .send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+                    .await;
                 client.receive().await;
                 drop(client);
                 upstream
@@ -939,15 +1016,9 @@ async fn stopped_it_finishes_what_it_has_begun() {
         proxy.example.signal(signal);
         assert!(idle.is_closed().await);
         upstream.send(EMPTY_OK).await;
-        assert_eq!(
-            lines(&client.receive().await),
-            [
-                "HTTP/1.1 200 OK",
-                "connection: close",
-                "content-length: 0",
-                "via: 1.1 method-policy",
-            ]
-        );
+        let answer = client.receive().await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        assert!(client.is_closed().await);
         proxy.example.ends_cleanly().await;
     }
 }
