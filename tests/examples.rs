@@ -155,10 +155,12 @@ async fn a_stopped_board_closes_idle_connections_and_answers_the_request_in_flig
             assert!(silent.is_closed().await);
             assert!(idle.is_closed().await);
             busy.send("Hello").await;
+            let answer = busy.receive().await;
+            // It announces the close if the signal has come as far as to this connection.
+            let answer = answer.replace("connection: close\r\n", "");
             assert_eq!(
-                busy.receive().await,
-                "HTTP/1.1 201 Created\r\nlocation: /1\r\nconnection: close\r\n\
-                 content-length: 0\r\n\r\n"
+                answer,
+                "HTTP/1.1 201 Created\r\nlocation: /1\r\ncontent-length: 0\r\n\r\n"
             );
             assert!(busy.is_closed().await);
             example.ends_cleanly().await;
