@@ -128,7 +128,7 @@ def succeed(*command, **options) -> str:
     """What a client that ends successfully wrote to its stdout."""
     code, stdout, stderr = output(*command, **options)
     if code != 0:
-        said = (stderr or stdout).strip()[-500:]
+        said = (stderr or stdout).strip()[:500]
         raise Failure(f"{command[0]}'s exit code is {code}: {said}")
     return stdout
 
@@ -204,4 +204,4 @@ def proxy(name: str, directory: pathlib.Path, *command):
             time.sleep(0.02)
         yield path
         log.seek(0)
-        expect(log.read(), "", f"what {name} logged")
+        expect(log.read(500), "", f"what {name} logged")

@@ -92,11 +92,14 @@ def python(server, file, framing) -> Iterable[str]:
         connection.auto_open = False
         length = {"Content-Length": str(file.stat().st_size)}
         for _ in range(TIMES):
-            with file.open("rb") as body:
-                connection.request("DELETE", "/", body, length if framing == "declared" else {})
-            with connection.getresponse() as response:
-                response.read()
-                yield f"{response.status} {response.getheader('Allow')}"
+            try:
+                with file.open("rb") as body:
+                    connection.request("DELETE", "/", body, length if framing == "declared" else {})
+                with connection.getresponse() as response:
+                    response.read()
+                    yield f"{response.status} {response.getheader('Allow')}"
+            except (OSError, http.client.HTTPException) as error:
+                yield repr(error)
 
 
 def node(server, file, script, framing) -> Iterable[str]:
