@@ -851,6 +851,17 @@ async fn an_upstream_that_hangs_makes_a_504_and_a_client_that_takes_its_time_doe
         proxy.stop().await;
     }
 
+    // One that stops to take the content hangs, too.
+    let proxy_of_large = Proxy::start().await;
+    let head = format!(
+        "PUT / HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n",
+        64 * MIB
+    );
+    let (mut client, _upstream) = proxy_of_large.asked(head).await;
+    assert!(client.try_send(&vec![0; 64 * MIB]).await.is_err());
+    drop(client);
+    proxy_of_large.stop().await;
+
     slow.send("b").await;
     assert_eq!(&upstream_of_slow.receive_bytes().await, b"b");
     upstream_of_slow.send(EMPTY_OK).await;

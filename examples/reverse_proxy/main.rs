@@ -145,7 +145,6 @@ impl Proxy {
             }
             () = watch.hangs() => return Err(StatusCode::GATEWAY_TIMEOUT),
         };
-        watch.answered();
 
         // No upgrade was asked for, so this is no answer (RFC 9110 §15.2.2).
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
