@@ -55,6 +55,10 @@ use crate::upload::Upload;
 /// The upstream's content, passed on as it arrives, or the proxy's own.
 type ProxyBody = Either<Incoming, Full<Bytes>>;
 
+/// How long the upstream may leave unread what it is sent, after which its connection is given up.
+#[cfg(target_os = "linux")]
+const STALL_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Makes refusals with a responder for `Full` bodies.
 ///
 /// `Incoming` has neither a default nor a constructor, so no ready responder can make one. They make
@@ -94,6 +98,10 @@ impl Proxy {
     fn new(upstream: Authority, policy: Policy) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
+        // hyper closes a connection only when all is sent that it has begun to send, which an upstream
+        // that has stopped to read never lets happen: then the kernel has to close it.
+        #[cfg(target_os = "linux")]
+        connector.set_tcp_user_timeout(Some(STALL_TIMEOUT));
         let client = Client::builder(TokioExecutor::new())
             // Closes connections that are idle for long.
             .pool_timer(TokioTimer::new())

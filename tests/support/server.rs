@@ -1,7 +1,6 @@
 //! Clients for servers on real sockets, the upstream of a proxy, and the time limit of everything
 //! that waits.
 
-use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -44,12 +43,7 @@ impl Connection {
     }
 
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        self.try_send(bytes).await.unwrap();
-    }
-
-    /// Sends to a peer that may close the connection meanwhile.
-    pub(crate) async fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
-        within(self.stream.write_all(bytes.as_ref())).await
+        within(self.stream.write_all(bytes.as_ref())).await.unwrap();
     }
 
     /// Ends the connection with a reset, not in order.
