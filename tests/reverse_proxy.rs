@@ -19,7 +19,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use support::example::Example;
 use support::server::{Connection, http2, read, request, within};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 const MIB: usize = 1024 * 1024;
@@ -850,6 +851,31 @@ async fn an_upstream_that_hangs_makes_a_504_and_a_client_that_takes_its_time_doe
         assert!(["", "ab"].contains(&&*upstream.receive_rest().await));
         proxy.stop().await;
     }
+
+    // One that stops to take the content hangs, too.
+    let proxy_of_large = Proxy::start().await;
+    let stream = within(TcpStream::connect(proxy_of_large.address))
+        .await
+        .unwrap();
+    let (mut reader, mut writer) = stream.into_split();
+    let upload = tokio::spawn(async move {
+        let head = format!(
+            "PUT / HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n",
+            64 * MIB
+        );
+        writer.write_all(head.as_bytes()).await?;
+        // More than the sockets in between can hold.
+        writer.write_all(&vec![0; 64 * MIB]).await
+    });
+    let hung = proxy_of_large.upstream().await;
+    let mut status = [0; 12];
+    within(reader.read_exact(&mut status)).await.unwrap();
+    assert_eq!(&status, b"HTTP/1.1 504");
+    assert!(!upload.is_finished());
+    // The upstream's connection ends, and so does the upload.
+    drop(hung);
+    assert!(within(upload).await.unwrap().is_err());
+    proxy_of_large.stop().await;
 
     slow.send("b").await;
     assert_eq!(&upstream_of_slow.receive_bytes().await, b"b");

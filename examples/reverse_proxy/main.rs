@@ -55,6 +55,10 @@ use crate::upload::Upload;
 /// The upstream's content, passed on as it arrives, or the proxy's own.
 type ProxyBody = Either<Incoming, Full<Bytes>>;
 
+/// How long the upstream may leave unread what it is sent, after which its connection is given up.
+#[cfg(target_os = "linux")]
+const STALL_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Makes refusals.
 ///
 /// `Incoming` has neither a default nor a constructor, so the ready responders cannot make one. They
@@ -85,6 +89,10 @@ impl Proxy {
     fn new(upstream: Authority, policy: Policy) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
+        // hyper closes a connection only when all is sent that it has begun to send, which an upstream
+        // that has stopped to read never lets happen: then the kernel has to close it.
+        #[cfg(target_os = "linux")]
+        connector.set_tcp_user_timeout(Some(STALL_TIMEOUT));
         let client = Client::builder(TokioExecutor::new())
             // Closes connections that are idle for long.
             .pool_timer(TokioTimer::new())
@@ -136,7 +144,6 @@ impl Proxy {
             }
             () = watch.hangs() => return Err(StatusCode::GATEWAY_TIMEOUT),
         };
-        watch.answered();
 
         // No upgrade was asked for, so this is no answer (RFC 9110 §15.2.2).
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {

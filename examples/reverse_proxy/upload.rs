@@ -35,10 +35,7 @@ enum Turn {
 }
 
 /// Sees how an exchange goes on.
-pub(crate) struct Watch {
-    turn: watch::Receiver<Turn>,
-    go_ahead: Arc<Notify>,
-}
+pub(crate) struct Watch(watch::Receiver<Turn>);
 
 /// Takes the place of a request's content.
 ///
@@ -46,38 +43,37 @@ pub(crate) struct Watch {
 /// the upstream will want the content (RFC 9110 §10.1.1). hyper's server sends it once the content
 /// is asked for, so that is put off.
 pub(crate) fn watch(request: Request<Incoming>) -> (Request<Upload>, Watch) {
-    let go_ahead = Arc::new(Notify::new());
-    let wanted = request.headers().contains_key(EXPECT).then(|| {
-        let go_ahead = go_ahead.clone();
-        async move {
-            // Whether it is wanted or not was said, or is not going to be.
-            let _ = timeout(CONTINUE_TIMEOUT, go_ahead.notified()).await;
-        }
-    });
+    let expects = request.headers().contains_key(EXPECT);
     let (sender, turn) = watch::channel(Turn::Upstream);
     let mut request = request.map(|content| Upload {
         content,
-        held: wanted.map(|wanted| Box::pin(wanted) as _),
+        held: None,
         turn: sender,
     });
-    let watch = Watch { turn, go_ahead };
-    let go_ahead = watch.go_ahead.clone();
-    hyper::ext::on_informational(&mut request, move |response| {
-        if response.status() == StatusCode::CONTINUE {
-            go_ahead.notify_one();
-        }
-    });
-    (request, watch)
+    if expects {
+        let wanted = Arc::new(Notify::new());
+        let want = wanted.clone();
+        hyper::ext::on_informational(&mut request, move |response| {
+            if response.status() == StatusCode::CONTINUE {
+                want.notify_one();
+            }
+        });
+        request.body_mut().held = Some(Box::pin(async move {
+            // Without the word, too, the content is sent: it may not be known to the upstream.
+            let _ = timeout(CONTINUE_TIMEOUT, wanted.notified()).await;
+        }));
+    }
+    (request, Watch(turn))
 }
 
 impl Watch {
     /// Ready when it has been the upstream's turn for too long. A client may take its time.
     pub(crate) async fn hangs(&mut self) {
         loop {
-            let turn = *self.turn.borrow_and_update();
+            let turn = *self.0.borrow_and_update();
             let changed = match turn {
-                Turn::Client => self.turn.changed().await,
-                Turn::Upstream => match timeout(UPSTREAM_TIMEOUT, self.turn.changed()).await {
+                Turn::Client => self.0.changed().await,
+                Turn::Upstream => match timeout(UPSTREAM_TIMEOUT, self.0.changed()).await {
                     Ok(changed) => changed,
                     Err(_) => return,
                 },
@@ -87,12 +83,6 @@ impl Watch {
                 return sleep(UPSTREAM_TIMEOUT).await;
             }
         }
-    }
-
-    /// Says that the upstream has answered: what is still kept back is now the client's to send or
-    /// not.
-    pub(crate) fn answered(self) {
-        self.go_ahead.notify_one();
     }
 }
 
