@@ -217,9 +217,10 @@ impl<R, const ANSWER_OPTIONS: bool> MethodPolicyLayer<R, ANSWER_OPTIONS> {
     ///
     /// - A client may send a declared body as slowly as it likes, and its request is held
     ///   meanwhile, as a handler's would be that reads the body. `drain_timeout` bounds that time.
-    /// - A proxy that passes a chunked upload on piece by piece, as HAProxy does, and nginx with
-    ///   `proxy_request_buffering off`, can find the connection closed between two pieces and lose
-    ///   the answer. `drain_undeclared` waits for the next piece.
+    /// - A client that writes a chunked body piece by piece before it reads, and a proxy that
+    ///   passes it on so (HAProxy, nginx with `proxy_request_buffering off`), can find the
+    ///   connection closed between two pieces and lose the answer. `drain_undeclared` waits for the
+    ///   next piece.
     pub fn drain_request_body(self, bytes: u64) -> Self {
         self.configure(|shared| shared.drain.bytes = bytes)
     }
