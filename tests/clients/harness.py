@@ -158,14 +158,18 @@ class Server:
 
 
 @contextlib.contextmanager
-def example(name: str):
-    """An example, listening. It has to stop when it is told to, and to write nothing to stderr."""
+def example(name: str, *arguments: str):
+    """An example, listening, with these arguments after the address.
+
+    It has to stop when it is told to, and to write nothing to stderr.
+    """
     program = EXAMPLES / name
     if not program.exists():
         raise Failure(f"{program} is not there: cargo build --examples --all-features")
+    command = [program, "127.0.0.1:0", *arguments]
     with (
         tempfile.TemporaryFile("w+") as stderr,
-        process(program, "127.0.0.1:0", stdout=subprocess.PIPE, stderr=stderr, text=True) as child,
+        process(*command, stdout=subprocess.PIPE, stderr=stderr, text=True) as child,
     ):
         line = child.stdout.readline()
         prefix = "listening on http://"

@@ -19,6 +19,10 @@ http {{
     fastcgi_temp_path {directory}/fastcgi;
     uwsgi_temp_path {directory}/uwsgi;
     scgi_temp_path {directory}/scgi;
+{http}}}
+"""
+
+IN_FRONT = """
     upstream site {{
         server {authority};
         keepalive 8;
@@ -32,7 +36,6 @@ http {{
             proxy_request_buffering {buffering};
         }}
     }}
-}}
 """
 
 HAPROXY = """
@@ -58,7 +61,8 @@ def nginx(directory, authority, buffering):
     # Its workers run as `nobody` when it is started by root.
     directory.chmod(0o755)
     file = directory / "nginx.conf"
-    file.write_text(NGINX.format(directory=directory, authority=authority, buffering=buffering))
+    http = IN_FRONT.format(directory=directory, authority=authority, buffering=buffering)
+    file.write_text(NGINX.format(directory=directory, http=http))
     with proxy("nginx", directory, "nginx", "-c", file, "-e", "stderr") as socket:
         yield socket
 

@@ -15,7 +15,9 @@ import time
 
 from harness import CASES, Failure, OutOfTime, time_limit
 
-for subject in ("uploads", "proxies", "connections", "memory", "webdav", "browser"):
+SUBJECTS = "uploads proxies connections memory webdav browser reverse_proxy"
+
+for subject in SUBJECTS.split():
     importlib.import_module(subject)
 
 FAILURES = (Failure, OutOfTime, OSError, subprocess.SubprocessError)
