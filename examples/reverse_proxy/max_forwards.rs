@@ -54,7 +54,7 @@ pub(crate) fn answer(request: &request::Parts, allow: &Allow) -> Response<Full<B
     response
 }
 
-/// The request as it was received, as a message of HTTP/1.1 (RFC 9110 §9.3.8, RFC 9112 §10.1).
+/// The request as it was received (RFC 9110 §9.3.8), in the form of `message/http` (RFC 9112 §10.1).
 fn echo(request: &request::Parts) -> Vec<u8> {
     let (method, uri, version) = (&request.method, &request.uri, request.version);
     let mut message = format!("{method} {uri} {version:?}\r\n").into_bytes();
