@@ -2,22 +2,24 @@
 
 use std::any::type_name;
 use std::fmt;
+use std::mem;
 use std::sync::Arc;
 
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, RETRY_AFTER};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, request};
+use http::{HeaderValue, Method, Request, Response, request};
 use tower_layer::Layer;
 
 use crate::drain::DrainLimits;
+use crate::forwarded::Forwarded;
 use crate::options::OptionsAnswers;
 #[cfg(feature = "tokio")]
 use crate::patience::Wait;
 use crate::policy::{Allow, Decision, Policy};
-use crate::registered::{self, Id};
 use crate::rejection::{Reason, Rejected, Rejection};
 use crate::respond::{EmptyBody, Respond};
 use crate::retry_after::RetryAfter;
 use crate::service::MethodPolicy;
+use crate::set::MethodSet;
 
 /// Puts a [`Policy`] in front of a service.
 ///
@@ -49,9 +51,8 @@ pub struct MethodPolicyLayer<R = EmptyBody, const ANSWER_OPTIONS: bool = false> 
 #[derive(Clone)]
 pub(crate) struct Shared {
     pub(crate) policy: Policy,
-    /// Derived: the registered methods that are forwarded whatever the target, and the rest of the
-    /// request, is.
-    forwarded_anywhere: u64,
+    /// Derived: what needs no decision by the whole table.
+    forwarded: Forwarded,
     retry_after: Option<RetryAfter>,
     cache_control: Option<HeaderValue>,
     observers: Vec<Observer>,
@@ -75,7 +76,7 @@ impl MethodPolicyLayer {
     pub fn new(policy: Policy) -> Self {
         Self {
             shared: Arc::new(Shared {
-                forwarded_anywhere: policy.allowed_everywhere(),
+                forwarded: Forwarded::new(&policy, &MethodSet::new()),
                 policy,
                 retry_after: None,
                 cache_control: None,
@@ -177,10 +178,12 @@ impl<R, const ANSWER_OPTIONS: bool> MethodPolicyLayer<R, ANSWER_OPTIONS> {
     pub fn answer_options(self, answer: bool) -> MethodPolicyLayer<R, true> {
         let layer = self.configure(|shared| {
             shared.options = answer.then(|| OptionsAnswers::new(&shared.policy));
-            shared.forwarded_anywhere = shared.policy.allowed_everywhere();
-            if answer {
-                shared.forwarded_anywhere &= !Id::OPTIONS.bit();
-            }
+            let answered = if answer {
+                MethodSet::from(Method::OPTIONS)
+            } else {
+                MethodSet::new()
+            };
+            shared.forwarded = Forwarded::new(&shared.policy, &answered);
         });
         MethodPolicyLayer {
             shared: layer.shared,
@@ -280,19 +283,18 @@ pub(crate) enum Answer<'a, B> {
 }
 
 impl Shared {
+    /// Whether `request` is forwarded, as far as that can be said at once: `false` leaves it to
+    /// [`decide`](Self::decide).
     #[inline]
-    pub(crate) fn forwards_anywhere(&self, method: &Method) -> bool {
-        match registered::variant(method) {
-            Some(id) => self.forwarded_anywhere & id.bit() != 0,
-            None => false,
-        }
+    pub(crate) fn forwards<B>(&self, request: &Request<B>) -> bool {
+        self.forwarded.contains(request, &self.policy)
     }
 
     /// The decision table: row 2, which depends on more than the method and the target, then the
     /// policy's rows. `None` forwards.
-    pub(crate) fn decide<ReqBody, ResBody>(
+    pub(crate) fn decide<ResBody>(
         &self,
-        request: &Request<ReqBody>,
+        request: &request::Parts,
         empty_body: Option<fn() -> ResBody>,
     ) -> Option<Answer<'_, ResBody>> {
         if let (Some(options), Some(empty_body)) = (&self.options, empty_body) {
@@ -300,7 +302,7 @@ impl Shared {
                 return Some(Answer::Options { allow, empty_body });
             }
         }
-        match self.policy.decide(request.method(), request.uri().path()) {
+        match self.policy.decide(&request.method, request.uri.path()) {
             Decision::Forward => None,
             Decision::NotAllowed { allow } => {
                 Some(Answer::Refusal(Rejected::not_allowed(allow.clone())))
@@ -309,11 +311,12 @@ impl Shared {
         }
     }
 
+    /// The policy's own answer to `request`, from which it takes what it can use again.
     pub(crate) fn respond<B>(
         &self,
         responder: &impl Respond<B>,
         answer: Answer<'_, B>,
-        request: request::Parts,
+        request: &mut request::Parts,
     ) -> Response<B> {
         match answer {
             Answer::Options { allow, empty_body } => describe(allow, empty_body()),
@@ -326,9 +329,9 @@ impl Shared {
         &self,
         responder: &impl Respond<B>,
         rejected: Rejected,
-        request: request::Parts,
+        request: &mut request::Parts,
     ) -> Response<B> {
-        let rejection = Rejection::new(&rejected, &request);
+        let rejection = Rejection::new(&rejected, request);
         for observer in &self.observers {
             observer(&rejection);
         }
@@ -338,32 +341,31 @@ impl Shared {
         let headers = response.headers_mut();
         if headers.is_empty() {
             // The request's map is of no more use, and to fill a fresh one would allocate.
-            *headers = request.headers;
-            headers.clear();
-        }
-        self.set_headers(headers, &rejected);
-        response.extensions_mut().insert(rejected);
-        response
-    }
-
-    fn set_headers(&self, headers: &mut HeaderMap, rejected: &Rejected) {
-        match rejected.allow() {
-            Some(allow) => headers.insert(ALLOW, allow.header_value().clone()),
+            request.headers.clear();
+            mem::swap(headers, &mut request.headers);
+        } else if rejected.reason() == Reason::NotImplemented {
             // 501 speaks of the server, `Allow` of a resource (RFC 9110 §10.2.1).
-            None => headers.remove(ALLOW),
-        };
-        let retry_after = match rejected.reason() {
-            Reason::NotImplemented => self.retry_after.as_ref().and_then(RetryAfter::value),
-            Reason::NotAllowed => None,
-        };
-        for (name, value) in [
-            (RETRY_AFTER, retry_after),
-            (CACHE_CONTROL, self.cache_control.as_ref()),
-        ] {
-            if let Some(value) = value {
-                headers.entry(name).or_insert_with(|| value.clone());
-            }
+            headers.remove(ALLOW);
         }
+        if let Some(allow) = rejected.allow() {
+            headers.insert(ALLOW, allow.header_value().clone());
+        } else if let Some(value) = self.retry_after.as_ref().and_then(RetryAfter::value) {
+            headers.entry(RETRY_AFTER).or_insert_with(|| value.clone());
+        }
+        if let Some(value) = &self.cache_control {
+            headers
+                .entry(CACHE_CONTROL)
+                .or_insert_with(|| value.clone());
+        }
+
+        let extensions = response.extensions_mut();
+        if extensions.is_empty() {
+            // Likewise: two of the three allocations that the mark takes are for the map.
+            request.extensions.clear();
+            mem::swap(extensions, &mut request.extensions);
+        }
+        extensions.insert(rejected);
+        response
     }
 
     pub(crate) fn debug_fields<R>(&self, f: &mut fmt::DebugStruct<'_, '_>) {

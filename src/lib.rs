@@ -156,6 +156,7 @@
 #![forbid(unsafe_code)]
 
 mod drain;
+mod forwarded;
 mod future;
 mod layer;
 mod options;

@@ -10,7 +10,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::drain::{Drain, is_http1};
-use crate::future::ResponseFuture;
+use crate::future::{Answer, ResponseFuture};
 use crate::layer::{MethodPolicyLayer, Shared};
 use crate::policy::Policy;
 use crate::respond::{EmptyBody, Respond};
@@ -86,7 +86,11 @@ where
 
     #[inline]
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        self.forward_or_answer(request, None)
+        // Most requests end here.
+        if self.shared.forwards(&request) {
+            return ResponseFuture::forward(self.inner.call(request));
+        }
+        self.decide(request, None)
     }
 }
 
@@ -109,30 +113,19 @@ where
 
     #[inline]
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        self.forward_or_answer(request, Some(ResBody::default))
+        if self.shared.forwards(&request) {
+            return ResponseFuture::forward(self.inner.call(request));
+        }
+        self.decide(request, Some(ResBody::default))
     }
 }
 
 impl<S, R, const ANSWER_OPTIONS: bool> MethodPolicy<S, R, ANSWER_OPTIONS> {
-    #[inline]
-    fn forward_or_answer<ReqBody, ResBody>(
-        &mut self,
-        request: Request<ReqBody>,
-        empty_body: Option<fn() -> ResBody>,
-    ) -> ResponseFuture<S::Future, ReqBody, ResBody>
-    where
-        S: Service<Request<ReqBody>, Response = Response<ResBody>>,
-        R: Respond<ResBody>,
-        ReqBody: Body,
-    {
-        // Most requests end here. It is kept to this test so that it is inlined into the caller: a
-        // call that takes the request by reference or by value makes the compiler copy all of it.
-        if self.shared.forwards_anywhere(request.method()) {
-            return ResponseFuture::forward(self.inner.call(request));
-        }
-        self.decide(request, empty_body)
-    }
-
+    /// What `call` does with a request that is not forwarded at once.
+    ///
+    /// The request is taken apart before anything looks at it. So the compiler sees that the
+    /// argument is only read, and `call` hands it over, and on to the inner service, without a copy.
+    #[cold]
     #[inline(never)]
     fn decide<ReqBody, ResBody>(
         &mut self,
@@ -144,14 +137,16 @@ impl<S, R, const ANSWER_OPTIONS: bool> MethodPolicy<S, R, ANSWER_OPTIONS> {
         R: Respond<ResBody>,
         ReqBody: Body,
     {
-        let Some(answer) = self.shared.decide(&request, empty_body) else {
-            return ResponseFuture::forward(self.inner.call(request));
-        };
-        let (request, body) = request.into_parts();
-        let is_http1 = is_http1(request.version);
-        let drain = Drain::new(&request, body, self.shared.drain);
-        let response = self.shared.respond(&self.responder, answer, request);
-        ResponseFuture::answer(response, drain, is_http1)
+        let (mut request, body) = request.into_parts();
+        match self.shared.decide(&request, empty_body) {
+            None => ResponseFuture::forward(self.inner.call(Request::from_parts(request, body))),
+            Some(answer) => {
+                let is_http1 = is_http1(request.version);
+                let drain = Drain::new(&request, body, self.shared.drain);
+                let response = self.shared.respond(&self.responder, answer, &mut request);
+                ResponseFuture::answer(Answer::new(response, drain, is_http1))
+            }
+        }
     }
 }
 
