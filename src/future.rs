@@ -29,25 +29,32 @@ pin_project! {
 pin_project! {
     #[project = KindProjection]
     enum Kind<F, ReqBody, ResBody> {
-        Forward {
-            #[pin]
-            future: F,
-        },
-        Fulfil {
-            #[pin]
-            future: F,
-            fulfilment: Fulfilment,
-        },
-        Answer {
-            response: Option<Response<ResBody>>,
-            #[pin]
-            drain: Drain<ReqBody>,
-            is_http1: bool,
-        },
+        Forward { #[pin] future: F },
+        Fulfil { #[pin] future: F, fulfilment: Fulfilment },
+        Answer { #[pin] answer: Answer<ReqBody, ResBody> },
     }
 }
 
-impl<F, ReqBody: Body, ResBody> ResponseFuture<F, ReqBody, ResBody> {
+pin_project! {
+    /// The policy's own answer, held until the request's body is out of the way.
+    pub(crate) struct Answer<ReqBody, ResBody> {
+        response: Option<Response<ResBody>>,
+        #[pin]
+        drain: Drain<ReqBody>,
+        is_http1: bool,
+    }
+
+    // Does nothing, but says that the drop of an answer is not worth inlining where a forwarded
+    // request's future is dropped.
+    impl<ReqBody, ResBody> PinnedDrop for Answer<ReqBody, ResBody> {
+        #[cold]
+        #[inline(never)]
+        fn drop(_this: Pin<&mut Self>) {}
+    }
+}
+
+impl<F, ReqBody, ResBody> ResponseFuture<F, ReqBody, ResBody> {
+    #[inline]
     pub(crate) fn forward(future: F) -> Self {
         Self {
             kind: Kind::Forward { future },
@@ -60,17 +67,10 @@ impl<F, ReqBody: Body, ResBody> ResponseFuture<F, ReqBody, ResBody> {
         }
     }
 
-    pub(crate) fn answer(
-        response: Response<ResBody>,
-        drain: Drain<ReqBody>,
-        is_http1: bool,
-    ) -> Self {
+    #[inline]
+    pub(crate) fn answer(answer: Answer<ReqBody, ResBody>) -> Self {
         Self {
-            kind: Kind::Answer {
-                response: Some(response),
-                drain,
-                is_http1,
-            },
+            kind: Kind::Answer { answer },
         }
     }
 }
@@ -91,22 +91,36 @@ where
                 fulfilment.acknowledge(&mut response);
                 Poll::Ready(Ok(response))
             }
-            KindProjection::Answer {
-                response,
-                drain,
-                is_http1,
-            } => {
-                let finished = ready!(drain.poll_finished(cx));
-                let mut response = response.take().expect("polled after completion");
-                if !finished && *is_http1 {
-                    // Announced, so that the client expects the close (RFC 9112 §9.6); from HTTP/2
-                    // on the field is forbidden and not needed (RFC 9113 §8.2.2).
-                    let close = HeaderValue::from_static("close");
-                    response.headers_mut().append(CONNECTION, close);
-                }
-                Poll::Ready(Ok(response))
-            }
+            KindProjection::Answer { answer } => answer.poll_response(cx),
         }
+    }
+}
+
+impl<ReqBody: Body, ResBody> Answer<ReqBody, ResBody> {
+    pub(crate) fn new(response: Response<ResBody>, drain: Drain<ReqBody>, is_http1: bool) -> Self {
+        Self {
+            response: Some(response),
+            drain,
+            is_http1,
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn poll_response<E>(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Response<ResBody>, E>> {
+        let this = self.project();
+        let finished = ready!(this.drain.poll_finished(cx));
+        let mut response = this.response.take().expect("polled after completion");
+        if !finished && *this.is_http1 {
+            // Announced, so that the client expects the close (RFC 9112 §9.6); from HTTP/2
+            // on the field is forbidden and not needed (RFC 9113 §8.2.2).
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().append(CONNECTION, close);
+        }
+        Poll::Ready(Ok(response))
     }
 }
 

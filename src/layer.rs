@@ -2,6 +2,7 @@
 
 use std::any::type_name;
 use std::fmt;
+use std::mem;
 use std::sync::Arc;
 
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, RETRY_AFTER};
@@ -10,15 +11,16 @@ use tower_layer::Layer;
 
 use crate::drain::DrainLimits;
 use crate::extension::{Fulfilment, MandatoryExtensions, Verdict};
+use crate::forwarded::Forwarded;
 use crate::options::OptionsAnswers;
 #[cfg(feature = "tokio")]
 use crate::patience::Wait;
 use crate::policy::{Allow, Decision, Policy};
-use crate::registered::{self, Id};
 use crate::rejection::{Reason, Rejected, Rejection};
 use crate::respond::{EmptyBody, Respond};
 use crate::retry_after::RetryAfter;
 use crate::service::MethodPolicy;
+use crate::set::MethodSet;
 
 /// Puts a [`Policy`] in front of a service.
 ///
@@ -50,9 +52,8 @@ pub struct MethodPolicyLayer<R = EmptyBody, const ANSWER_OPTIONS: bool = false> 
 #[derive(Clone)]
 pub(crate) struct Shared {
     pub(crate) policy: Policy,
-    /// Derived: the registered methods that are forwarded whatever the target, and the rest of the
-    /// request, is.
-    forwarded_anywhere: u64,
+    /// Derived: what needs no look at the whole decision table.
+    forwarded: Forwarded,
     retry_after: Option<RetryAfter>,
     cache_control: Option<HeaderValue>,
     observers: Vec<Observer>,
@@ -77,7 +78,7 @@ impl MethodPolicyLayer {
     pub fn new(policy: Policy) -> Self {
         Self {
             shared: Arc::new(Shared {
-                forwarded_anywhere: policy.allowed_everywhere(),
+                forwarded: Forwarded::new(&policy, &MethodSet::new()),
                 policy,
                 retry_after: None,
                 cache_control: None,
@@ -258,13 +259,16 @@ impl<R, const ANSWER_OPTIONS: bool> MethodPolicyLayer<R, ANSWER_OPTIONS> {
     fn configure(mut self, change: impl FnOnce(&mut Shared)) -> Self {
         let shared = Arc::make_mut(&mut self.shared);
         change(shared);
-        shared.forwarded_anywhere = shared.policy.allowed_everywhere();
+        let mut looked_at = MethodSet::new();
         if shared.options.is_some() {
-            shared.forwarded_anywhere &= !Id::OPTIONS.bit();
+            looked_at.insert(Method::OPTIONS);
         }
         if shared.extensions.is_some() {
-            shared.forwarded_anywhere &= Id::GET.bit() | Id::HEAD.bit();
+            // What is forwarded depends on what is declared.
+            let all = shared.policy.recognized().clone();
+            looked_at = all - MethodSet::from([Method::GET, Method::HEAD]);
         }
+        shared.forwarded = Forwarded::new(&shared.policy, &looked_at);
         self
     }
 }
@@ -296,26 +300,25 @@ pub(crate) enum Outcome<'a, B> {
 }
 
 impl Shared {
+    /// Whether `request` is forwarded, as far as that can be said at once: `false` leaves it to
+    /// [`decide`](Self::decide).
     #[inline]
-    pub(crate) fn forwards_anywhere(&self, method: &Method) -> bool {
-        match registered::variant(method) {
-            Some(id) => self.forwarded_anywhere & id.bit() != 0,
-            None => false,
-        }
+    pub(crate) fn forwards<B>(&self, request: &Request<B>) -> bool {
+        self.forwarded.contains(request, &self.policy)
     }
 
     /// The decision table: the rules for extensions and row 2, which depend on more than the method
     /// and the target, then the policy's rows.
-    pub(crate) fn decide<ReqBody, ResBody>(
+    pub(crate) fn decide<B>(
         &self,
-        request: &mut Request<ReqBody>,
-        empty_body: Option<fn() -> ResBody>,
-    ) -> Outcome<'_, ResBody> {
+        request: &mut request::Parts,
+        empty_body: Option<fn() -> B>,
+    ) -> Outcome<'_, B> {
         if let Some(extensions) = &self.extensions {
             match extensions.examine(request) {
                 Verdict::Ordinary => {}
                 Verdict::Extended { base, fulfilment } => {
-                    return match self.policy_decides(&base, request.uri()) {
+                    return match self.policy_decides(&base, &request.uri) {
                         Outcome::Forward(_) => Outcome::Forward(Some(fulfilment)),
                         refusal => refusal,
                     };
@@ -330,7 +333,7 @@ impl Shared {
                 return Outcome::Describe { allow, empty_body };
             }
         }
-        self.policy_decides(request.method(), request.uri())
+        self.policy_decides(&request.method, &request.uri)
     }
 
     fn policy_decides<B>(&self, method: &Method, uri: &Uri) -> Outcome<'_, B> {
@@ -346,9 +349,9 @@ impl Shared {
         &self,
         responder: &impl Respond<B>,
         rejected: Rejected,
-        request: request::Parts,
+        request: &mut request::Parts,
     ) -> Response<B> {
-        let rejection = Rejection::new(&rejected, &request);
+        let rejection = Rejection::new(&rejected, request);
         for observer in &self.observers {
             observer(&rejection);
         }
@@ -358,11 +361,18 @@ impl Shared {
         let headers = response.headers_mut();
         if headers.is_empty() {
             // The request's map is of no more use, and to fill a fresh one would allocate.
-            *headers = request.headers;
-            headers.clear();
+            request.headers.clear();
+            mem::swap(headers, &mut request.headers);
         }
         self.set_headers(headers, &rejected);
-        response.extensions_mut().insert(rejected);
+
+        let extensions = response.extensions_mut();
+        if extensions.is_empty() {
+            // Likewise: two of the three allocations that the mark takes are for the map.
+            request.extensions.clear();
+            mem::swap(extensions, &mut request.extensions);
+        }
+        extensions.insert(rejected);
         response
     }
 

@@ -160,6 +160,7 @@
 
 mod drain;
 pub mod extension;
+mod forwarded;
 mod future;
 mod layer;
 mod options;

@@ -1,7 +1,7 @@
 //! Row 2 of the decision table: `OPTIONS` requests that the policy answers itself.
 
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, MAX_FORWARDS, ORIGIN};
-use http::{HeaderMap, Method, Request};
+use http::{HeaderMap, Method, request};
 
 use crate::policy::{Allow, Policy};
 
@@ -20,20 +20,20 @@ impl OptionsAnswers {
     }
 
     /// What the answer to `request` describes, if it is to be answered here.
-    pub(crate) fn answer<'a, B>(
+    pub(crate) fn answer<'a>(
         &'a self,
         policy: &'a Policy,
-        request: &Request<B>,
+        request: &request::Parts,
     ) -> Option<&'a Allow> {
-        if *request.method() != Method::OPTIONS {
+        if request.method != Method::OPTIONS {
             return None;
         }
         // A CORS preflight asks about another request, and the inner service's answer to it depends
         // on more than the methods; but none may go on that says it has arrived.
-        if is_preflight(request.headers()) && !is_at_last_recipient(request.headers()) {
+        if is_preflight(&request.headers) && !is_at_last_recipient(&request.headers) {
             return None;
         }
-        match request.uri().path() {
+        match request.uri.path() {
             "*" => Some(&self.server_wide),
             path => Some(policy.allowed_at(path))
                 .filter(|allow| allow.methods().contains(&Method::OPTIONS)),

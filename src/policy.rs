@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
-use crate::registered::Id;
+use crate::registered::{Id, Name};
 use crate::routes::Routes;
 use crate::set::MethodSet;
 
@@ -235,10 +235,11 @@ impl Policy {
         if matches!(*method, Method::GET | Method::HEAD) {
             return Decision::Forward;
         }
+        let name = Name::of(method);
         let allow = self.allowed_at(path);
-        if allow.methods().contains(method) {
+        if allow.methods().contains_name(name) {
             Decision::Forward
-        } else if self.recognized.contains(method) {
+        } else if self.recognized.contains_name(name) {
             Decision::NotAllowed { allow }
         } else {
             Decision::NotImplemented
@@ -250,6 +251,11 @@ impl Policy {
     #[must_use]
     pub fn allowed_at(&self, path: &str) -> &Allow {
         self.routes.rule_for(path).unwrap_or(&self.default_rule)
+    }
+
+    /// Whether the registered method of this bit is allowed at `path`.
+    pub(crate) fn allows(&self, bit: u64, path: &str) -> bool {
+        self.allowed_at(path).methods().registered() & bit != 0
     }
 
     /// Every method that is recognised: what is not in here is answered with `501`.
@@ -267,11 +273,13 @@ impl Policy {
         Allow::with_headers(methods, self.default_rule.options_headers().clone())
     }
 
-    /// The registered methods that are allowed at every target, as bits.
-    pub(crate) fn allowed_everywhere(&self) -> u64 {
-        let default_rule = self.default_rule.methods().registered();
-        let rules = self.routes.rules().map(|rule| rule.methods().registered());
-        rules.fold(default_rule, |everywhere, methods| everywhere & methods)
+    /// What is allowed at every target.
+    pub(crate) fn allowed_everywhere(&self) -> MethodSet {
+        let mut methods = self.default_rule.methods().clone();
+        for rule in self.routes.rules() {
+            methods = &methods & rule.methods();
+        }
+        methods
     }
 
     /// Derives what follows from the configuration as a whole.

@@ -188,9 +188,32 @@ registry! {
 /// The position of `method` in the table.
 #[inline]
 pub(crate) fn position(method: &Method) -> Option<u32> {
-    match variant(method) {
-        Some(id) => Some(id as u32),
-        None => position_of_name(method.as_str().as_bytes()),
+    match Name::of(method) {
+        Name::Registered(position) => Some(position),
+        Name::Other(_) => None,
+    }
+}
+
+/// A method as it is looked up in a set: found in the table once, however many sets are asked.
+#[derive(Clone, Copy)]
+pub(crate) enum Name<'a> {
+    /// The position in the table.
+    Registered(u32),
+    /// A name that is not in the table.
+    Other(&'a str),
+}
+
+impl<'a> Name<'a> {
+    #[inline]
+    pub(crate) fn of(method: &'a Method) -> Self {
+        if let Some(id) = variant(method) {
+            return Self::Registered(id as u32);
+        }
+        let name = method.as_str();
+        match position_of_name(name.as_bytes()) {
+            Some(position) => Self::Registered(position),
+            None => Self::Other(name),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::drain::{Drain, DrainLimits, is_http1};
-use crate::future::ResponseFuture;
+use crate::future::{Answer, ResponseFuture};
 use crate::layer::{MethodPolicyLayer, Outcome, Shared, describe};
 use crate::policy::Policy;
 use crate::respond::{EmptyBody, Respond};
@@ -86,7 +86,11 @@ where
 
     #[inline]
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        self.forward_or_answer(request, None)
+        // Most requests end here.
+        if self.shared.forwards(&request) {
+            return ResponseFuture::forward(self.inner.call(request));
+        }
+        self.decide(request, None)
     }
 }
 
@@ -109,13 +113,21 @@ where
 
     #[inline]
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        self.forward_or_answer(request, Some(ResBody::default))
+        if self.shared.forwards(&request) {
+            return ResponseFuture::forward(self.inner.call(request));
+        }
+        self.decide(request, Some(ResBody::default))
     }
 }
 
 impl<S, R, const ANSWER_OPTIONS: bool> MethodPolicy<S, R, ANSWER_OPTIONS> {
-    #[inline]
-    fn forward_or_answer<ReqBody, ResBody>(
+    /// What `call` does with a request that is not forwarded at once.
+    ///
+    /// The request is taken apart before anything looks at it. So the compiler sees that the
+    /// argument is only read, and `call` hands it over, and on to the inner service, without a copy.
+    #[cold]
+    #[inline(never)]
+    fn decide<ReqBody, ResBody>(
         &mut self,
         request: Request<ReqBody>,
         empty_body: Option<fn() -> ResBody>,
@@ -125,50 +137,36 @@ impl<S, R, const ANSWER_OPTIONS: bool> MethodPolicy<S, R, ANSWER_OPTIONS> {
         R: Respond<ResBody>,
         ReqBody: Body,
     {
-        // Most requests end here. It is kept to this test so that it is inlined into the caller: a
-        // call that takes the request by reference or by value makes the compiler copy all of it.
-        if self.shared.forwards_anywhere(request.method()) {
-            return ResponseFuture::forward(self.inner.call(request));
-        }
-        self.decide(request, empty_body)
-    }
-
-    #[inline(never)]
-    fn decide<ReqBody, ResBody>(
-        &mut self,
-        mut request: Request<ReqBody>,
-        empty_body: Option<fn() -> ResBody>,
-    ) -> ResponseFuture<S::Future, ReqBody, ResBody>
-    where
-        S: Service<Request<ReqBody>, Response = Response<ResBody>>,
-        R: Respond<ResBody>,
-        ReqBody: Body,
-    {
+        let (mut request, body) = request.into_parts();
         let shared = &self.shared;
         match shared.decide(&mut request, empty_body) {
-            Outcome::Forward(None) => ResponseFuture::forward(self.inner.call(request)),
-            Outcome::Forward(Some(fulfilment)) => {
-                ResponseFuture::fulfil(self.inner.call(request), fulfilment)
+            Outcome::Forward(fulfilment) => {
+                let future = self.inner.call(Request::from_parts(request, body));
+                match fulfilment {
+                    None => ResponseFuture::forward(future),
+                    Some(fulfilment) => ResponseFuture::fulfil(future, fulfilment),
+                }
             }
-            Outcome::Describe { allow, empty_body } => {
-                answer(request, shared.drain, |_| describe(allow, empty_body()))
-            }
-            Outcome::Refuse(rejected) => answer(request, shared.drain, |request| {
+            Outcome::Describe { allow, empty_body } => answer(request, body, shared.drain, |_| {
+                describe(allow, empty_body())
+            }),
+            Outcome::Refuse(rejected) => answer(request, body, shared.drain, |request| {
                 shared.refuse(&self.responder, rejected, request)
             }),
         }
     }
 }
 
+/// The policy's own answer, which `respond` makes, to a request.
 fn answer<F, ReqBody: Body, ResBody>(
-    request: Request<ReqBody>,
+    mut request: request::Parts,
+    body: ReqBody,
     limits: DrainLimits,
-    respond: impl FnOnce(request::Parts) -> Response<ResBody>,
+    respond: impl FnOnce(&mut request::Parts) -> Response<ResBody>,
 ) -> ResponseFuture<F, ReqBody, ResBody> {
-    let (request, body) = request.into_parts();
     let is_http1 = is_http1(request.version);
     let drain = Drain::new(&request, body, limits);
-    ResponseFuture::answer(respond(request), drain, is_http1)
+    ResponseFuture::answer(Answer::new(respond(&mut request), drain, is_http1))
 }
 
 impl<S: fmt::Debug, R, const ANSWER_OPTIONS: bool> fmt::Debug

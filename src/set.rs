@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use http::Method;
 
-use crate::registered::{self, Id};
+use crate::registered::{self, Id, Name};
 
 /// A set of request methods.
 ///
@@ -163,14 +163,15 @@ impl MethodSet {
     #[inline]
     #[must_use]
     pub fn contains(&self, method: &Method) -> bool {
-        match registered::position(method) {
-            Some(bit) => self.registered >> bit & 1 != 0,
-            None => self.contains_other(method.as_str()),
-        }
+        self.contains_name(Name::of(method))
     }
 
-    fn contains_other(&self, name: &str) -> bool {
-        name.len() <= self.longest && self.others.contains(name)
+    #[inline]
+    pub(crate) fn contains_name(&self, name: Name<'_>) -> bool {
+        match name {
+            Name::Registered(bit) => self.registered >> bit & 1 != 0,
+            Name::Other(name) => name.len() <= self.longest && self.others.contains(name),
+        }
     }
 
     /// Adds `method`; returns whether it was new.

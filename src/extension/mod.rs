@@ -72,7 +72,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::header::CONNECTION;
-use http::{HeaderMap, HeaderName, Method, Request, Version};
+use http::{HeaderMap, HeaderName, Method, Version, request};
 
 pub use self::declaration::{Declaration, DeclarationError, Declarations};
 pub(crate) use self::fulfilment::Fulfilment;
@@ -153,16 +153,16 @@ impl MandatoryExtensions {
     }
 
     /// The module's table.
-    pub(crate) fn examine<B>(&self, request: &mut Request<B>) -> Verdict {
-        if matches!(*request.method(), Method::GET | Method::HEAD) {
+    pub(crate) fn examine(&self, request: &mut request::Parts) -> Verdict {
+        if matches!(request.method, Method::GET | Method::HEAD) {
             return Verdict::Ordinary;
         }
-        let declarations = match Declarations::of(request.version(), request.headers()) {
+        let declarations = match Declarations::of(request.version, &request.headers) {
             Ok(declarations) => declarations,
             Err(error) => return Verdict::Refuse(ExtensionProblem::Malformed(error)),
         };
         let is_mandatory = declarations.iter().any(Declaration::is_mandatory);
-        match (base_method(request.method()), is_mandatory) {
+        match (base_method(&request.method), is_mandatory) {
             (None, true) => Verdict::Refuse(ExtensionProblem::NotMandatory),
             (None, false) => Verdict::Ordinary,
             (Some(_), false) => Verdict::Refuse(ExtensionProblem::NotDeclared),
@@ -172,8 +172,8 @@ impl MandatoryExtensions {
                     let ours = declarations
                         .iter()
                         .filter(|declared| self.is_ours(declared));
-                    let fulfilment = Fulfilment::of(ours, request.version());
-                    request.extensions_mut().insert(declarations);
+                    let fulfilment = Fulfilment::of(ours, request.version);
+                    request.extensions.insert(declarations);
                     remove_listed_by_http_1_0(request);
                     Verdict::Extended { base, fulfilment }
                 }
@@ -253,11 +253,11 @@ fn connection_options(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
 }
 
 /// RFC 2774 §5: an HTTP/1.0 proxy may have passed on what was meant for itself.
-fn remove_listed_by_http_1_0<B>(request: &mut Request<B>) {
-    if request.version() > Version::HTTP_10 {
+fn remove_listed_by_http_1_0(request: &mut request::Parts) {
+    if request.version > Version::HTTP_10 {
         return;
     }
-    let headers = request.headers_mut();
+    let headers = &mut request.headers;
     let listed =
         connection_options(headers).filter_map(|option| HeaderName::from_bytes(option).ok());
     for name in listed.collect::<Vec<_>>() {

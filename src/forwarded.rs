@@ -1,0 +1,132 @@
+//! [`Forwarded`]: the requests that need no look at the whole decision table.
+//!
+//! A request is large, and copying it costs more than deciding about it. The compiler copies it
+//! wherever its address reaches a function that is not inlined, such as `Method::as_str`; so what is
+//! done here is done by inlined code, which tells methods apart by their derived [`Hash`] and `==`.
+
+use std::hash::{Hash, Hasher};
+
+use http::{Method, Request};
+
+use crate::policy::Policy;
+use crate::registered::{self, Id};
+use crate::set::MethodSet;
+
+/// The requests that are forwarded for their method and target alone.
+#[derive(Clone)]
+pub(crate) struct Forwarded {
+    /// Of the methods that `http` knows as variants, as bits: what is allowed at every target.
+    everywhere: u64,
+    /// Likewise: what is allowed at one target or another.
+    somewhere: u64,
+    /// Of all other methods: what is allowed at every target.
+    extensions: Box<[Slot]>,
+}
+
+/// A slot of a hash table with linear probing, which is at most half full and whose length is a
+/// power of two.
+type Slot = Option<(u64, Method)>;
+
+impl Forwarded {
+    /// What `policy` forwards, without the methods in `except`.
+    pub(crate) fn new(policy: &Policy, except: &MethodSet) -> Self {
+        let everywhere = &policy.allowed_everywhere() - except;
+        let somewhere = policy.allowed_anywhere().methods() - except;
+        Self {
+            everywhere: variants(&everywhere),
+            somewhere: variants(&somewhere),
+            extensions: table(&everywhere),
+        }
+    }
+
+    /// Whether `request` is among them. If not, that says nothing: the decision table does.
+    #[inline]
+    pub(crate) fn contains<B>(&self, request: &Request<B>, policy: &Policy) -> bool {
+        let method = request.method();
+        match registered::variant(method).map(Id::bit) {
+            Some(bit) if self.everywhere & bit != 0 => true,
+            Some(bit) => self.somewhere & bit != 0 && policy.allows(bit, request.uri().path()),
+            None => self.contains_extension(method),
+        }
+    }
+
+    #[inline]
+    fn contains_extension(&self, method: &Method) -> bool {
+        let table = &self.extensions;
+        let hash = hash(method);
+        let mut at = hash as usize;
+        while let Some(Some((found, candidate))) = table.get(at & (table.len() - 1)) {
+            if *found == hash {
+                return candidate == method;
+            }
+            at += 1;
+        }
+        false
+    }
+}
+
+fn variants(methods: &MethodSet) -> u64 {
+    let ids = methods.iter().filter_map(registered::variant);
+    ids.fold(0, |bits, id| bits | id.bit())
+}
+
+fn table(methods: &MethodSet) -> Box<[Slot]> {
+    let is_extension = |method: &&Method| registered::variant(method).is_none();
+    let extensions: Vec<_> = methods.iter().filter(is_extension).collect();
+    let mut table = vec![None; (2 * extensions.len()).next_power_of_two()];
+    let mask = table.len() - 1;
+    for method in extensions {
+        let hash = hash(method);
+        let mut at = hash as usize & mask;
+        // Of methods with the same hash one is enough: the others are left to the decision table.
+        while table[at].as_ref().is_some_and(|(taken, _)| *taken != hash) {
+            at = (at + 1) & mask;
+        }
+        table[at] = Some((hash, method.clone()));
+    }
+    table.into()
+}
+
+#[inline]
+fn hash(method: &Method) -> u64 {
+    let mut hasher = Ends::default();
+    method.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Hashes the longest piece that it is given, which is a method's name, by its first and its last
+/// eight bytes: `http` stores a name of up to 15 bytes in 15 bytes, so these are all of it, and an
+/// over-long name costs no more than a short one.
+///
+/// Which names are stored is the configuration's choice, not a client's: a client cannot make
+/// entries collide, so a keyed hash would cost every request and protect nothing.
+#[derive(Default)]
+struct Ends(u64);
+
+impl Hasher for Ends {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) {
+        if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+            // The constant keeps the product from zero when the last bytes are padding.
+            let last = u64::from_ne_bytes(*last) ^ 0x9e37_79b9_7f4a_7c15;
+            let product = u128::from(u64::from_ne_bytes(*first)) * u128::from(last);
+            self.0 = product as u64 ^ (product >> 64) as u64;
+        }
+    }
+
+    // What tells variants and lengths apart adds nothing to the name.
+
+    #[inline]
+    fn write_u8(&mut self, _: u8) {}
+
+    #[inline]
+    fn write_usize(&mut self, _: usize) {}
+
+    #[inline]
+    fn write_isize(&mut self, _: isize) {}
+
+    #[inline]
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
