@@ -1,0 +1,184 @@
+#!/usr/bin/env python3
+"""Counts instructions and allocations and holds them against the goals.
+
+Prints tables as benches/README.md shows them. Exits with 1 when a limit is exceeded, and with 2
+when something could not be measured, which is never taken for success.
+"""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+BENCHES = Path(__file__).resolve().parent
+TIMES = 100  # as in benches/instructions.rs
+
+# Where a goal is not reached the limit is what is reached, so that it does not get worse.
+FORWARDED = [
+    # request, peers, (variant of the policy, goal, limit) of instructions beside the bare service
+    ("get", "`GET`", [("", 15, 15)]),
+    ("head", "`HEAD`", [("", 15, 15)]),
+    ("post", "`POST`", [("", 15, 15)]),
+    ("propfind", "`PROPFIND`", [("", 60, 60)]),
+    ("own", "own method", [("_10", 120, 120), ("_1000", 120, 120), ("_100000", 120, 120)]),
+    ("get_routed", "`GET`, path rules", [("_1000", 15, 15)]),
+]
+REFUSED = [
+    ("not_allowed", "405", [("", 520, 600)]),
+    ("not_implemented", "501", [("", 100, 440)]),
+]
+ROUTED = [(10, 60, 60), (1000, 60, 60), (100000, 60, 60)]
+HTTP1 = [
+    # (goal, limit) of the ratio to the bare service, the mark included
+    ("get", "`GET`", 1.02, 1.02),
+    ("not_allowed", "405", 1.03, 1.20),
+    ("not_implemented", "501", 1.00, 1.16),
+]
+OWN_METHODS = 1.1
+
+exceeded = []
+
+
+def fail(message):
+    print(f"gate: {message}", file=sys.stderr)
+    sys.exit(2)
+
+
+def bench(name, *arguments):
+    command = ["cargo", "bench", "--quiet", "--bench", name, "--", *arguments]
+    done = subprocess.run(command, cwd=BENCHES, stdout=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        fail(f"`{' '.join(command)}` failed")
+    return done.stdout
+
+
+def count_instructions():
+    """The instructions of each benchmark, for one request."""
+    if shutil.which("valgrind") is None:
+        fail("nothing is counted without valgrind: apt-get install valgrind")
+    version = re.search(r'gungraun = "=(.*)"', (BENCHES / "Cargo.toml").read_text())[1]
+    if shutil.which("gungraun-runner") is None:
+        fail(f"cargo install gungraun-runner --version ={version}")
+    counts = {}
+    for line in bench("instructions", "--output-format=json").splitlines():
+        if line.startswith("{"):
+            benchmark = json.loads(line)
+            parts = benchmark["profiles"][0]["data"]["parts"]
+            counts[benchmark["id"]] = parts[0]["metrics"]["Ir"]["values"]["new"] / TIMES
+    return counts
+
+
+def hold(what, value, goal, limit, form="{:+.0f}"):
+    """A table's cells for a value and its goal."""
+    if value > limit:
+        exceeded.append(f"{what}: {form.format(value)}, the limit is {form.format(limit)}")
+    reached = "" if value <= goal else " (not reached)"
+    return f"**{form.format(value)}** | ≤ {form.format(goal)}{reached}"
+
+
+def table(header, rows):
+    print("\n| " + " | ".join(header) + " |")
+    print("|" + "---|" * len(header))
+    for row in rows:
+        print("| " + " | ".join(row) + " |")
+
+
+def beside(counts, name, bare):
+    """What a peer costs beside the bare service that takes the same body type."""
+    return f"{counts[name] - counts[bare]:+.0f}" if name in counts else "–"
+
+
+PEERS = ["filter", "validate", "from_fn", "method_router"]
+PEER_NAMES = [
+    "tower `FilterLayer`",
+    "tower-http `ValidateRequestHeaderLayer`",
+    "axum `from_fn`",
+    "axum `MethodRouter`",
+]
+
+
+def peers(counts, case):
+    axum = {"from_fn", "method_router"}
+    return [
+        beside(counts, f"{case}_{peer}", f"{case}_bare{'_axum' if peer in axum else ''}")
+        for peer in PEERS
+    ]
+
+
+def tables(counts):
+    rows = []
+    for case, name, variants in FORWARDED:
+        bare = counts[f"{case}_bare"]
+        for suffix, goal, limit in variants:
+            what = f"{name} {suffix.strip('_')}".strip()
+            value = counts[f"{case}_policy{suffix}"] - bare
+            hand_written = beside(counts, f"{case}_hand_written", f"{case}_bare")
+            cells = hold(what, value, goal, limit)
+            rows.append([what, f"{bare:.0f}", hand_written, cells, *peers(counts, case)[:3]])
+    print("\nForwarded: instructions, beside those of the bare inner service.")
+    table(["request", "bare", "hand-written", "policy", "goal", *PEER_NAMES[:3]], rows)
+
+    few, many = counts["own_policy_10"], counts["own_policy_100000"]
+    cells = hold("100,000 own methods to 10", many / few, OWN_METHODS, OWN_METHODS, "{:.2f}")
+    print("\n100,000 own methods to 10 of them: " + cells.replace(" |", ", goal"))
+
+    rows = []
+    for case, name, [(_, goal, limit)] in REFUSED:
+        bare = counts[f"{case}_bare"]
+        hand_written = counts[f"{case}_hand_written"]
+        mark = counts[f"{case}_hand_written_marked"] - hand_written
+        value = counts[f"{case}_policy"] - bare
+        cells = hold(name, value - mark, goal, limit)
+        kept = counts[f"{case}_policy_extended"] - counts[f"{case}_bare_extended"]
+        rows.append(
+            [
+                name,
+                f"{bare:.0f}",
+                f"{hand_written - bare:+.0f}",
+                cells,
+                f"{mark:+.0f}",
+                f"{value:+.0f}",
+                f"{kept:+.0f}",
+                *peers(counts, case),
+            ]
+        )
+    print("\nRefused, 5 header fields: instructions, beside those of the bare inner service.")
+    header = ["", "bare", "hand-written", "policy without its mark", "goal", "the mark"]
+    header += ["policy in all", "in all, request with an extension", *PEER_NAMES]
+    table(header, rows)
+
+    rows = []
+    bare = counts["routed_bare"]
+    for routes, goal, limit in ROUTED:
+        matchit = counts[f"routed_matchit_{routes}"]
+        value = counts[f"routed_policy_{routes}"] - bare
+        cells = hold(f"{routes} path rules", value - matchit, goal, limit)
+        rows.append([f"{routes:,}", f"{matchit:.0f}", f"{value:+.0f}", cells])
+    print("\n`PUT` forwarded by a path rule: instructions, beside those of the bare inner service.")
+    table(["path rules", "matchit's look-up", "policy", "beyond matchit", "goal"], rows)
+
+    rows = []
+    for case, name, goal, limit in HTTP1:
+        bare = counts[f"http1_{case}_bare"]
+        hand_written = counts[f"http1_{case}_hand_written"] / bare
+        value = counts[f"http1_{case}_policy"] / bare
+        cells = hold(f"{name} through hyper", value, goal, limit, "{:.3f}")
+        rows.append([name, f"{bare:.0f}", f"{hand_written:.3f}", cells])
+    print("\nThrough hyper's HTTP/1.1 in memory: instructions, as a ratio to the bare service.")
+    table(["", "bare", "hand-written", "policy", "goal"], rows)
+
+
+def main():
+    tables(count_instructions())
+    print()
+    # It checks its own limits and says which one is exceeded.
+    print(bench("memory"), end="")
+    for what in exceeded:
+        print(f"gate: {what}", file=sys.stderr)
+    sys.exit(1 if exceeded else 0)
+
+
+if __name__ == "__main__":
+    main()
