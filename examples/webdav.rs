@@ -7,7 +7,8 @@
 //! then is its own `501`.
 //!
 //! ```text
-//! cargo run --example webdav [-- ADDRESS]               # by default 127.0.0.1:3000
+//! cargo run --example webdav --features tokio [-- ADDRESS]
+//!                                                       # by default 127.0.0.1:3000
 //!
 //! curl -i http://127.0.0.1:3000/dav/a -T Cargo.toml     # 201
 //! curl -i http://127.0.0.1:3000/dav/ -X PROPFIND        # 207, the files
@@ -24,6 +25,7 @@ mod common;
 use std::error::Error;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Method};
@@ -79,6 +81,8 @@ async fn serve() -> Result<(), Box<dyn Error>> {
         // Files are larger than forms: few clients, and few proxies, see an answer that is given
         // while they are still sending.
         .drain_request_body(32 << 20)
+        // A proxy may pass a chunked upload on piece by piece, and lose an answer between two.
+        .drain_undeclared(Duration::from_secs(1))
         .respond_with(PlainText)
         .layer(router(directory.path()));
 

@@ -11,6 +11,7 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 
 use crate::drain::Drain;
+use crate::extension::Fulfilment;
 
 pin_project! {
     /// The future of [`MethodPolicy`](crate::MethodPolicy): the inner service's, or the policy's
@@ -29,6 +30,7 @@ pin_project! {
     #[project = KindProjection]
     enum Kind<F, ReqBody, ResBody> {
         Forward { #[pin] future: F },
+        Fulfil { #[pin] future: F, fulfilment: Fulfilment },
         Answer { #[pin] answer: Answer<ReqBody, ResBody> },
     }
 }
@@ -59,6 +61,12 @@ impl<F, ReqBody, ResBody> ResponseFuture<F, ReqBody, ResBody> {
         }
     }
 
+    pub(crate) fn fulfil(future: F, fulfilment: Fulfilment) -> Self {
+        Self {
+            kind: Kind::Fulfil { future, fulfilment },
+        }
+    }
+
     #[inline]
     pub(crate) fn answer(answer: Answer<ReqBody, ResBody>) -> Self {
         Self {
@@ -78,6 +86,11 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().kind.project() {
             KindProjection::Forward { future } => future.poll(cx),
+            KindProjection::Fulfil { future, fulfilment } => {
+                let mut response = ready!(future.poll(cx))?;
+                fulfilment.acknowledge(&mut response);
+                Poll::Ready(Ok(response))
+            }
             KindProjection::Answer { answer } => answer.poll_response(cx),
         }
     }
@@ -114,7 +127,7 @@ impl<ReqBody: Body, ResBody> Answer<ReqBody, ResBody> {
 impl<F, ReqBody, ResBody> fmt::Debug for ResponseFuture<F, ReqBody, ResBody> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match self.kind {
-            Kind::Forward { .. } => "Forward",
+            Kind::Forward { .. } | Kind::Fulfil { .. } => "Forward",
             Kind::Answer { .. } => "Answer",
         };
         write!(f, "ResponseFuture({kind})")

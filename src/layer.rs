@@ -6,10 +6,11 @@ use std::mem;
 use std::sync::Arc;
 
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, RETRY_AFTER};
-use http::{HeaderValue, Method, Request, Response, request};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, request};
 use tower_layer::Layer;
 
 use crate::drain::DrainLimits;
+use crate::extension::{Fulfilment, MandatoryExtensions, Verdict};
 use crate::forwarded::Forwarded;
 use crate::options::OptionsAnswers;
 #[cfg(feature = "tokio")]
@@ -51,11 +52,12 @@ pub struct MethodPolicyLayer<R = EmptyBody, const ANSWER_OPTIONS: bool = false> 
 #[derive(Clone)]
 pub(crate) struct Shared {
     pub(crate) policy: Policy,
-    /// Derived: what needs no decision by the whole table.
+    /// Derived: what needs no look at the whole decision table.
     forwarded: Forwarded,
     retry_after: Option<RetryAfter>,
     cache_control: Option<HeaderValue>,
     observers: Vec<Observer>,
+    extensions: Option<MandatoryExtensions>,
     options: Option<OptionsAnswers>,
     pub(crate) drain: DrainLimits,
 }
@@ -81,6 +83,7 @@ impl MethodPolicyLayer {
                 retry_after: None,
                 cache_control: None,
                 observers: Vec::new(),
+                extensions: None,
                 options: None,
                 drain: DrainLimits::default(),
             }),
@@ -142,6 +145,13 @@ impl<R, const ANSWER_OPTIONS: bool> MethodPolicyLayer<R, ANSWER_OPTIONS> {
         self.configure(|shared| shared.observers.push(Arc::new(observer)))
     }
 
+    /// Applies the rules of the HTTP Extension Framework (RFC 2774, Historic) to mandatory
+    /// requests, those whose method begins with `M-`. By default such a method is like any other.
+    /// See [`extension`](crate::extension).
+    pub fn mandatory_extensions(self, extensions: MandatoryExtensions) -> Self {
+        self.configure(|shared| shared.extensions = Some(extensions))
+    }
+
     /// Whether `OPTIONS` requests are answered here (RFC 9110 §9.3.7). By default they are
     /// forwarded where the policy allows them.
     ///
@@ -178,12 +188,6 @@ impl<R, const ANSWER_OPTIONS: bool> MethodPolicyLayer<R, ANSWER_OPTIONS> {
     pub fn answer_options(self, answer: bool) -> MethodPolicyLayer<R, true> {
         let layer = self.configure(|shared| {
             shared.options = answer.then(|| OptionsAnswers::new(&shared.policy));
-            let answered = if answer {
-                MethodSet::from(Method::OPTIONS)
-            } else {
-                MethodSet::new()
-            };
-            shared.forwarded = Forwarded::new(&shared.policy, &answered);
         });
         MethodPolicyLayer {
             shared: layer.shared,
@@ -214,9 +218,10 @@ impl<R, const ANSWER_OPTIONS: bool> MethodPolicyLayer<R, ANSWER_OPTIONS> {
     ///
     /// - A client may send a declared body as slowly as it likes, and its request is held
     ///   meanwhile, as a handler's would be that reads the body. `drain_timeout` bounds that time.
-    /// - A proxy that passes a chunked upload on piece by piece, as HAProxy does, and nginx with
-    ///   `proxy_request_buffering off`, can find the connection closed between two pieces and lose
-    ///   the answer. `drain_undeclared` waits for the next piece.
+    /// - A client that writes a chunked body piece by piece before it reads, and a proxy that
+    ///   passes it on so (HAProxy, nginx with `proxy_request_buffering off`), can find the
+    ///   connection closed between two pieces and lose the answer. `drain_undeclared` waits for the
+    ///   next piece.
     pub fn drain_request_body(self, bytes: u64) -> Self {
         self.configure(|shared| shared.drain.bytes = bytes)
     }
@@ -252,7 +257,18 @@ impl<R, const ANSWER_OPTIONS: bool> MethodPolicyLayer<R, ANSWER_OPTIONS> {
     }
 
     fn configure(mut self, change: impl FnOnce(&mut Shared)) -> Self {
-        change(Arc::make_mut(&mut self.shared));
+        let shared = Arc::make_mut(&mut self.shared);
+        change(shared);
+        let mut looked_at = MethodSet::new();
+        if shared.options.is_some() {
+            looked_at.insert(Method::OPTIONS);
+        }
+        if shared.extensions.is_some() {
+            // What is forwarded depends on what is declared.
+            let all = shared.policy.recognized().clone();
+            looked_at = all - MethodSet::from([Method::GET, Method::HEAD]);
+        }
+        shared.forwarded = Forwarded::new(&shared.policy, &looked_at);
         self
     }
 }
@@ -273,13 +289,14 @@ impl<R, const ANSWER_OPTIONS: bool> fmt::Debug for MethodPolicyLayer<R, ANSWER_O
     }
 }
 
-/// How a request is answered without the inner service.
-pub(crate) enum Answer<'a, B> {
-    Options {
+/// What becomes of a request.
+pub(crate) enum Outcome<'a, B> {
+    Forward(Option<Fulfilment>),
+    Describe {
         allow: &'a Allow,
         empty_body: fn() -> B,
     },
-    Refusal(Rejected),
+    Refuse(Rejected),
 }
 
 impl Shared {
@@ -290,42 +307,45 @@ impl Shared {
         self.forwarded.contains(request, &self.policy)
     }
 
-    /// The decision table: row 2, which depends on more than the method and the target, then the
-    /// policy's rows. `None` forwards.
-    pub(crate) fn decide<ResBody>(
+    /// The decision table: the rules for extensions and row 2, which depend on more than the method
+    /// and the target, then the policy's rows.
+    pub(crate) fn decide<B>(
         &self,
-        request: &request::Parts,
-        empty_body: Option<fn() -> ResBody>,
-    ) -> Option<Answer<'_, ResBody>> {
+        request: &mut request::Parts,
+        empty_body: Option<fn() -> B>,
+    ) -> Outcome<'_, B> {
+        if let Some(extensions) = &self.extensions {
+            match extensions.examine(request) {
+                Verdict::Ordinary => {}
+                Verdict::Extended { base, fulfilment } => {
+                    return match self.policy_decides(&base, &request.uri) {
+                        Outcome::Forward(_) => Outcome::Forward(Some(fulfilment)),
+                        refusal => refusal,
+                    };
+                }
+                Verdict::Refuse(problem) => {
+                    return Outcome::Refuse(Rejected::by_extension(problem));
+                }
+            }
+        }
         if let (Some(options), Some(empty_body)) = (&self.options, empty_body) {
             if let Some(allow) = options.answer(&self.policy, request) {
-                return Some(Answer::Options { allow, empty_body });
+                return Outcome::Describe { allow, empty_body };
             }
         }
-        match self.policy.decide(&request.method, request.uri.path()) {
-            Decision::Forward => None,
-            Decision::NotAllowed { allow } => {
-                Some(Answer::Refusal(Rejected::not_allowed(allow.clone())))
-            }
-            Decision::NotImplemented => Some(Answer::Refusal(Rejected::not_implemented())),
-        }
+        self.policy_decides(&request.method, &request.uri)
     }
 
-    /// The policy's own answer to `request`, from which it takes what it can use again.
-    pub(crate) fn respond<B>(
-        &self,
-        responder: &impl Respond<B>,
-        answer: Answer<'_, B>,
-        request: &mut request::Parts,
-    ) -> Response<B> {
-        match answer {
-            Answer::Options { allow, empty_body } => describe(allow, empty_body()),
-            Answer::Refusal(rejected) => self.refuse(responder, rejected, request),
+    fn policy_decides<B>(&self, method: &Method, uri: &Uri) -> Outcome<'_, B> {
+        match self.policy.decide(method, uri.path()) {
+            Decision::Forward => Outcome::Forward(None),
+            Decision::NotAllowed { allow } => Outcome::Refuse(Rejected::not_allowed(allow.clone())),
+            Decision::NotImplemented => Outcome::Refuse(Rejected::not_implemented()),
         }
     }
 
     /// The response to a request that is refused for what `rejected` says.
-    fn refuse<B>(
+    pub(crate) fn refuse<B>(
         &self,
         responder: &impl Respond<B>,
         rejected: Rejected,
@@ -343,20 +363,8 @@ impl Shared {
             // The request's map is of no more use, and to fill a fresh one would allocate.
             request.headers.clear();
             mem::swap(headers, &mut request.headers);
-        } else if rejected.reason() == Reason::NotImplemented {
-            // 501 speaks of the server, `Allow` of a resource (RFC 9110 §10.2.1).
-            headers.remove(ALLOW);
         }
-        if let Some(allow) = rejected.allow() {
-            headers.insert(ALLOW, allow.header_value().clone());
-        } else if let Some(value) = self.retry_after.as_ref().and_then(RetryAfter::value) {
-            headers.entry(RETRY_AFTER).or_insert_with(|| value.clone());
-        }
-        if let Some(value) = &self.cache_control {
-            headers
-                .entry(CACHE_CONTROL)
-                .or_insert_with(|| value.clone());
-        }
+        self.set_headers(headers, &rejected);
 
         let extensions = response.extensions_mut();
         if extensions.is_empty() {
@@ -368,11 +376,32 @@ impl Shared {
         response
     }
 
+    fn set_headers(&self, headers: &mut HeaderMap, rejected: &Rejected) {
+        match rejected.allow() {
+            Some(allow) => headers.insert(ALLOW, allow.header_value().clone()),
+            // 501 speaks of the server, `Allow` of a resource (RFC 9110 §10.2.1).
+            None => headers.remove(ALLOW),
+        };
+        let retry_after = match rejected.reason() {
+            Reason::NotImplemented => self.retry_after.as_ref().and_then(RetryAfter::value),
+            _ => None,
+        };
+        for (name, value) in [
+            (RETRY_AFTER, retry_after),
+            (CACHE_CONTROL, self.cache_control.as_ref()),
+        ] {
+            if let Some(value) = value {
+                headers.entry(name).or_insert_with(|| value.clone());
+            }
+        }
+    }
+
     pub(crate) fn debug_fields<R>(&self, f: &mut fmt::DebugStruct<'_, '_>) {
         f.field("policy", &self.policy)
             .field("retry_after", &self.retry_after)
             .field("cache_control", &self.cache_control)
             .field("observers", &self.observers.len())
+            .field("mandatory_extensions", &self.extensions)
             .field("answer_options", &self.options.is_some())
             .field("drain", &self.drain)
             .field("responder", &format_args!("{}", type_name::<R>()));
@@ -380,7 +409,7 @@ impl Shared {
 }
 
 /// The answer to `OPTIONS` (RFC 9110 §9.3.7).
-fn describe<B>(allow: &Allow, empty_body: B) -> Response<B> {
+pub(crate) fn describe<B>(allow: &Allow, empty_body: B) -> Response<B> {
     let mut response = Response::new(empty_body);
     let headers = response.headers_mut();
     headers.clone_from(allow.options_headers());

@@ -72,6 +72,9 @@
 //! - What the inner service answers is passed on unchanged: status, header fields (its `Allow`
 //!   least of all), body, trailers and errors.
 //!
+//! With [mandatory extensions](extension) (RFC 2774, off by default) switched on, their rules come
+//! between rows 1 and 2 for methods that begin with `M-`.
+//!
 //! # What a refusal carries
 //!
 //! | | `405` | `501` |
@@ -156,6 +159,7 @@
 #![forbid(unsafe_code)]
 
 mod drain;
+pub mod extension;
 mod forwarded;
 mod future;
 mod layer;

@@ -1,9 +1,11 @@
 //! A refused request, as responders, observers and outer layers see it.
 
 use std::fmt;
+use std::sync::Arc;
 
 use http::{Extensions, HeaderMap, Method, StatusCode, Uri, Version, request};
 
+use crate::extension::ExtensionProblem;
 use crate::policy::Allow;
 
 /// Why a request is refused.
@@ -15,6 +17,12 @@ pub enum Reason {
     NotAllowed,
     /// No resource of the server implements the method: `501 Not Implemented` (RFC 9110 §15.6.2).
     NotImplemented,
+    /// The request does not go together with the [mandatory extensions](crate::extension) that the
+    /// server supports: `510 Not Extended` (RFC 2774 §7).
+    NotExtended,
+    /// What the request declares of [extensions](crate::extension) is malformed: `400 Bad Request`
+    /// (RFC 9110 §15.5.1).
+    MalformedDeclaration,
 }
 
 impl Reason {
@@ -24,6 +32,8 @@ impl Reason {
         match self {
             Self::NotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotImplemented => StatusCode::NOT_IMPLEMENTED,
+            Self::NotExtended => StatusCode::NOT_EXTENDED,
+            Self::MalformedDeclaration => StatusCode::BAD_REQUEST,
         }
     }
 }
@@ -60,6 +70,13 @@ impl<'a> Rejection<'a> {
     #[must_use]
     pub fn allow(&self) -> Option<&'a Allow> {
         self.rejected.allow()
+    }
+
+    /// What is wrong with the extensions, for [`Reason::NotExtended`] and
+    /// [`Reason::MalformedDeclaration`].
+    #[must_use]
+    pub fn extension_problem(&self) -> Option<&'a ExtensionProblem> {
+        self.rejected.extension_problem()
     }
 
     /// The method that is refused, of any length: hyper lets one of 70,000 bytes through.
@@ -150,35 +167,57 @@ impl fmt::Display for Excerpt<'_> {
 /// # assert!(!is_failure(&Response::new(())));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rejected {
-    reason: Reason,
-    allow: Option<Allow>,
+pub struct Rejected(Cause);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Cause {
+    NotAllowed(Allow),
+    NotImplemented,
+    Extension(Arc<ExtensionProblem>),
 }
 
 impl Rejected {
     pub(crate) fn not_allowed(allow: Allow) -> Self {
-        Self {
-            reason: Reason::NotAllowed,
-            allow: Some(allow),
-        }
+        Self(Cause::NotAllowed(allow))
     }
 
     pub(crate) fn not_implemented() -> Self {
-        Self {
-            reason: Reason::NotImplemented,
-            allow: None,
-        }
+        Self(Cause::NotImplemented)
+    }
+
+    pub(crate) fn by_extension(problem: ExtensionProblem) -> Self {
+        Self(Cause::Extension(Arc::new(problem)))
     }
 
     /// Why the request was refused.
     #[must_use]
     pub fn reason(&self) -> Reason {
-        self.reason
+        match &self.0 {
+            Cause::NotAllowed(_) => Reason::NotAllowed,
+            Cause::NotImplemented => Reason::NotImplemented,
+            Cause::Extension(problem) => match **problem {
+                ExtensionProblem::Malformed(_) => Reason::MalformedDeclaration,
+                _ => Reason::NotExtended,
+            },
+        }
     }
 
     /// What the target allows, for [`Reason::NotAllowed`].
     #[must_use]
     pub fn allow(&self) -> Option<&Allow> {
-        self.allow.as_ref()
+        match &self.0 {
+            Cause::NotAllowed(allow) => Some(allow),
+            _ => None,
+        }
+    }
+
+    /// What is wrong with the extensions, for [`Reason::NotExtended`] and
+    /// [`Reason::MalformedDeclaration`].
+    #[must_use]
+    pub fn extension_problem(&self) -> Option<&ExtensionProblem> {
+        match &self.0 {
+            Cause::Extension(problem) => Some(problem),
+            _ => None,
+        }
     }
 }

@@ -4,14 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{Request, Response};
+use http::{Request, Response, request};
 use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::drain::{Drain, is_http1};
+use crate::drain::{Drain, DrainLimits, is_http1};
 use crate::future::{Answer, ResponseFuture};
-use crate::layer::{MethodPolicyLayer, Shared};
+use crate::layer::{MethodPolicyLayer, Outcome, Shared, describe};
 use crate::policy::Policy;
 use crate::respond::{EmptyBody, Respond};
 
@@ -138,16 +138,35 @@ impl<S, R, const ANSWER_OPTIONS: bool> MethodPolicy<S, R, ANSWER_OPTIONS> {
         ReqBody: Body,
     {
         let (mut request, body) = request.into_parts();
-        match self.shared.decide(&request, empty_body) {
-            None => ResponseFuture::forward(self.inner.call(Request::from_parts(request, body))),
-            Some(answer) => {
-                let is_http1 = is_http1(request.version);
-                let drain = Drain::new(&request, body, self.shared.drain);
-                let response = self.shared.respond(&self.responder, answer, &mut request);
-                ResponseFuture::answer(Answer::new(response, drain, is_http1))
+        let shared = &self.shared;
+        match shared.decide(&mut request, empty_body) {
+            Outcome::Forward(fulfilment) => {
+                let future = self.inner.call(Request::from_parts(request, body));
+                match fulfilment {
+                    None => ResponseFuture::forward(future),
+                    Some(fulfilment) => ResponseFuture::fulfil(future, fulfilment),
+                }
             }
+            Outcome::Describe { allow, empty_body } => answer(request, body, shared.drain, |_| {
+                describe(allow, empty_body())
+            }),
+            Outcome::Refuse(rejected) => answer(request, body, shared.drain, |request| {
+                shared.refuse(&self.responder, rejected, request)
+            }),
         }
     }
+}
+
+/// The policy's own answer, which `respond` makes, to a request.
+fn answer<F, ReqBody: Body, ResBody>(
+    mut request: request::Parts,
+    body: ReqBody,
+    limits: DrainLimits,
+    respond: impl FnOnce(&mut request::Parts) -> Response<ResBody>,
+) -> ResponseFuture<F, ReqBody, ResBody> {
+    let is_http1 = is_http1(request.version);
+    let drain = Drain::new(&request, body, limits);
+    ResponseFuture::answer(Answer::new(respond(&mut request), drain, is_http1))
 }
 
 impl<S: fmt::Debug, R, const ANSWER_OPTIONS: bool> fmt::Debug

@@ -72,6 +72,29 @@ fn row_1_get_and_head_are_forwarded() {
     }
 }
 
+/// RFC 9110 §9.3.7. The row depends on more than method and target, so it is the layer's; all that
+/// belongs to it is in `options.rs`.
+#[tokio::test]
+async fn row_2_options_is_answered_where_that_is_enabled_and_it_is_allowed() {
+    for (answer_options, allowed, expected) in [
+        (true, true, 200),
+        (true, false, 405),
+        (false, true, 418),
+        (false, false, 405),
+    ] {
+        let methods = if allowed { set("OPTIONS") } else { set("") };
+        let layer =
+            MethodPolicyLayer::new(Policy::new().allow(methods)).answer_options(answer_options);
+        let service = layer.layer(service_fn(async |_: Request<Empty<Bytes>>| {
+            let response = Response::builder().status(StatusCode::IM_A_TEAPOT);
+            Ok::<_, Infallible>(response.body(Empty::<Bytes>::new()).expect("valid"))
+        }));
+        let request = Request::options("/").body(Empty::new()).expect("valid");
+        let response = service.oneshot(request).await.expect("infallible");
+        assert_eq!(response.status(), expected);
+    }
+}
+
 #[test]
 fn row_3_what_the_target_allows_is_forwarded() {
     for name in ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"] {

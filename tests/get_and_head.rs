@@ -15,6 +15,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use tower::{Layer, ServiceExt, service_fn};
+use tower_method_policy::extension::MandatoryExtensions;
 use tower_method_policy::{
     EmptyBody, GrpcStatus, MethodPolicy, MethodPolicyLayer, PlainText, Policy, ProblemDetails,
     Rejection, Respond, RetryAfter,
@@ -131,7 +132,7 @@ impl Sent {
 
 /// What the inner service is asked with, behind `layer`, when `sent` is.
 async fn arrived<R: Respond<Echo> + Clone>(
-    layer: MethodPolicyLayer<R>,
+    layer: MethodPolicyLayer<R, true>,
     sent: &Sent,
 ) -> Request<Full<Bytes>> {
     let inner = service_fn(async |request| {
@@ -175,7 +176,7 @@ impl Respond<Echo> for Responder {
     }
 }
 
-fn layers() -> impl Strategy<Value = MethodPolicyLayer<Responder>> {
+fn layers() -> impl Strategy<Value = MethodPolicyLayer<Responder, true>> {
     let responders = select(vec![
         Responder::Empty,
         Responder::Text,
@@ -191,9 +192,27 @@ fn layers() -> impl Strategy<Value = MethodPolicyLayer<Responder>> {
             SystemTime::now() + Duration::from_secs(3600)
         )),
     ]);
-    (policies(), responders, retry_after, any::<bool>(), 0..=3).prop_map(
-        |(policy, responder, retry_after, cache_control, observers)| {
-            let mut layer = MethodPolicyLayer::new(policy).respond_with(responder);
+    let extensions = prop::option::of(select(vec![
+        MandatoryExtensions::at_origin(),
+        MandatoryExtensions::at_proxy(),
+    ]));
+    let settings = (
+        retry_after,
+        any::<bool>(),
+        0..=3,
+        any::<bool>(),
+        any::<u64>(),
+    );
+    (policies(), responders, settings, extensions).prop_map(
+        |(policy, responder, settings, extensions)| {
+            let (retry_after, cache_control, observers, answer_options, drain) = settings;
+            let mut layer = MethodPolicyLayer::new(policy)
+                .respond_with(responder)
+                .answer_options(answer_options)
+                .drain_request_body(drain);
+            if let Some(extensions) = extensions {
+                layer = layer.mandatory_extensions(extensions);
+            }
             if let Some(retry_after) = retry_after {
                 layer = layer.retry_after(retry_after);
             }

@@ -279,6 +279,23 @@ async fn layers_are_values() {
     );
 }
 
+/// The request's extensions are used again for the mark, and nothing of them is left.
+#[tokio::test]
+async fn extensions_of_the_request_do_not_leak_into_the_response() {
+    #[derive(Clone)]
+    struct Peer;
+
+    let layer = MethodPolicyLayer::new(Policy::new().allow([]));
+    for method in ["PUT", "FOO"] {
+        let mut request = request(method);
+        request.extensions_mut().insert(Peer);
+        request.extensions_mut().insert("secret");
+        let response = refuse(&layer, request).await;
+        assert_eq!(response.extensions().len(), 1);
+        assert!(response.extensions().get::<Rejected>().is_some());
+    }
+}
+
 /// It is what one writes into a log: bounded, and without the client's secrets.
 #[tokio::test]
 async fn a_rejection_shows_nothing_long_and_nothing_secret() {
@@ -310,7 +327,7 @@ fn a_layer_and_its_services_show_their_configuration() {
         .respond_with(PlainText);
     let configuration = "policy: Policy { recognized: [GET, HEAD], default_rule: [GET, HEAD], \
                          routes: {} }, retry_after: None, cache_control: Some(\"no-store\"), \
-                         observers: 1, answer_options: false, drain: DrainLimits { \
+                         observers: 1, mandatory_extensions: None, answer_options: false, drain: DrainLimits { \
                          bytes: 2097152, declared: ToTheEnd, undeclared: Never }, responder: ";
     let shown = format!("{layer:?}");
     assert!(

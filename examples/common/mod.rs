@@ -9,18 +9,40 @@ use tokio::net::TcpListener;
 
 /// Listens on the address that is the program's only, optional argument, by default 127.0.0.1:3000,
 /// and says so.
+#[allow(
+    dead_code,
+    reason = "an example that has other arguments, too, listens with `listen_on`"
+)]
 pub(crate) async fn listen() -> Result<TcpListener, Box<dyn Error>> {
-    let mut arguments = env::args_os().skip(1);
-    let address = arguments.next().unwrap_or("127.0.0.1:3000".into());
-    let address = address.to_string_lossy();
-    if let Some(unexpected) = arguments.next() {
-        return Err(format!("unexpected argument: {}", unexpected.to_string_lossy()).into());
-    }
-    let listener = TcpListener::bind(&*address)
+    let [address] = arguments(["127.0.0.1:3000"])?;
+    listen_on(&address).await
+}
+
+/// Listens on `address` and says so.
+pub(crate) async fn listen_on(address: &str) -> Result<TcpListener, Box<dyn Error>> {
+    let listener = TcpListener::bind(address)
         .await
         .map_err(|error| format!("cannot listen on {address}: {error}"))?;
     println!("listening on http://{}", listener.local_addr()?);
     Ok(listener)
+}
+
+/// The program's arguments, with the defaults of those that are left out.
+pub(crate) fn arguments<const N: usize>(
+    defaults: [&str; N],
+) -> Result<[String; N], Box<dyn Error>> {
+    let mut given = env::args_os().skip(1);
+    let arguments = defaults.map(|default| match given.next() {
+        Some(argument) => argument.to_string_lossy().into_owned(),
+        None => default.to_owned(),
+    });
+    match given.next() {
+        Some(unexpected) => {
+            let unexpected = unexpected.to_string_lossy();
+            Err(format!("unexpected argument: {unexpected}").into())
+        }
+        None => Ok(arguments),
+    }
 }
 
 /// Waits for SIGINT or SIGTERM. Neither is missed once this has returned.

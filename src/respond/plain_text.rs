@@ -2,7 +2,7 @@ use bytes::Bytes;
 use http::Response;
 
 use super::{Respond, with_content_type};
-use crate::rejection::{Reason, Rejection};
+use crate::rejection::Rejection;
 
 /// Answers with a sentence as `text/plain`, for people who look at it with curl or in a browser.
 ///
@@ -29,11 +29,12 @@ impl<B: From<Bytes>> Respond<B> for PlainText {
     }
 }
 
-/// What the refusal says, as a sentence that is safe in plain text and within a JSON string.
+/// What the refusal says, in words that are safe in plain text and within a JSON string.
 pub(super) fn sentence(rejection: &Rejection<'_>) -> String {
     let method = rejection.method_excerpt();
-    match rejection.reason() {
-        Reason::NotAllowed => format!("The method {method} is not allowed here."),
-        Reason::NotImplemented => format!("This server does not implement the method {method}."),
+    match rejection.extension_problem() {
+        Some(problem) => problem.to_string(),
+        None if rejection.allow().is_some() => format!("The method {method} is not allowed here."),
+        None => format!("This server does not implement the method {method}."),
     }
 }

@@ -1,5 +1,6 @@
 """Cases, and the processes that they start: servers, proxies and clients."""
 
+import collections
 import contextlib
 import os
 import pathlib
@@ -9,8 +10,8 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Callable
 
 HERE = pathlib.Path(__file__).resolve().parent
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", HERE.parents[1] / "target"))
@@ -74,11 +75,26 @@ def expect(seen, expected, what: str) -> None:
         raise Failure(f"{what}: expected {expected!r}, saw {seen!r}")
 
 
+def expect_all(answers, times: int, expected: str, what: str) -> None:
+    """As many answers as there were requests, each the expected one."""
+    expect(dict(collections.Counter(answers)), {expected: times}, what)
+
+
 @contextlib.contextmanager
 def scratch():
     """A directory that is removed afterwards."""
     with tempfile.TemporaryDirectory(prefix="clients-") as directory:
         yield pathlib.Path(directory)
+
+
+@contextlib.contextmanager
+def zeros(size: int):
+    """A file of that many bytes, none of which takes room on the disk."""
+    with scratch() as directory:
+        file = directory / "zeros"
+        file.touch()
+        os.truncate(file, size)
+        yield file
 
 
 @contextlib.contextmanager
@@ -108,6 +124,15 @@ def output(*command, seconds: int = 30, stdin=subprocess.DEVNULL, **options):
         return child.returncode, stdout, stderr
 
 
+def succeed(*command, **options) -> str:
+    """What a client that ends successfully wrote to its stdout."""
+    code, stdout, stderr = output(*command, **options)
+    if code != 0:
+        said = (stderr or stdout).strip()[:500]
+        raise Failure(f"{command[0]}'s exit code is {code}: {said}")
+    return stdout
+
+
 def stop(child: subprocess.Popen, what: str) -> None:
     """Asks a server to stop; it has to do so by itself, and successfully."""
     child.terminate()
@@ -133,14 +158,19 @@ class Server:
 
 
 @contextlib.contextmanager
-def example(name: str):
-    """An example, listening. It has to stop when it is told to, and to write nothing to stderr."""
+def example(name: str, *arguments: str):
+    """An example, listening, with these arguments after the address.
+
+    It has to stop when it is told to, and to write nothing to stderr.
+    """
     program = EXAMPLES / name
     if not program.exists():
-        raise Failure(f"{program} is not there: cargo build --examples")
-    with tempfile.TemporaryFile("w+") as stderr, process(
-        program, "127.0.0.1:0", stdout=subprocess.PIPE, stderr=stderr, text=True
-    ) as child:
+        raise Failure(f"{program} is not there: cargo build --examples --all-features")
+    command = [program, "127.0.0.1:0", *arguments]
+    with (
+        tempfile.TemporaryFile("w+") as stderr,
+        process(*command, stdout=subprocess.PIPE, stderr=stderr, text=True) as child,
+    ):
         line = child.stdout.readline()
         prefix = "listening on http://"
         if not line.startswith(prefix):
@@ -162,14 +192,20 @@ def accepts(path: pathlib.Path) -> bool:
 
 @contextlib.contextmanager
 def proxy(name: str, directory: pathlib.Path, *command):
-    """A proxy that listens on the Unix socket `socket` in `directory`: no port can be taken."""
+    """A proxy that listens on the Unix socket `socket` in `directory`: no port can be taken.
+
+    It logs errors only, and so nothing.
+    """
     path = directory / "socket"
-    with (directory / "log").open("w+") as log, process(
-        *command, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-    ) as child:
+    with (
+        (directory / "log").open("w+") as log,
+        process(*command, stdin=subprocess.DEVNULL, stdout=log, stderr=log) as child,
+    ):
         while not accepts(path):
             if child.poll() is not None:
                 log.seek(0)
                 raise Failure(f"{name} did not start: {log.read()}")
             time.sleep(0.02)
         yield path
+        log.seek(0)
+        expect(log.read(500), "", f"what {name} logged")

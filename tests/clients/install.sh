@@ -15,8 +15,8 @@ fi
 
 missing=
 updated=
-for pair in curl:curl nginx:nginx haproxy:haproxy h2load:nghttp2-client litmus:litmus \
-    cadaver:cadaver chromium:chromium; do
+for pair in curl:curl node:nodejs nginx:nginx haproxy:haproxy h2load:nghttp2-client \
+    litmus:litmus rclone:rclone chromium:chromium; do
     program=${pair%%:*}
     package=${pair#*:}
     PATH=$PATH:/usr/sbin command -v "$program" >/dev/null && continue

@@ -1,18 +1,26 @@
 #!/usr/bin/env python3
 """Runs foreign clients and proxies against the examples, over loopback.
 
-    cargo build --examples
+    cargo build --examples --all-features
     python3 tests/clients/run.py [CASE...]
 
-Needs Python 3.11 and what install.sh installs; a case whose tool is missing is skipped, and says so.
-The examples are those in $CARGO_TARGET_DIR, by default target, in debug/examples.
+Needs Linux, Python 3.11 and what install.sh installs; a case whose tool is missing is skipped, and
+says so. The examples are those in $CARGO_TARGET_DIR, by default target, in debug/examples.
 """
 
+import importlib
 import subprocess
 import sys
+import time
 
-import proxies  # noqa: F401  (its cases)
 from harness import CASES, Failure, OutOfTime, time_limit
+
+SUBJECTS = "uploads proxies connections memory webdav browser reverse_proxy"
+
+for subject in SUBJECTS.split():
+    importlib.import_module(subject)
+
+FAILURES = (Failure, OutOfTime, OSError, subprocess.SubprocessError)
 
 
 def main(names: list[str]) -> int:
@@ -28,15 +36,17 @@ def main(names: list[str]) -> int:
             skipped += 1
             print(f"SKIPPED {case.name}: not installed: {', '.join(missing)}", flush=True)
             continue
+        start = time.monotonic()
         try:
             with time_limit(case.seconds):
                 detail = case.run()
-        except (Failure, OutOfTime, OSError, subprocess.TimeoutExpired) as error:
+        except FAILURES as error:
             failed += 1
-            print(f"FAILED {case.name}: {error}", flush=True)
+            print(f"FAILED {case.name}: {type(error).__name__}: {error}", flush=True)
         else:
             passed += 1
-            print(f"ok {case.name}: {detail}", flush=True)
+            took = time.monotonic() - start
+            print(f"ok {case.name} ({took:.1f} s): {detail}", flush=True)
     print(f"{passed} passed, {failed} failed, {skipped} skipped")
     return 1 if failed else 0
 

@@ -1,4 +1,5 @@
-//! Clients for servers on real sockets, and the time limit of everything that waits.
+//! Clients for servers on real sockets, the upstream of a proxy, and the time limit of everything
+//! that waits.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use hyper::body::Incoming;
 use hyper::client::conn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tonic::transport::{Channel, Endpoint};
 use tonic_health::pb::health_client::HealthClient;
 
@@ -21,7 +22,7 @@ pub(crate) async fn within<F: Future>(future: F) -> F::Output {
         .expect("nothing came within the time limit")
 }
 
-/// A connection whose client writes and reads the bytes of HTTP/1.x itself.
+/// A connection whose client, or server, writes and reads the bytes of HTTP/1.x itself.
 pub(crate) struct Connection {
     stream: BufReader<TcpStream>,
 }
@@ -34,11 +35,23 @@ impl Connection {
         }
     }
 
+    pub(crate) async fn accept(listener: &TcpListener) -> Self {
+        let (stream, _) = within(listener.accept()).await.unwrap();
+        Self {
+            stream: BufReader::new(stream),
+        }
+    }
+
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         within(self.stream.write_all(bytes.as_ref())).await.unwrap();
     }
 
-    /// The next response as it came, except for its `Date`.
+    /// Ends the connection with a reset, not in order.
+    pub(crate) fn reset(self) {
+        self.stream.get_ref().set_zero_linger().unwrap();
+    }
+
+    /// The next message as it came, except for its `Date`.
     pub(crate) async fn receive(&mut self) -> String {
         let head = self.receive_head().await;
         let length = head.lines().find_map(|line| {
@@ -50,7 +63,7 @@ impl Connection {
         head + std::str::from_utf8(&body).unwrap()
     }
 
-    /// The status line and the header section of the next response, except for its `Date`.
+    /// The start line and the header section of the next message, except for its `Date`.
     pub(crate) async fn receive_head(&mut self) -> String {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
@@ -61,7 +74,22 @@ impl Connection {
         lines.filter(|line| !line.starts_with("date: ")).collect()
     }
 
-    /// Whether the server closes the connection in order, without another byte.
+    /// The next bytes, as many as are expected.
+    pub(crate) async fn receive_bytes<const N: usize>(&mut self) -> [u8; N] {
+        let mut bytes = [0; N];
+        within(self.stream.read_exact(&mut bytes)).await.unwrap();
+        bytes
+    }
+
+    /// All that comes until the peer closes the connection, in order or not.
+    pub(crate) async fn receive_rest(&mut self) -> String {
+        let mut rest = Vec::new();
+        // A reset is an end, too.
+        let _ = within(self.stream.read_to_end(&mut rest)).await;
+        String::from_utf8(rest).unwrap()
+    }
+
+    /// Whether the peer closes the connection in order, without another byte.
     pub(crate) async fn is_closed(&mut self) -> bool {
         within(self.stream.read(&mut [0])).await.unwrap() == 0
     }

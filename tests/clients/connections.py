@@ -1,0 +1,77 @@
+"""Refusals leave a connection usable: many requests, one connection."""
+
+import os
+import re
+
+from harness import KIB, MIB, case, example, expect, expect_all, succeed, zeros
+from uploads import REFUSAL, TIMES
+
+REQUESTS = 100
+
+
+@case("curl-connection", "curl")
+def _():
+    # Not over HTTP/2: with prior knowledge of it, curl 7.88 cannot use a connection again
+    # (curl/curl#10634).
+    report = "%{http_code} %header{allow}, connections: %{num_connects}\n"
+    for method, refusal in {"DELETE": "405 GET, HEAD", "PROPFIND": "501 "}.items():
+        with example("hyper") as server:
+            command = ["curl", "-sS", "-X", method, "-o", os.devnull, "-w", report]
+            lines = succeed(*command, f"{server.url}[1-{REQUESTS}]").splitlines()
+        expect(lines[0], f"{refusal}, connections: 1", method)
+        expect_all(lines[1:], REQUESTS - 1, f"{refusal}, connections: 0", method)
+    return f"{REQUESTS} refusals on one connection, for each method"
+
+
+@case("h2load", "h2load")
+def _():
+    for method, codes in [
+        ("DELETE", "0 2xx, 0 3xx, 100 4xx, 0 5xx"),
+        ("PROPFIND", "0 2xx, 0 3xx, 0 4xx, 100 5xx"),
+    ]:
+        for size in (0, 64 * KIB):
+            with example("hyper") as server, zeros(size) as file:
+                command = ["h2load", "-c1", "-m1", f"-n{REQUESTS}", "-H", f":method: {method}"]
+                report = succeed(*command, *(["-d", file] if size else []), server.url)
+            outcome = re.findall("^(?:requests|status codes): (.*)", report, re.MULTILINE)
+            done = "100 total, 100 started, 100 done, 0 succeeded, 100 failed, 0 errored, 0 timeout"
+            expect(outcome, [done, codes], f"{method} with {size} bytes")
+    return f"{REQUESTS} refusals on one connection, for each method and size"
+
+
+def nghttp(url, *options, unwanted="recv GOAWAY") -> str:
+    """The status and `Allow` of each response; then what is not to be in the log, and errors."""
+    log = succeed("nghttp", "-nv", *options, url)
+    seen = re.findall(r"recv \(stream_id=\d+\) (?::status|allow): (.*)", log)
+    seen += re.findall(unwanted, log)
+    seen += re.findall(r"error_code=(?!NO_ERROR)\w+", log)
+    return " ".join(seen)
+
+
+def uploads(*options, **unwanted) -> str:
+    for size in (64 * KIB, MIB):
+        with example("hyper") as server, zeros(size) as file:
+            command = (server.url, *options, "-d", file, "-H", ":method: DELETE")
+            answers = (nghttp(*command, **unwanted) for _ in range(TIMES))
+            expect_all(answers, TIMES, REFUSAL, f"{size // KIB} KiB")
+    return f"{TIMES} of {TIMES} answered {REFUSAL}, for each size"
+
+
+@case("nghttp-concurrent", "nghttp")
+def _():
+    for method, refusal in {"DELETE": REFUSAL, "PROPFIND": "501"}.items():
+        with example("hyper") as server:
+            seen = nghttp(server.url, "-m", REQUESTS, "-H", f":method: {method}")
+            expect(seen, " ".join([refusal] * REQUESTS), method)
+    return f"{REQUESTS} refusals on one connection, no GOAWAY, for each method"
+
+
+@case("nghttp-undeclared", "nghttp")
+def _():
+    return uploads("--no-content-length")
+
+
+@case("nghttp-expect", "nghttp")
+def _():
+    # Without `100 (Continue)` it sends the body nevertheless, after a second without a response.
+    return uploads("--expect-continue", unwanted="recv GOAWAY|send DATA")

@@ -1,0 +1,94 @@
+//! An example as a user runs it.
+
+use std::env;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use super::server::within;
+
+/// An example that runs; dropped, it is killed and reaped.
+pub(crate) struct Example {
+    child: Child,
+    /// The lines that it prints, until it ends.
+    lines: UnboundedReceiver<String>,
+}
+
+impl Example {
+    pub(crate) fn start(name: &str, arguments: &[&str]) -> Self {
+        // This is `target/<profile>/deps/examples-<hash>`.
+        let test = env::current_exe().unwrap();
+        let program = test.ancestors().nth(2).unwrap().join("examples").join(name);
+        let mut child = Command::new(&program)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| {
+                panic!(
+                    "{}: {error} (`cargo build --examples` makes it)",
+                    program.display()
+                )
+            });
+        let (sender, lines) = unbounded_channel();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        thread::spawn(move || {
+            for line in stdout.lines() {
+                // The test may have failed and no longer want it.
+                let _ = sender.send(line.unwrap());
+            }
+        });
+        Self { child, lines }
+    }
+
+    /// An example that has said where it listens. `arguments` follow its address.
+    pub(crate) async fn listening<const N: usize>(
+        name: &str,
+        arguments: [&str; N],
+    ) -> (Self, SocketAddr) {
+        let mut example = Self::start(name, &[&["127.0.0.1:0"], &arguments[..]].concat());
+        let line = within(example.lines.recv()).await.unwrap();
+        let address = line.strip_prefix("listening on http://").unwrap();
+        let address: SocketAddr = address.parse().unwrap();
+        assert_ne!(address.port(), 0);
+        (example, address)
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
+        let process = self.child.id().to_string();
+        let kill = Command::new("kill").args([signal, &process]).status();
+        assert!(kill.unwrap().success());
+    }
+
+    /// How it ends by itself, and what it says on stderr. It prints nothing more.
+    pub(crate) async fn end(mut self) -> (ExitStatus, String) {
+        assert_eq!(within(self.lines.recv()).await, None);
+        let status = self.child.wait().unwrap();
+        let mut errors = String::new();
+        let stderr = self.child.stderr.as_mut().unwrap();
+        stderr.read_to_string(&mut errors).unwrap();
+        (status, errors)
+    }
+
+    pub(crate) async fn ends_cleanly(self) {
+        let (status, errors) = self.end().await;
+        assert!(status.success(), "{status}: {errors}");
+        assert_eq!(errors, "");
+    }
+}
+
+impl Drop for Example {
+    fn drop(&mut self) {
+        // Both do nothing if it has ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
