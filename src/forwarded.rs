@@ -31,7 +31,7 @@ impl Forwarded {
     /// What `policy` forwards, without the methods in `except`.
     pub(crate) fn new(policy: &Policy, except: &MethodSet) -> Self {
         let everywhere = &policy.allowed_everywhere() - except;
-        let somewhere = policy.allowed_anywhere().methods() - except;
+        let somewhere = &policy.allowed_anywhere() - except;
         Self {
             everywhere: variants(&everywhere),
             somewhere: variants(&somewhere),

@@ -101,10 +101,10 @@ impl<R, const ANSWER_OPTIONS: bool> MethodPolicyLayer<R, ANSWER_OPTIONS> {
         self.configure(|shared| shared.retry_after = Some(retry_after))
     }
 
-    /// Sends `Cache-Control` with each `405` and `501`. By default none is sent.
+    /// Sends `Cache-Control` with each refusal. By default none is sent.
     ///
-    /// Both are heuristically cacheable (RFC 9110 §15.1): without the field a cache may keep them
-    /// for as long as it sees fit. A `Cache-Control` that the responder sets is kept.
+    /// `405` and `501` are heuristically cacheable (RFC 9110 §15.1): without the field a cache may
+    /// keep them for as long as it sees fit. A `Cache-Control` that the responder sets is kept.
     pub fn cache_control(self, value: HeaderValue) -> Self {
         self.configure(|shared| shared.cache_control = Some(value))
     }
@@ -149,7 +149,10 @@ impl<R, const ANSWER_OPTIONS: bool> MethodPolicyLayer<R, ANSWER_OPTIONS> {
     /// requests, those whose method begins with `M-`. By default such a method is like any other.
     /// See [`extension`](crate::extension).
     pub fn mandatory_extensions(self, extensions: MandatoryExtensions) -> Self {
-        self.configure(|shared| shared.extensions = Some(extensions))
+        self.configure(|shared| {
+            shared.extensions = Some(extensions);
+            shared.derive_forwarded();
+        })
     }
 
     /// Whether `OPTIONS` requests are answered here (RFC 9110 §9.3.7). By default they are
@@ -188,6 +191,7 @@ impl<R, const ANSWER_OPTIONS: bool> MethodPolicyLayer<R, ANSWER_OPTIONS> {
     pub fn answer_options(self, answer: bool) -> MethodPolicyLayer<R, true> {
         let layer = self.configure(|shared| {
             shared.options = answer.then(|| OptionsAnswers::new(&shared.policy));
+            shared.derive_forwarded();
         });
         MethodPolicyLayer {
             shared: layer.shared,
@@ -257,18 +261,7 @@ impl<R, const ANSWER_OPTIONS: bool> MethodPolicyLayer<R, ANSWER_OPTIONS> {
     }
 
     fn configure(mut self, change: impl FnOnce(&mut Shared)) -> Self {
-        let shared = Arc::make_mut(&mut self.shared);
-        change(shared);
-        let mut looked_at = MethodSet::new();
-        if shared.options.is_some() {
-            looked_at.insert(Method::OPTIONS);
-        }
-        if shared.extensions.is_some() {
-            // What is forwarded depends on what is declared.
-            let all = shared.policy.recognized().clone();
-            looked_at = all - MethodSet::from([Method::GET, Method::HEAD]);
-        }
-        shared.forwarded = Forwarded::new(&shared.policy, &looked_at);
+        change(Arc::make_mut(&mut self.shared));
         self
     }
 }
@@ -300,6 +293,20 @@ pub(crate) enum Outcome<'a, B> {
 }
 
 impl Shared {
+    /// Derives which requests are forwarded at once, from what has to be looked at first.
+    fn derive_forwarded(&mut self) {
+        let mut looked_at = MethodSet::new();
+        if self.options.is_some() {
+            looked_at.insert(Method::OPTIONS);
+        }
+        if self.extensions.is_some() {
+            // What is forwarded depends on what is declared.
+            let all = self.policy.recognized().clone();
+            looked_at = all - MethodSet::from([Method::GET, Method::HEAD]);
+        }
+        self.forwarded = Forwarded::new(&self.policy, &looked_at);
+    }
+
     /// Whether `request` is forwarded, as far as that can be said at once: `false` leaves it to
     /// [`decide`](Self::decide).
     #[inline]

@@ -15,7 +15,7 @@ pub(crate) struct OptionsAnswers {
 impl OptionsAnswers {
     pub(crate) fn new(policy: &Policy) -> Self {
         Self {
-            server_wide: policy.allowed_anywhere(),
+            server_wide: policy.server_wide(),
         }
     }
 

@@ -185,7 +185,8 @@ impl Policy {
     ///
     /// Patterns are those of axum 0.8, by the same library, [`matchit`]: `/users`, `/users/{id}`
     /// (one segment), `/static/{*path}` (the rest, at least one character), `{{` and `}}` for
-    /// literal braces. Where several patterns match, the most specific one is taken.
+    /// literal braces. Where several patterns match, the most specific one is taken: at the first
+    /// place where they differ a literal goes before a parameter, and a parameter before `{*rest}`.
     ///
     /// # What a pattern is matched against
     ///
@@ -203,9 +204,10 @@ impl Policy {
     /// # Cost
     ///
     /// One look-up in a radix tree, for methods that not every target allows, and another where one
-    /// that is allowed elsewhere is refused; never for `GET` and `HEAD`. It does not allocate, with two exceptions in `matchit`, each of one allocation:
-    /// patterns of more than three parameters, and paths that begin as a literal does where another
-    /// pattern has a parameter (`/users/nancy` beside `/users/new` and `/users/{id}`).
+    /// that is allowed elsewhere is refused; never for `GET` and `HEAD`. It does not allocate, with
+    /// two exceptions in `matchit`, each of one allocation: patterns of more than three parameters,
+    /// and paths that begin as a literal does where another pattern has a parameter (`/users/nancy`
+    /// beside `/users/new` and `/users/{id}`).
     ///
     /// # Errors
     ///
@@ -226,9 +228,8 @@ impl Policy {
     /// What to do with a request for `method` at `path` ([the table](Self#decision-table)).
     ///
     /// `path` is what [`Uri::path`](http::Uri::path) gives. This is the whole decision: it needs no
-    /// request and no server, performs no I/O and does not allocate (for patterns of over three
-    /// parameters see
-    /// [`route`](Self::route)).
+    /// request and no server, performs no I/O, and allocates only where [`route`](Self::route)
+    /// says so.
     #[inline]
     #[must_use]
     pub fn decide(&self, method: &Method, path: &str) -> Decision<'_> {
@@ -264,13 +265,19 @@ impl Policy {
         &self.recognized
     }
 
-    /// What is allowed at one target or another (RFC 9110 §9.3.7, for `OPTIONS *`).
-    pub(crate) fn allowed_anywhere(&self) -> Allow {
+    /// What the server as a whole allows: the answer to `OPTIONS *` (RFC 9110 §9.3.7).
+    pub(crate) fn server_wide(&self) -> Allow {
+        let headers = self.default_rule.options_headers().clone();
+        Allow::with_headers(self.allowed_anywhere(), headers)
+    }
+
+    /// What is allowed at one target or another.
+    pub(crate) fn allowed_anywhere(&self) -> MethodSet {
         let mut methods = self.default_rule.methods().clone();
         for rule in self.routes.rules() {
             methods.extend(rule.methods());
         }
-        Allow::with_headers(methods, self.default_rule.options_headers().clone())
+        methods
     }
 
     /// What is allowed at every target.
@@ -289,7 +296,7 @@ impl Policy {
         self.default_rule = self.allowed.clone().unwrap_or_else(|| {
             Allow::new(registry.clone() - MethodSet::of(&[Id::CONNECT, Id::TRACE]))
         });
-        self.recognized = registry | self.allowed_anywhere().methods().clone();
+        self.recognized = registry | self.allowed_anywhere();
         self
     }
 }
