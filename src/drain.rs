@@ -35,20 +35,18 @@ impl Default for DrainLimits {
     }
 }
 
-pin_project! {
-    /// The unread body of an answered request, on its way to its end.
-    #[project = StateProjection]
-    pub(crate) enum Drain<B> {
-        /// The body is at its end: the connection can be used on.
-        Finished,
-        /// The rest is never read: the connection cannot be used on.
-        Left,
-        Reading { #[pin] reading: Reading<B> },
-    }
+/// What there is to do with the unread body of an answered request.
+pub(crate) enum Unread<B> {
+    /// Nothing: the body is at its end, and the connection can be used on.
+    Nothing,
+    /// It is never read: the connection cannot be used on.
+    Left,
+    Drain(Drain<B>),
 }
 
 pin_project! {
-    pub(crate) struct Reading<B> {
+    /// The unread body of an answered request, on its way to its end.
+    pub(crate) struct Drain<B> {
         #[pin]
         body: B,
         // How much may still be read, in bytes.
@@ -66,7 +64,7 @@ pub(crate) fn is_http1(version: Version) -> bool {
     version <= Version::HTTP_11
 }
 
-impl<B: Body> Drain<B> {
+impl<B: Body> Unread<B> {
     pub(crate) fn new(request: &request::Parts, body: B, limits: DrainLimits) -> Self {
         // What follows a refused CONNECT may be another protocol's: nobody may take it for requests
         // (RFC 9110 §9.3.6).
@@ -74,7 +72,7 @@ impl<B: Body> Drain<B> {
             return Self::Left;
         }
         if body.is_end_stream() {
-            return Self::Finished;
+            return Self::Nothing;
         }
         // A client that expects `100 (Continue)` has not sent the body, and to poll it would make
         // hyper send that response (RFC 9110 §10.1.1, which an HTTP/1.0 client cannot ask for).
@@ -87,28 +85,18 @@ impl<B: Body> Drain<B> {
             Some(_) => limits.declared,
             None => limits.undeclared,
         };
-        Self::Reading {
-            reading: Reading {
-                body,
-                budget: limits.bytes,
-                yielded: false,
-                patience: wait.start(),
-            },
-        }
-    }
-
-    /// Reads on; ready with whether the body was read to its end.
-    pub(crate) fn poll_finished(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<bool> {
-        match self.project() {
-            StateProjection::Finished => Poll::Ready(true),
-            StateProjection::Left => Poll::Ready(false),
-            StateProjection::Reading { reading } => reading.poll_finished(cx),
-        }
+        Self::Drain(Drain {
+            body,
+            budget: limits.bytes,
+            yielded: false,
+            patience: wait.start(),
+        })
     }
 }
 
-impl<B: Body> Reading<B> {
-    fn poll_finished(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<bool> {
+impl<B: Body> Drain<B> {
+    /// Reads on; ready with whether the body was read to its end.
+    pub(crate) fn poll_finished(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<bool> {
         let mut this = self.project();
         loop {
             if this.body.is_end_stream() {

@@ -10,7 +10,7 @@ use http::{HeaderValue, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
 
-use crate::drain::Drain;
+use crate::drain::{Drain, Unread};
 use crate::extension::Fulfilment;
 
 pin_project! {
@@ -30,8 +30,24 @@ pin_project! {
     #[project = KindProjection]
     enum Kind<F, ReqBody, ResBody> {
         Forward { #[pin] future: F },
+        Rare { #[pin] rare: Rare<F, ReqBody, ResBody> },
+    }
+}
+
+pin_project! {
+    /// What few requests become: apart, so that the others do not pay for it.
+    #[project = RareProjection]
+    enum Rare<F, ReqBody, ResBody> {
         Fulfil { #[pin] future: F, fulfilment: Fulfilment },
         Answer { #[pin] answer: Answer<ReqBody, ResBody> },
+    }
+
+    // Does nothing, but says that the drop is not worth inlining where the future of a forwarded
+    // request is dropped.
+    impl<F, ReqBody, ResBody> PinnedDrop for Rare<F, ReqBody, ResBody> {
+        #[cold]
+        #[inline(never)]
+        fn drop(_this: Pin<&mut Self>) {}
     }
 }
 
@@ -40,16 +56,8 @@ pin_project! {
     pub(crate) struct Answer<ReqBody, ResBody> {
         response: Option<Response<ResBody>>,
         #[pin]
-        drain: Drain<ReqBody>,
+        drain: Option<Drain<ReqBody>>,
         is_http1: bool,
-    }
-
-    // Does nothing, but says that the drop of an answer is not worth inlining where a forwarded
-    // request's future is dropped.
-    impl<ReqBody, ResBody> PinnedDrop for Answer<ReqBody, ResBody> {
-        #[cold]
-        #[inline(never)]
-        fn drop(_this: Pin<&mut Self>) {}
     }
 }
 
@@ -62,15 +70,16 @@ impl<F, ReqBody, ResBody> ResponseFuture<F, ReqBody, ResBody> {
     }
 
     pub(crate) fn fulfil(future: F, fulfilment: Fulfilment) -> Self {
-        Self {
-            kind: Kind::Fulfil { future, fulfilment },
-        }
+        Self::rare(Rare::Fulfil { future, fulfilment })
     }
 
-    #[inline]
     pub(crate) fn answer(answer: Answer<ReqBody, ResBody>) -> Self {
+        Self::rare(Rare::Answer { answer })
+    }
+
+    fn rare(rare: Rare<F, ReqBody, ResBody>) -> Self {
         Self {
-            kind: Kind::Answer { answer },
+            kind: Kind::Rare { rare },
         }
     }
 }
@@ -86,18 +95,44 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().kind.project() {
             KindProjection::Forward { future } => future.poll(cx),
-            KindProjection::Fulfil { future, fulfilment } => {
+            KindProjection::Rare { rare } => rare.poll(cx),
+        }
+    }
+}
+
+impl<F, ReqBody, ResBody, E> Rare<F, ReqBody, ResBody>
+where
+    F: Future<Output = Result<Response<ResBody>, E>>,
+    ReqBody: Body,
+{
+    #[cold]
+    #[inline(never)]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        match self.project() {
+            RareProjection::Fulfil { future, fulfilment } => {
                 let mut response = ready!(future.poll(cx))?;
                 fulfilment.acknowledge(&mut response);
                 Poll::Ready(Ok(response))
             }
-            KindProjection::Answer { answer } => answer.poll_response(cx),
+            RareProjection::Answer { answer } => answer.poll_response(cx),
         }
     }
 }
 
 impl<ReqBody: Body, ResBody> Answer<ReqBody, ResBody> {
-    pub(crate) fn new(response: Response<ResBody>, drain: Drain<ReqBody>, is_http1: bool) -> Self {
+    pub(crate) fn new(
+        mut response: Response<ResBody>,
+        unread: Unread<ReqBody>,
+        is_http1: bool,
+    ) -> Self {
+        let drain = match unread {
+            Unread::Nothing => None,
+            Unread::Left => {
+                announce_close(&mut response, is_http1);
+                None
+            }
+            Unread::Drain(drain) => Some(drain),
+        };
         Self {
             response: Some(response),
             drain,
@@ -105,30 +140,39 @@ impl<ReqBody: Body, ResBody> Answer<ReqBody, ResBody> {
         }
     }
 
-    #[cold]
-    #[inline(never)]
     fn poll_response<E>(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Response<ResBody>, E>> {
         let this = self.project();
-        let finished = ready!(this.drain.poll_finished(cx));
-        let mut response = this.response.take().expect("polled after completion");
-        if !finished && *this.is_http1 {
-            // Announced, so that the client expects the close (RFC 9112 §9.6); from HTTP/2
-            // on the field is forbidden and not needed (RFC 9113 §8.2.2).
-            let close = HeaderValue::from_static("close");
-            response.headers_mut().append(CONNECTION, close);
+        let response = this.response;
+        if let Some(drain) = this.drain.as_pin_mut() {
+            let finished = ready!(drain.poll_finished(cx));
+            if let (false, Some(response)) = (finished, response.as_mut()) {
+                announce_close(response, *this.is_http1);
+            }
         }
-        Poll::Ready(Ok(response))
+        Poll::Ready(Ok(response.take().expect("polled after completion")))
+    }
+}
+
+/// Says that the connection is closed, so that the client expects it (RFC 9112 §9.6); from HTTP/2 on
+/// the field is forbidden and not needed (RFC 9113 §8.2.2).
+#[cold]
+fn announce_close<B>(response: &mut Response<B>, is_http1: bool) {
+    if is_http1 {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().append(CONNECTION, close);
     }
 }
 
 impl<F, ReqBody, ResBody> fmt::Debug for ResponseFuture<F, ReqBody, ResBody> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match self.kind {
-            Kind::Forward { .. } | Kind::Fulfil { .. } => "Forward",
-            Kind::Answer { .. } => "Answer",
+        let kind = match &self.kind {
+            Kind::Rare {
+                rare: Rare::Answer { .. },
+            } => "Answer",
+            Kind::Forward { .. } | Kind::Rare { .. } => "Forward",
         };
         write!(f, "ResponseFuture({kind})")
     }

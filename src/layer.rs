@@ -370,6 +370,8 @@ impl Shared {
             // The request's map is of no more use, and to fill a fresh one would allocate.
             request.headers.clear();
             mem::swap(headers, &mut request.headers);
+        } else {
+            headers.remove(ALLOW);
         }
         self.set_headers(headers, &rejected);
 
@@ -384,23 +386,19 @@ impl Shared {
     }
 
     fn set_headers(&self, headers: &mut HeaderMap, rejected: &Rejected) {
-        match rejected.allow() {
-            Some(allow) => headers.insert(ALLOW, allow.header_value().clone()),
-            // 501 speaks of the server, `Allow` of a resource (RFC 9110 §10.2.1).
-            None => headers.remove(ALLOW),
-        };
-        let retry_after = match rejected.reason() {
-            Reason::NotImplemented => self.retry_after.as_ref().and_then(RetryAfter::value),
-            _ => None,
-        };
-        for (name, value) in [
-            (RETRY_AFTER, retry_after),
-            (CACHE_CONTROL, self.cache_control.as_ref()),
-        ] {
+        if let Some(allow) = rejected.allow() {
+            headers.insert(ALLOW, allow.header_value().clone());
+        }
+        let mut set_default = |name, value: Option<&HeaderValue>| {
             if let Some(value) = value {
                 headers.entry(name).or_insert_with(|| value.clone());
             }
+        };
+        if rejected.reason() == Reason::NotImplemented {
+            let retry_after = self.retry_after.as_ref().and_then(RetryAfter::value);
+            set_default(RETRY_AFTER, retry_after);
         }
+        set_default(CACHE_CONTROL, self.cache_control.as_ref());
     }
 
     pub(crate) fn debug_fields<R>(&self, f: &mut fmt::DebugStruct<'_, '_>) {

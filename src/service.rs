@@ -9,7 +9,7 @@ use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::drain::{Drain, DrainLimits, is_http1};
+use crate::drain::{DrainLimits, Unread, is_http1};
 use crate::future::{Answer, ResponseFuture};
 use crate::layer::{MethodPolicyLayer, Outcome, Shared, describe};
 use crate::policy::Policy;
@@ -147,10 +147,12 @@ impl<S, R, const ANSWER_OPTIONS: bool> MethodPolicy<S, R, ANSWER_OPTIONS> {
                     Some(fulfilment) => ResponseFuture::fulfil(future, fulfilment),
                 }
             }
-            Outcome::Describe { allow, empty_body } => answer(request, body, shared.drain, |_| {
-                describe(allow, empty_body())
-            }),
-            Outcome::Refuse(rejected) => answer(request, body, shared.drain, |request| {
+            Outcome::Describe { allow, empty_body } => {
+                answer(&mut request, body, shared.drain, |_| {
+                    describe(allow, empty_body())
+                })
+            }
+            Outcome::Refuse(rejected) => answer(&mut request, body, shared.drain, |request| {
                 shared.refuse(&self.responder, rejected, request)
             }),
         }
@@ -159,14 +161,14 @@ impl<S, R, const ANSWER_OPTIONS: bool> MethodPolicy<S, R, ANSWER_OPTIONS> {
 
 /// The policy's own answer, which `respond` makes, to a request.
 fn answer<F, ReqBody: Body, ResBody>(
-    mut request: request::Parts,
+    request: &mut request::Parts,
     body: ReqBody,
     limits: DrainLimits,
     respond: impl FnOnce(&mut request::Parts) -> Response<ResBody>,
 ) -> ResponseFuture<F, ReqBody, ResBody> {
     let is_http1 = is_http1(request.version);
-    let drain = Drain::new(&request, body, limits);
-    ResponseFuture::answer(Answer::new(respond(&mut request), drain, is_http1))
+    let unread = Unread::new(request, body, limits);
+    ResponseFuture::answer(Answer::new(respond(request), unread, is_http1))
 }
 
 impl<S: fmt::Debug, R, const ANSWER_OPTIONS: bool> fmt::Debug
