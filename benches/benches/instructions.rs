@@ -31,6 +31,7 @@ const POST: Asked = ("POST", "/", 0);
 const PROPFIND: Asked = ("PROPFIND", "/", 0);
 const OWN: Asked = ("OWN-00003", "/", 0);
 const GET_ROUTED: Asked = ("GET", PATH, 0);
+const HEAD_ROUTED: Asked = ("HEAD", PATH, 0);
 const PUT_ROUTED: Asked = ("PUT", PATH, 0);
 /// Refused with 405.
 const DELETE: Asked = ("DELETE", "/", 5);
@@ -180,6 +181,8 @@ fn refused(mut work: Work) -> Work {
 #[library_benchmark]
 #[bench::get_routed_bare(ask(BARE, GET_ROUTED))]
 #[bench::get_routed_policy_1000(ask(with_routes(1000), GET_ROUTED))]
+#[bench::head_routed_bare(ask(BARE, HEAD_ROUTED))]
+#[bench::head_routed_policy_1000(ask(with_routes(1000), HEAD_ROUTED))]
 #[bench::routed_bare(ask(BARE, PUT_ROUTED))]
 #[bench::routed_matchit_10(look_up(10))]
 #[bench::routed_policy_10(ask(with_routes(10), PUT_ROUTED))]
@@ -198,9 +201,11 @@ fn by_path(mut work: Work) -> Work {
 #[bench::http1_get_policy(serve_http1(layered(), "GET"))]
 #[bench::http1_not_allowed_bare(serve_http1(BARE, "DELETE"))]
 #[bench::http1_not_allowed_hand_written(serve_http1(FIXED, "DELETE"))]
+#[bench::http1_not_allowed_hand_written_marked(serve_http1(FIXED_MARKED, "DELETE"))]
 #[bench::http1_not_allowed_policy(serve_http1(layered(), "DELETE"))]
 #[bench::http1_not_implemented_bare(serve_http1(BARE, "FOO"))]
 #[bench::http1_not_implemented_hand_written(serve_http1(FIXED, "FOO"))]
+#[bench::http1_not_implemented_hand_written_marked(serve_http1(FIXED_MARKED, "FOO"))]
 #[bench::http1_not_implemented_policy(serve_http1(layered(), "FOO"))]
 fn through_hyper(mut work: Work) -> Work {
     work();
