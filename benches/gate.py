@@ -39,6 +39,7 @@ HTTP1 = [
 ]
 # (goal, limit)
 OWN_METHODS = 1.1, 1.1
+AROUND_ROUTER = 25, 25
 
 exceeded = []
 
@@ -169,6 +170,14 @@ def tables(counts):
         rows.append([f"{routes:,}", f"{matchit:.0f}", f"{value:+.0f}", cells])
     print("\n`PUT` forwarded by a path rule: instructions, beside those of the bare inner service.")
     table(["path rules", "matchit's look-up", "policy", "beyond matchit", "goal"], rows)
+
+    bare = counts["router_bare"]
+    around = counts["router_policy_around"] - bare
+    cells = hold("around an axum `Router`", around, *AROUND_ROUTER)
+    within = beside(counts, "router_policy_within", "router_bare")
+    print("\n`GET` to an axum `Router` with one route: instructions, beside those of the router.")
+    header = ["bare router", "policy around it", "goal", "policy by `Router::layer`"]
+    table(header, [[f"{bare:.0f}", cells, within]])
 
     rows = []
     for case, name, goal, limit in HTTP1:

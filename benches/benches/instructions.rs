@@ -9,12 +9,12 @@ use http::Request;
 use http_body::Body;
 use matchit::Router;
 use method_policy_benches::hyper::{Connection, serve};
-use method_policy_benches::peers::{HandWritten, filter, from_fn, method_router, validate};
+use method_policy_benches::peers::{HandWritten, filter, from_fn, method_router, router, validate};
 use method_policy_benches::{
-    Buffer, Inner, PATH, exchange, layered, method, patterns, request, with_own_methods,
+    Buffer, Inner, PATH, exchange, layer, layered, method, patterns, request, with_own_methods,
     with_routes,
 };
-use tower::Service;
+use tower::{Layer, Service};
 
 /// How often each is done while it is counted; `gate.py` divides by it.
 const TIMES: usize = 100;
@@ -196,6 +196,15 @@ fn by_path(mut work: Work) -> Work {
 }
 
 #[library_benchmark]
+#[bench::router_bare(ask_axum(router(), GET))]
+#[bench::router_policy_around(ask_axum(layer().layer(router()), GET))]
+#[bench::router_policy_within(ask_axum(router().layer(layer()), GET))]
+fn with_axum(mut work: Work) -> Work {
+    work();
+    work
+}
+
+#[library_benchmark]
 #[bench::http1_get_bare(serve_http1(BARE, "GET"))]
 #[bench::http1_get_hand_written(serve_http1(FIXED, "GET"))]
 #[bench::http1_get_policy(serve_http1(layered(), "GET"))]
@@ -215,10 +224,12 @@ fn through_hyper(mut work: Work) -> Work {
 library_benchmark_group!(name = forwarding; benchmarks = forwarded);
 library_benchmark_group!(name = refusing; benchmarks = refused);
 library_benchmark_group!(name = routing; benchmarks = by_path);
+library_benchmark_group!(name = axum_router; benchmarks = with_axum);
 library_benchmark_group!(name = hyper_http1; benchmarks = through_hyper);
 main!(
     library_benchmark_groups = forwarding,
     refusing,
     routing,
+    axum_router,
     hyper_http1
 );
