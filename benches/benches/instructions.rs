@@ -9,12 +9,12 @@ use http::Request;
 use http_body::Body;
 use matchit::Router;
 use method_policy_benches::hyper::{Connection, serve};
-use method_policy_benches::peers::{HandWritten, filter, from_fn, method_router, validate};
+use method_policy_benches::peers::{HandWritten, filter, from_fn, method_router, router, validate};
 use method_policy_benches::{
-    Buffer, Inner, PATH, exchange, layered, method, patterns, request, with_own_methods,
+    Buffer, Inner, PATH, exchange, layer, layered, method, patterns, request, with_own_methods,
     with_routes,
 };
-use tower::Service;
+use tower::{Layer, Service};
 
 /// How often each is done while it is counted; `gate.py` divides by it.
 const TIMES: usize = 100;
@@ -31,6 +31,7 @@ const POST: Asked = ("POST", "/", 0);
 const PROPFIND: Asked = ("PROPFIND", "/", 0);
 const OWN: Asked = ("OWN-00003", "/", 0);
 const GET_ROUTED: Asked = ("GET", PATH, 0);
+const HEAD_ROUTED: Asked = ("HEAD", PATH, 0);
 const PUT_ROUTED: Asked = ("PUT", PATH, 0);
 /// Refused with 405.
 const DELETE: Asked = ("DELETE", "/", 5);
@@ -180,6 +181,8 @@ fn refused(mut work: Work) -> Work {
 #[library_benchmark]
 #[bench::get_routed_bare(ask(BARE, GET_ROUTED))]
 #[bench::get_routed_policy_1000(ask(with_routes(1000), GET_ROUTED))]
+#[bench::head_routed_bare(ask(BARE, HEAD_ROUTED))]
+#[bench::head_routed_policy_1000(ask(with_routes(1000), HEAD_ROUTED))]
 #[bench::routed_bare(ask(BARE, PUT_ROUTED))]
 #[bench::routed_matchit_10(look_up(10))]
 #[bench::routed_policy_10(ask(with_routes(10), PUT_ROUTED))]
@@ -193,14 +196,25 @@ fn by_path(mut work: Work) -> Work {
 }
 
 #[library_benchmark]
+#[bench::router_bare(ask_axum(router(), GET))]
+#[bench::router_policy_around(ask_axum(layer().layer(router()), GET))]
+#[bench::router_policy_within(ask_axum(router().layer(layer()), GET))]
+fn with_axum(mut work: Work) -> Work {
+    work();
+    work
+}
+
+#[library_benchmark]
 #[bench::http1_get_bare(serve_http1(BARE, "GET"))]
 #[bench::http1_get_hand_written(serve_http1(FIXED, "GET"))]
 #[bench::http1_get_policy(serve_http1(layered(), "GET"))]
 #[bench::http1_not_allowed_bare(serve_http1(BARE, "DELETE"))]
 #[bench::http1_not_allowed_hand_written(serve_http1(FIXED, "DELETE"))]
+#[bench::http1_not_allowed_hand_written_marked(serve_http1(FIXED_MARKED, "DELETE"))]
 #[bench::http1_not_allowed_policy(serve_http1(layered(), "DELETE"))]
 #[bench::http1_not_implemented_bare(serve_http1(BARE, "FOO"))]
 #[bench::http1_not_implemented_hand_written(serve_http1(FIXED, "FOO"))]
+#[bench::http1_not_implemented_hand_written_marked(serve_http1(FIXED_MARKED, "FOO"))]
 #[bench::http1_not_implemented_policy(serve_http1(layered(), "FOO"))]
 fn through_hyper(mut work: Work) -> Work {
     work();
@@ -210,10 +224,12 @@ fn through_hyper(mut work: Work) -> Work {
 library_benchmark_group!(name = forwarding; benchmarks = forwarded);
 library_benchmark_group!(name = refusing; benchmarks = refused);
 library_benchmark_group!(name = routing; benchmarks = by_path);
+library_benchmark_group!(name = axum_router; benchmarks = with_axum);
 library_benchmark_group!(name = hyper_http1; benchmarks = through_hyper);
 main!(
     library_benchmark_groups = forwarding,
     refusing,
     routing,
+    axum_router,
     hyper_http1
 );

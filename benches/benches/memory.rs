@@ -13,11 +13,12 @@ use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use method_policy_benches::hyper::{Connection, serving};
-use method_policy_benches::peers::{HandWritten, filter, from_fn, method_router, validate};
+use method_policy_benches::peers::{HandWritten, filter, from_fn, method_router, router, validate};
 use method_policy_benches::{
-    Buffer, Inner, InnerFuture, exchange, layered, method, request, with_own_methods, with_routes,
+    Buffer, Inner, InnerFuture, exchange, layer, layered, method, request, with_own_methods,
+    with_routes,
 };
-use tower::Service;
+use tower::{Layer, Service};
 use tower_method_policy::{MethodPolicy, MethodPolicyLayer, MethodSet, ResponseFuture};
 
 /// The system's allocator, which counts.
@@ -128,6 +129,17 @@ fn requests(missed: &mut Missed) {
     }
 }
 
+fn routers(missed: &mut Missed) {
+    let bare = allocations::<_, AxumBody, _>(router(), "GET", 0);
+    let around = allocations::<_, AxumBody, _>(layer().layer(router()), "GET", 0);
+    let within = allocations::<_, AxumBody, _>(router().layer(layer()), "GET", 0);
+    missed.hold("allocations around an axum `Router`", around, bare);
+    println!("\nAllocations for a `GET` to an axum `Router` with one route.\n");
+    println!("| bare router | policy around it | policy by `Router::layer` |");
+    println!("|---|---|---|");
+    println!("| {bare} | **{around}** | {within} |");
+}
+
 fn sizes(missed: &mut Missed) {
     type Small = std::future::Ready<Result<Response<()>, Infallible>>;
     type Future<F> = ResponseFuture<F, Buffer, Buffer>;
@@ -194,6 +206,7 @@ fn configuration() {
 fn main() -> ExitCode {
     let mut missed = Missed::default();
     requests(&mut missed);
+    routers(&mut missed);
     sizes(&mut missed);
     configuration();
     for goal in &missed.0 {

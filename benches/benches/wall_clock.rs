@@ -5,6 +5,7 @@ use divan::Bencher;
 use http::Request;
 use method_policy_benches::peers::{HandWritten, from_fn};
 use method_policy_benches::{Buffer, Inner, exchange, layered, method, request};
+use tower_method_policy::MethodPolicy;
 
 fn main() {
     divan::main();
@@ -38,6 +39,20 @@ fn policy(bencher: Bencher<'_, '_>, name: &str) {
     let with_request =
         bencher.with_inputs(|| (service.clone(), request::<Buffer>(&method, "/", 5)));
     // The service is given back so that its drop is not measured.
+    with_request.bench_values(|(mut service, request)| (exchange(&mut service, request), service));
+}
+
+/// Each thread has a layer of its own: beside [`policy`], what it costs to share one.
+#[divan::bench(args = METHODS, threads = [1, 2], sample_size = 1000)]
+fn policy_unshared(bencher: Bencher<'_, '_>, name: &str) {
+    thread_local! {
+        static SERVICE: MethodPolicy<Inner> = layered();
+    }
+    let method = method(name);
+    let with_request = bencher.with_inputs(|| {
+        let service = SERVICE.with(Clone::clone);
+        (service, request::<Buffer>(&method, "/", 5))
+    });
     with_request.bench_values(|(mut service, request)| (exchange(&mut service, request), service));
 }
 

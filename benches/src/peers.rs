@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use axum::Router;
 use axum::extract::Request as AxumRequest;
 use axum::middleware::{self, Next};
 use axum::routing::{MethodRouter, get};
@@ -140,4 +141,9 @@ pub fn from_fn()
 /// axum's own `MethodRouter`, whose handler returns an empty response. It knows no 501.
 pub fn method_router() -> MethodRouter<(), Infallible> {
     get(async || ()).post(async || ())
+}
+
+/// An axum router with one route, to put the layer around or into.
+pub fn router() -> Router {
+    Router::new().route("/", get(async || ()))
 }

@@ -8,7 +8,9 @@ use tower_method_policy::{MethodSet, ParseMethodSetError};
 fuzz_target!(|text: &str| {
     match text.parse::<MethodSet>() {
         Ok(set) => assert_eq!(set.to_string().parse(), Ok(set)),
-        Err(ParseMethodSetError::InvalidToken { token, position, .. }) => {
+        Err(ParseMethodSetError::InvalidToken {
+            token, position, ..
+        }) => {
             assert!(text[position..].starts_with(&token));
         }
         Err(other) => panic!("{other}"),
