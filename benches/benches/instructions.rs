@@ -5,7 +5,7 @@ use std::hint::black_box;
 
 use axum::body::Body as AxumBody;
 use gungraun::{library_benchmark, library_benchmark_group, main};
-use http::Request;
+use http::{Extensions, Request};
 use http_body::Body;
 use matchit::Router;
 use method_policy_benches::hyper::{Connection, serve};
@@ -108,6 +108,32 @@ where
     Box::new(move || serve(service.clone(), Connection::new(method, TIMES)))
 }
 
+/// Marks empty extensions, and drops them.
+fn mark(mark: impl Fn(&mut Extensions) + 'static) -> Work {
+    Box::new(move || {
+        for _ in 0..TIMES {
+            let mut extensions = Extensions::new();
+            mark(black_box(&mut extensions));
+            black_box(&extensions);
+        }
+    })
+}
+
+/// The same by a clone of extensions that are marked already.
+fn clone_marked(mark: impl Fn(&mut Extensions)) -> Work {
+    let mut marked = Extensions::new();
+    mark(&mut marked);
+    self::mark(move |extensions| extensions.clone_from(&marked))
+}
+
+fn insert_data(extensions: &mut Extensions) {
+    extensions.insert([0_usize; 2]);
+}
+
+fn insert_nothing(extensions: &mut Extensions) {
+    extensions.insert(());
+}
+
 /// matchit's own look-up.
 fn look_up(count: usize) -> Work {
     let mut router = Router::new();
@@ -179,6 +205,17 @@ fn refused(mut work: Work) -> Work {
 }
 
 #[library_benchmark]
+#[bench::mark_none(mark(|_| {}))]
+#[bench::mark_data(mark(insert_data))]
+#[bench::mark_data_cloned(clone_marked(insert_data))]
+#[bench::mark_nothing(mark(insert_nothing))]
+#[bench::mark_nothing_cloned(clone_marked(insert_nothing))]
+fn marked(mut work: Work) -> Work {
+    work();
+    work
+}
+
+#[library_benchmark]
 #[bench::get_routed_bare(ask(BARE, GET_ROUTED))]
 #[bench::get_routed_policy_1000(ask(with_routes(1000), GET_ROUTED))]
 #[bench::head_routed_bare(ask(BARE, HEAD_ROUTED))]
@@ -223,12 +260,14 @@ fn through_hyper(mut work: Work) -> Work {
 
 library_benchmark_group!(name = forwarding; benchmarks = forwarded);
 library_benchmark_group!(name = refusing; benchmarks = refused);
+library_benchmark_group!(name = marking; benchmarks = marked);
 library_benchmark_group!(name = routing; benchmarks = by_path);
 library_benchmark_group!(name = axum_router; benchmarks = with_axum);
 library_benchmark_group!(name = hyper_http1; benchmarks = through_hyper);
 main!(
     library_benchmark_groups = forwarding,
     refusing,
+    marking,
     routing,
     axum_router,
     hyper_http1
