@@ -151,10 +151,25 @@
 //! let trace = TraceLayer::new(SharedClassifier::new(Failures));
 //! ```
 //!
+//! # Cost
+//!
+//! What the layer adds to a request, counted with callgrind over a service that itself takes some 400
+//! instructions:
+//!
+//! | request | instructions | allocations |
+//! |---|---|---|
+//! | a method of RFC 9110 or `PATCH`, forwarded | 13 | 0 |
+//! | any other method, forwarded, however many are allowed | 59 | 0 |
+//! | forwarded by a [path rule](Policy::route) | `matchit`'s look-up and 30 | 0 or 1 |
+//! | refused with an empty body | 1,300 | 3 |
+//!
+//! More than half of a refusal, and its allocations, are for its mark, [`Rejected`]. A service is 8
+//! bytes larger than the inner one, and all of them share one configuration.
+//!
 //! # Features
 //!
-//! - `tokio`: `MethodPolicyLayer::drain_timeout`, a bound in time on the reading of a refused
-//!   request's body.
+//! - `tokio`: `MethodPolicyLayer::drain_timeout` and `drain_undeclared`, bounds in time on the
+//!   reading of a refused request's body.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]

@@ -157,6 +157,10 @@ impl fmt::Display for Excerpt<'_> {
 /// server error, which speaks of the server's health: see [Telling refusals from
 /// failures](crate#telling-refusals-from-failures).
 ///
+/// # Cost
+///
+/// Three allocations, or one where the request has extensions: their map is then used again.
+///
 /// ```
 /// use http::Response;
 /// use tower_method_policy::Rejected;
