@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Loads whole servers over loopback: with the layer, without it, and servers that are no tower.
 
-    python3 benches/end_to_end.py [--rounds N] [--seconds S]
+    python3 benches/end_to_end.py [--rounds N] [--seconds S] [--check]
 
 Prints tables as benches/README.md shows them. Exits with 2 when something could not be measured or
 was not answered as expected, which is never taken for success. A peer that is missing and cannot be
@@ -307,7 +307,6 @@ def varnish(name: str, directory: Path) -> contextlib.AbstractContextManager[Ser
 
 def start(stack: contextlib.ExitStack, scratch: Path) -> list[Server]:
     """All servers that are to be had."""
-    check_dependencies()
     layered = build(ROOT, scratch / "layered")
     bare = build(BARE, scratch / "bare")
     starters = {
@@ -515,10 +514,14 @@ def main() -> None:
     # Of one round there are no quartiles.
     parser.add_argument("--rounds", type=at_least(2), default=20, help="by default %(default)s")
     parser.add_argument("--seconds", type=at_least(1), default=1, help="of each load, by default 1")
+    parser.add_argument("--check", action="store_true", help="only that the builds are alike")
     arguments = parser.parse_args()
     # The servers are stopped then, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
+        check_dependencies()
+        if arguments.check:
+            return
         if not provide("wrk", "wrk"):
             raise Failure("nothing is measured without wrk")
         with (
