@@ -42,6 +42,15 @@ fn policy(bencher: Bencher<'_, '_>, name: &str) {
     with_request.bench_values(|(mut service, request)| (exchange(&mut service, request), service));
 }
 
+/// The service is cloned for each request, as hyper-util's `TowerToHyperService` does it: two threads
+/// count its clones at the same place.
+#[divan::bench(args = METHODS, threads = [1, 2], sample_size = 1000)]
+fn policy_cloned(bencher: Bencher<'_, '_>, name: &str) {
+    let (service, method) = (layered(), method(name));
+    let with_request = bencher.with_inputs(|| request::<Buffer>(&method, "/", 5));
+    with_request.bench_values(|request| exchange(&mut service.clone(), request));
+}
+
 /// Each thread has a layer of its own: beside [`policy`], what it costs to share one.
 #[divan::bench(args = METHODS, threads = [1, 2], sample_size = 1000)]
 fn policy_unshared(bencher: Bencher<'_, '_>, name: &str) {
