@@ -23,7 +23,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use tower::{Layer, Service, ServiceExt, service_fn};
-use tower_method_policy::{MethodPolicy, MethodPolicyLayer, Policy, Reason, Rejected, RetryAfter};
+use tower_method_policy::{
+    EmptyBody, MethodPolicy, MethodPolicyLayer, Policy, Reason, Rejected, RetryAfter,
+};
 
 use crate::support::strategies::{block_on, method, set};
 
@@ -337,6 +339,16 @@ impl Service<Request<Full<Bytes>>> for Scripted {
 
 #[tokio::test]
 async fn readiness_is_the_inner_service_s() {
+    check_readiness(layer()).await;
+    check_readiness(layer().answer_options(true)).await;
+}
+
+async fn check_readiness<const ANSWER_OPTIONS: bool>(
+    layer: MethodPolicyLayer<EmptyBody, ANSWER_OPTIONS>,
+) where
+    MethodPolicy<Scripted, EmptyBody, ANSWER_OPTIONS>:
+        Service<Request<Full<Bytes>>, Error = Failure>,
+{
     let failure = Failure::new();
     let readiness = [
         Poll::Pending,
@@ -346,7 +358,7 @@ async fn readiness_is_the_inner_service_s() {
         Poll::Ready(Ok(())),
         Poll::Ready(Err(failure.clone())),
     ];
-    let mut service = layer().layer(Scripted {
+    let mut service = layer.layer(Scripted {
         readiness: readiness.clone().into(),
         waker: None,
         failure: Failure::new(),
