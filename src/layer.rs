@@ -371,6 +371,7 @@ impl Shared {
             request.headers.clear();
             mem::swap(headers, &mut request.headers);
         } else {
+            // Only a 405 has one, the policy's: a 501 speaks of the server (RFC 9110 §10.2.1).
             headers.remove(ALLOW);
         }
         self.set_headers(headers, &rejected);
