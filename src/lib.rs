@@ -94,7 +94,7 @@
 //!   with `axum::ServiceExt::into_make_service`). `Router::layer` applies it to each route: then
 //!   axum adds its own per-route `Allow` to a `501`, for it adds one to any response of a
 //!   `MethodRouter` without one, and every request pays for axum's type erasure: 4 allocations and
-//!   about 1,450 instructions, where the layer around the router takes none and about 20.
+//!   about 1,450 instructions, where the layer around the router takes none and about 15.
 //!   `Router::route_layer` leaves unmatched paths uncovered, so that the router's fallback answers
 //!   `404` to `FOO`. Inside `Router::nest` a layer sees paths without the prefix, and path rules
 //!   must be written so.
