@@ -375,7 +375,7 @@ async fn check_readiness<const ANSWER_OPTIONS: bool>(
                     assert!(!matches!(got, Poll::Ready(Err(_))), "{got:?}");
                 }
             }
-            let waker = service.get_mut().waker.take().unwrap();
+            let waker = service.get_mut().waker.take().expect("polled with a waker");
             assert!(waker.will_wake(cx.waker()));
         }
         Poll::Ready(())
