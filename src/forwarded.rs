@@ -17,9 +17,10 @@ use crate::set::MethodSet;
 /// The requests that are forwarded for their method and target alone.
 #[derive(Clone)]
 pub(crate) struct Forwarded {
-    /// Of the methods that `http` knows as variants, as bits: what is allowed at every target.
+    /// Of the registered methods, as bits, what is allowed at every target. Asked for are only those
+    /// that `http` knows as variants.
     everywhere: u64,
-    /// Likewise: what is allowed at one target or another.
+    /// Likewise, what is allowed at one target or another.
     somewhere: u64,
     /// Of all other methods: what is allowed at every target.
     extensions: Box<[Slot]>,
@@ -35,8 +36,8 @@ impl Forwarded {
         let everywhere = &policy.allowed_everywhere() - except;
         let somewhere = &policy.allowed_anywhere() - except;
         Self {
-            everywhere: variants(&everywhere),
-            somewhere: variants(&somewhere),
+            everywhere: everywhere.registered(),
+            somewhere: somewhere.registered(),
             extensions: table(&everywhere),
         }
     }
@@ -65,11 +66,6 @@ impl Forwarded {
         }
         false
     }
-}
-
-fn variants(methods: &MethodSet) -> u64 {
-    let ids = methods.iter().filter_map(registered::variant);
-    ids.fold(0, |bits, id| bits | id.bit())
 }
 
 fn table(methods: &MethodSet) -> Box<[Slot]> {
