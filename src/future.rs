@@ -152,6 +152,7 @@ impl<ReqBody: Body, ResBody> Answer<ReqBody, ResBody> {
                 announce_close(response, *this.is_http1);
             }
         }
+        // It was taken before only if the future is polled again after it was ready.
         Poll::Ready(Ok(response.take().expect("polled after completion")))
     }
 }
