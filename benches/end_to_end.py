@@ -32,6 +32,7 @@ BENCHES = Path(__file__).resolve().parent
 ROOT = BENCHES.parent
 BARE = BENCHES / "bare"
 HERE = BENCHES / "end_to_end"
+KOA = json.loads((HERE / "package.json").read_text())["dependencies"]
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).absolute()
 
 # Where Debian puts the servers; it is on no ordinary user's path.
@@ -173,9 +174,8 @@ def provide(program: str, package: str) -> bool:
 
 def node_modules() -> dict[str, str | None]:
     """The versions that are installed of what package.json wants."""
-    wanted = json.loads((HERE / "package.json").read_text())["dependencies"]
-    installed: dict[str, str | None] = dict.fromkeys(wanted)
-    for name in wanted:
+    installed: dict[str, str | None] = dict.fromkeys(KOA)
+    for name in KOA:
         with contextlib.suppress(FileNotFoundError):
             manifest = HERE / "node_modules" / name / "package.json"
             installed[name] = json.loads(manifest.read_text())["version"]
@@ -183,17 +183,16 @@ def node_modules() -> dict[str, str | None]:
 
 
 def provide_koa() -> bool:
-    wanted = json.loads((HERE / "package.json").read_text())["dependencies"]
     if not shutil.which("node", path=PATH):
         say("node is missing")
         return False
-    if node_modules() != wanted:
+    if node_modules() != KOA:
         say("installing Koa: npm ci")
         try:
             succeed("npm", "ci", "--no-audit", "--no-fund", seconds=300, cwd=HERE)
         except Failure as failure:
             say(str(failure))
-    return node_modules() == wanted
+    return node_modules() == KOA
 
 
 # Servers

@@ -27,8 +27,9 @@ FORWARDED = [
     ("head_routed", "`HEAD`, path rules", [("_1000", 15, 15)]),
 ]
 REFUSED = [
-    ("not_allowed", "405", [("", 520, 570)]),
-    ("not_implemented", "501", [("", 100, 475)]),
+    # (goal, limit) of instructions beside the bare service, without those of the mark
+    ("not_allowed", "405", 520, 570),
+    ("not_implemented", "501", 100, 475),
 ]
 ROUTED = [(10, 60, 60), (1000, 60, 60), (100000, 60, 60)]
 HTTP1 = [
@@ -102,13 +103,12 @@ def beside(counts, name, bare):
     return f"{counts[name] - counts[bare]:+.0f}" if name in counts else "–"
 
 
-PEERS = ["filter", "validate", "from_fn", "method_router"]
-PEER_NAMES = [
-    "tower `FilterLayer`",
-    "tower-http `ValidateRequestHeaderLayer`",
-    "axum `from_fn`",
-    "axum `MethodRouter`",
-]
+PEERS = {
+    "filter": "tower `FilterLayer`",
+    "validate": "tower-http `ValidateRequestHeaderLayer`",
+    "from_fn": "axum `from_fn`",
+    "method_router": "axum `MethodRouter`",
+}
 
 
 def peers(counts, case):
@@ -130,14 +130,14 @@ def tables(counts):
             cells = hold(f"{what}, forwarded", value, goal, limit)
             rows.append([what, f"{bare:.0f}", hand_written, cells, *peers(counts, case)[:3]])
     print("\nForwarded: instructions, beside those of the bare inner service.")
-    table(["request", "bare", "hand-written", "policy", "goal", *PEER_NAMES[:3]], rows)
+    table(["request", "bare", "hand-written", "policy", "goal", *list(PEERS.values())[:3]], rows)
 
     few, many = counts["own_policy_10"], counts["own_policy_100000"]
     cells = hold("100,000 own methods to 10", many / few, *OWN_METHODS, "{:.2f}")
     print("\n100,000 own methods to 10 of them: " + cells.replace(" |", ", goal"))
 
     rows = []
-    for case, name, [(_, goal, limit)] in REFUSED:
+    for case, name, goal, limit in REFUSED:
         bare = counts[f"{case}_bare"]
         hand_written = counts[f"{case}_hand_written"]
         mark = counts[f"{case}_hand_written_marked"] - hand_written
@@ -158,7 +158,7 @@ def tables(counts):
         )
     print("\nRefused, 5 header fields: instructions, beside those of the bare inner service.")
     header = ["", "bare", "hand-written", "policy without its mark", "goal", "the mark"]
-    header += ["policy in all", "in all, request with an extension", *PEER_NAMES]
+    header += ["policy in all", "in all, request with an extension", *PEERS.values()]
     table(header, rows)
 
     print("\nThe mark alone, in empty extensions: instructions.")
