@@ -17,12 +17,12 @@ use crate::set::MethodSet;
 /// The requests that are forwarded for their method and target alone.
 #[derive(Clone)]
 pub(crate) struct Forwarded {
-    /// Of the registered methods, as bits, what is allowed at every target. Asked for are only those
-    /// that `http` knows as variants.
+    /// Of the registered methods, as bits, what is forwarded at every target. Asked for are only
+    /// those that `http` knows as variants.
     everywhere: u64,
-    /// Likewise, what is allowed at one target or another.
+    /// Likewise, what is forwarded at one target or another.
     somewhere: u64,
-    /// Of all other methods: what is allowed at every target.
+    /// Of all other methods: what is forwarded at every target.
     extensions: Box<[Slot]>,
 }
 
@@ -33,8 +33,7 @@ type Slot = Option<(u64, Method)>;
 impl Forwarded {
     /// What `policy` forwards, without the methods in `except`.
     pub(crate) fn new(policy: &Policy, except: &MethodSet) -> Self {
-        let everywhere = &policy.allowed_everywhere() - except;
-        let somewhere = &policy.allowed_anywhere() - except;
+        let [everywhere, somewhere] = policy.forwarded().map(|methods| &methods - except);
         Self {
             everywhere: everywhere.registered(),
             somewhere: somewhere.registered(),
@@ -48,7 +47,7 @@ impl Forwarded {
         let method = request.method();
         match registered::variant(method).map(Id::bit) {
             Some(bit) if self.everywhere & bit != 0 => true,
-            Some(bit) => self.somewhere & bit != 0 && policy.allows(bit, request.uri().path()),
+            Some(bit) => self.somewhere & bit != 0 && policy.forwards(bit, request.uri().path()),
             None => self.contains_extension(method),
         }
     }
@@ -62,7 +61,8 @@ impl Forwarded {
             if *found == hash {
                 return candidate == method;
             }
-            at += 1;
+            // A client chooses the method, and so the hash: it may be the largest number.
+            at = at.wrapping_add(1);
         }
         false
     }

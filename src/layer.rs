@@ -65,8 +65,8 @@ pub(crate) struct Shared {
 type Observer = Arc<dyn Fn(&Rejection<'_>) + Send + Sync>;
 
 /// The layer of [`Policy::new`]: a screen that answers `501` to methods outside of
-/// [`MethodSet::STANDARD`](crate::MethodSet::STANDARD), `405` to `CONNECT` and `TRACE`, and leaves
-/// everything else to the inner service.
+/// [`MethodSet::STANDARD`](crate::MethodSet::STANDARD) and leaves everything else to the inner
+/// service.
 impl Default for MethodPolicyLayer {
     fn default() -> Self {
         Self::new(Policy::new())
@@ -159,9 +159,10 @@ impl<R, const ANSWER_OPTIONS: bool> MethodPolicyLayer<R, ANSWER_OPTIONS> {
     /// forwarded where the policy allows them.
     ///
     /// The answer is `200` with `Content-Length: 0`, the target's `Allow` and what
-    /// [`Allow::options_header`] added to it. It is given where the policy allows `OPTIONS`, and to
-    /// `OPTIONS *`, whose `Allow` lists what is allowed at any target at all. Neither observers nor
-    /// [`Respond::respond`] are called for it.
+    /// [`Allow::options_header`] added to it. It is given where a rule of the policy allows
+    /// `OPTIONS`, and, if there is any rule, to `OPTIONS *`, whose `Allow` lists what rules allow
+    /// anywhere. Where no rule speaks, the policy does not know what to answer, and `OPTIONS` is
+    /// forwarded if it is recognised. Neither observers nor [`Respond::respond`] are called for it.
     ///
     /// A CORS preflight (`OPTIONS` with `Origin` and `Access-Control-Request-Method`) is left to
     /// the inner service, unless it says by `Max-Forwards: 0` that nobody may forward it (RFC 9110

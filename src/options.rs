@@ -8,8 +8,8 @@ use crate::policy::{Allow, Policy};
 /// Answers `OPTIONS` from a policy (RFC 9110 §9.3.7).
 #[derive(Clone, Debug)]
 pub(crate) struct OptionsAnswers {
-    /// What is allowed anywhere: the answer to `OPTIONS *`.
-    server_wide: Allow,
+    /// What rules allow anywhere, if there are any: the answer to `OPTIONS *`.
+    server_wide: Option<Allow>,
 }
 
 impl OptionsAnswers {
@@ -34,8 +34,9 @@ impl OptionsAnswers {
             return None;
         }
         match request.uri.path() {
-            "*" => Some(&self.server_wide),
-            path => Some(policy.allowed_at(path))
+            "*" => self.server_wide.as_ref(),
+            path => policy
+                .allowed_at(path)
                 .filter(|allow| allow.methods().contains(&Method::OPTIONS)),
         }
     }

@@ -18,11 +18,11 @@ use crate::set::MethodSet;
 /// | condition | decision | source |
 /// |---|---|---|
 /// | the method is exactly `GET` or `HEAD` | [`Forward`](Decision::Forward) | RFC 9110 §9.1 |
-/// | it is allowed at the target | [`Forward`](Decision::Forward) | |
+/// | it is allowed at the target by a rule, or recognised where no rule speaks | [`Forward`](Decision::Forward) | |
 /// | it is recognised | [`NotAllowed`](Decision::NotAllowed): `405` and `Allow` | RFC 9110 §15.5.6 |
 /// | anything else: `FOO`, `get`, `M-GET`, … | [`NotImplemented`](Decision::NotImplemented): `501` | RFC 9110 §15.6.2 |
 ///
-/// `GET` and `HEAD` are allowed and recognised everywhere; no configuration can take them out.
+/// `GET` and `HEAD` are forwarded and recognised everywhere; no configuration can change that.
 /// Methods are case-sensitive and never normalised.
 ///
 /// # Configuration
@@ -30,11 +30,11 @@ use crate::set::MethodSet;
 /// - The **registry** holds the methods that the server *recognises*: it implements them somewhere.
 ///   It starts as [`MethodSet::STANDARD`]; [`recognize`](Self::recognize) adds to it,
 ///   [`recognize_only`](Self::recognize_only) replaces that start.
-/// - The **default rule** says what is *allowed* at every target without a rule of its own. Until
-///   [`allow`](Self::allow) is called it is the whole registry except `CONNECT` and `TRACE`, which
-///   are allowed only by naming them.
-/// - A **path rule**, [`route`](Self::route), takes the default rule's place for the paths that it
-///   matches.
+/// - A **path rule**, [`route`](Self::route), says what is *allowed* at the paths that it matches.
+/// - The **default rule**, [`allow`](Self::allow), says what is allowed at every other target.
+///   Until `allow` is called there is none, and where no path rule matches, everything that is
+///   recognised is forwarded: the policy does not know what those targets allow, so it says nothing
+///   about it. That includes `CONNECT` and `TRACE`.
 ///
 /// Allowing a method somewhere recognises it everywhere. The order in which these are called never
 /// changes a decision.
@@ -45,12 +45,17 @@ use crate::set::MethodSet;
 /// use http::Method;
 /// use tower_method_policy::{Decision, MethodSet, Policy};
 ///
+/// let dav = MethodSet::WEBDAV | MethodSet::from([Method::OPTIONS, Method::PUT, Method::DELETE]);
 /// let policy = Policy::new()
 ///     .allow([Method::POST])
-///     .route("/dav/{*path}", MethodSet::WEBDAV | MethodSet::from([Method::PUT, Method::DELETE]))?;
+///     // A pattern that ends with `{*path}` matches neither `/dav` nor `/dav/`.
+///     .route("/dav", dav.clone())?
+///     .route("/dav/", dav.clone())?
+///     .route("/dav/{*path}", dav)?;
 ///
 /// assert_eq!(policy.decide(&Method::POST, "/"), Decision::Forward);
 /// assert_eq!(policy.decide(&Method::PUT, "/dav/a.txt"), Decision::Forward);
+/// assert_eq!(policy.decide(&Method::OPTIONS, "/dav/"), Decision::Forward);
 ///
 /// match policy.decide(&Method::PUT, "/") {
 ///     Decision::NotAllowed { allow } => assert_eq!(allow.to_string(), "GET, HEAD, POST"),
@@ -70,13 +75,11 @@ pub struct Policy {
     /// What `recognize_only` was given.
     only: Option<MethodSet>,
     /// What `allow` was given.
-    allowed: Option<Allow>,
+    default_rule: Option<Allow>,
     routes: Routes,
 
     /// Derived from the above: everything that is recognised.
     recognized: MethodSet,
-    /// Derived from the above: what is allowed without a path rule.
-    default_rule: Allow,
 }
 
 impl Default for Policy {
@@ -86,102 +89,50 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// A policy that recognises [`MethodSet::STANDARD`] and allows all of it everywhere, except
-    /// `CONNECT` and `TRACE`: it answers `501` to what nothing on a server implements and leaves
-    /// the rest to the server.
+    /// A policy that recognises [`MethodSet::STANDARD`] and has no rules: it answers `501` to what
+    /// nothing on the server implements and forwards the rest.
     pub fn new() -> Self {
         Self {
             added: MethodSet::new(),
             only: None,
-            allowed: None,
+            default_rule: None,
             routes: Routes::default(),
             recognized: MethodSet::new(),
-            default_rule: Allow::new(MethodSet::new()),
         }
-        .settled()
+        .derive_recognized()
     }
 
-    /// Adds methods to the registry: where they are not allowed they are answered with `405` rather
-    /// than `501`.
-    ///
-    /// # Panics
-    ///
-    /// If a name is reserved; see [`try_recognize`](Self::try_recognize).
-    #[track_caller]
-    pub fn recognize(self, methods: impl Into<MethodSet>) -> Self {
-        configured(self.try_recognize(methods))
-    }
-
-    /// Like [`recognize`](Self::recognize), for names that come from outside the program.
-    ///
-    /// # Errors
-    ///
-    /// [`PolicyError::ReservedMethod`] if `methods` holds `PRI` or `*`.
-    pub fn try_recognize(mut self, methods: impl Into<MethodSet>) -> Result<Self, PolicyError> {
-        let methods = methods.into();
-        refuse_reserved(&methods, "recognize")?;
-        self.added = self.added | methods;
-        Ok(self.settled())
+    /// Adds methods to the registry: where a rule does not allow them they are answered with `405`
+    /// rather than `501`.
+    pub fn recognize(mut self, methods: impl Into<MethodSet>) -> Self {
+        self.added = self.added | methods.into();
+        self.derive_recognized()
     }
 
     /// Makes the registry start from exactly these methods instead of [`MethodSet::STANDARD`].
     ///
     /// `GET`, `HEAD`, what [`recognize`](Self::recognize) adds and what is allowed anywhere are
     /// still recognised. Called again, it adds to the methods that it was given before.
-    ///
-    /// # Panics
-    ///
-    /// If a name is reserved; see [`try_recognize_only`](Self::try_recognize_only).
-    #[track_caller]
-    pub fn recognize_only(self, methods: impl Into<MethodSet>) -> Self {
-        configured(self.try_recognize_only(methods))
+    pub fn recognize_only(mut self, methods: impl Into<MethodSet>) -> Self {
+        self.only = Some(self.only.unwrap_or_default() | methods.into());
+        self.derive_recognized()
     }
 
-    /// Like [`recognize_only`](Self::recognize_only), for names that come from outside the program.
+    /// Makes the default rule, for every target without a rule of its own, exactly `rule`: for
+    /// methods, `GET`, `HEAD` and these (see [`Allow`]).
     ///
-    /// # Errors
-    ///
-    /// [`PolicyError::ReservedMethod`] if `methods` holds `PRI` or `*`.
-    pub fn try_recognize_only(
-        mut self,
-        methods: impl Into<MethodSet>,
-    ) -> Result<Self, PolicyError> {
-        let methods = methods.into();
-        refuse_reserved(&methods, "recognize_only")?;
-        self.only = Some(self.only.unwrap_or_default() | methods);
-        Ok(self.settled())
-    }
-
-    /// Makes the default rule exactly `GET`, `HEAD` and these methods.
-    ///
-    /// Called again, it adds to the methods that it was given before. `allow([])` leaves `GET` and
-    /// `HEAD`.
-    ///
-    /// # Panics
-    ///
-    /// If a name is reserved; see [`try_allow`](Self::try_allow).
-    #[track_caller]
-    pub fn allow(self, rule: impl Into<Allow>) -> Self {
-        configured(self.try_allow(rule))
-    }
-
-    /// Like [`allow`](Self::allow), for names that come from outside the program.
-    ///
-    /// # Errors
-    ///
-    /// [`PolicyError::ReservedMethod`] if `rule` holds `PRI` or `*`.
-    pub fn try_allow(mut self, rule: impl Into<Allow>) -> Result<Self, PolicyError> {
+    /// Called again, it adds to what it was given before. `allow([])` leaves `GET` and `HEAD`.
+    pub fn allow(mut self, rule: impl Into<Allow>) -> Self {
         let rule = rule.into();
-        refuse_reserved(rule.methods(), "allow")?;
-        self.allowed = Some(match self.allowed {
+        self.default_rule = Some(match self.default_rule {
             Some(earlier) => earlier.union(&rule),
             None => rule,
         });
-        Ok(self.settled())
+        self.derive_recognized()
     }
 
-    /// Allows exactly `GET`, `HEAD` and these methods at the paths that `pattern` matches, in place
-    /// of the default rule.
+    /// Makes `rule` the rule for the paths that `pattern` matches, in place of the default rule: for
+    /// methods, exactly `GET`, `HEAD` and these are allowed there (see [`Allow`]).
     ///
     /// Patterns are those of axum 0.8, by the same library, [`matchit`]: `/users`, `/users/{id}`
     /// (one segment), `/static/{*path}` (the rest, at least one character), `{{` and `}}` for
@@ -211,7 +162,6 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// - [`PolicyError::ReservedMethod`] if `rule` holds `PRI` or `*`.
     /// - [`PolicyError::InvalidPattern`] if `pattern` does not begin with `/` or is not understood.
     /// - [`PolicyError::ConflictingPattern`] if an earlier pattern matches the same paths, as
     ///   `/users/{name}` does beside `/users/{id}`.
@@ -219,7 +169,6 @@ impl Policy {
     /// [`matchit`]: https://docs.rs/matchit/0.8.4/matchit/
     pub fn route(mut self, pattern: &str, rule: impl Into<Allow>) -> Result<Self, PolicyError> {
         let rule = rule.into();
-        refuse_reserved(rule.methods(), pattern)?;
         self.recognized.extend(rule.methods());
         self.routes.insert(pattern, rule)?;
         Ok(self)
@@ -237,26 +186,20 @@ impl Policy {
             return Decision::Forward;
         }
         let name = Name::of(method);
-        let allow = self.allowed_at(path);
-        if allow.methods().contains_name(name) {
-            Decision::Forward
-        } else if self.recognized.contains_name(name) {
-            Decision::NotAllowed { allow }
-        } else {
-            Decision::NotImplemented
+        match self.allowed_at(path) {
+            Some(allow) if allow.methods().contains_name(name) => Decision::Forward,
+            Some(allow) if self.recognized.contains_name(name) => Decision::NotAllowed { allow },
+            None if self.recognized.contains_name(name) => Decision::Forward,
+            _ => Decision::NotImplemented,
         }
     }
 
     /// What is allowed at `path`: by the path rule that matches it, or else by the default rule.
+    /// `None` where no rule speaks: there everything that is recognised is forwarded.
     #[inline]
     #[must_use]
-    pub fn allowed_at(&self, path: &str) -> &Allow {
-        self.routes.rule_for(path).unwrap_or(&self.default_rule)
-    }
-
-    /// Whether the registered method of this bit is allowed at `path`.
-    pub(crate) fn allows(&self, bit: u64, path: &str) -> bool {
-        self.allowed_at(path).methods().registered() & bit != 0
+    pub fn allowed_at(&self, path: &str) -> Option<&Allow> {
+        self.routes.rule_for(path).or(self.default_rule.as_ref())
     }
 
     /// Every method that is recognised: what is not in here is answered with `501`.
@@ -265,38 +208,75 @@ impl Policy {
         &self.recognized
     }
 
-    /// What the server as a whole allows: the answer to `OPTIONS *` (RFC 9110 §9.3.7).
-    pub(crate) fn server_wide(&self) -> Allow {
-        let headers = self.default_rule.options_headers().clone();
-        Allow::with_headers(self.allowed_anywhere(), headers)
+    /// The default rule, if [`allow`](Self::allow) was called.
+    #[must_use]
+    pub fn default_rule(&self) -> Option<&Allow> {
+        self.default_rule.as_ref()
     }
 
-    /// What is allowed at one target or another.
-    pub(crate) fn allowed_anywhere(&self) -> MethodSet {
-        let mut methods = self.default_rule.methods().clone();
-        for rule in self.routes.rules() {
-            methods.extend(rule.methods());
-        }
-        methods
+    /// The path rules, each with its pattern as it was given, in the order of insertion.
+    ///
+    /// ```
+    /// use http::Method;
+    /// use tower_method_policy::Policy;
+    ///
+    /// let policy = Policy::new().route("/users", [Method::POST])?.route("/users/{id}", [Method::PUT])?;
+    /// for (pattern, allow) in policy.rules() {
+    ///     println!("{pattern}: {allow}");
+    /// }
+    /// assert_eq!(policy.rules().len(), 2);
+    /// # Ok::<_, tower_method_policy::PolicyError>(())
+    /// ```
+    pub fn rules(&self) -> impl ExactSizeIterator<Item = (&str, &Allow)> {
+        self.routes.rules()
     }
 
-    /// What is allowed at every target.
-    pub(crate) fn allowed_everywhere(&self) -> MethodSet {
-        let mut methods = self.default_rule.methods().clone();
-        for rule in self.routes.rules() {
-            methods = &methods & rule.methods();
-        }
-        methods
+    /// What the server as a whole allows, if any rule speaks: the answer to `OPTIONS *`
+    /// (RFC 9110 §9.3.7).
+    pub(crate) fn server_wide(&self) -> Option<Allow> {
+        let mut all = self.all_rules();
+        let first = all.next()?.methods().clone();
+        let methods = all.fold(first, |methods, rule| methods | rule.methods().clone());
+        let default_rule = self.default_rule.as_ref();
+        let headers = default_rule.map(|rule| rule.options_headers().clone());
+        Some(Allow::with_headers(methods, headers.unwrap_or_default()))
     }
 
-    /// Derives what follows from the configuration as a whole.
-    fn settled(mut self) -> Self {
-        let start = self.only.clone().unwrap_or(MethodSet::STANDARD);
-        let registry = start | self.added.clone();
-        self.default_rule = self.allowed.clone().unwrap_or_else(|| {
-            Allow::new(registry.clone() - MethodSet::of(&[Id::CONNECT, Id::TRACE]))
+    /// What is forwarded at every target, and what is forwarded at one target or another.
+    pub(crate) fn forwarded(&self) -> [MethodSet; 2] {
+        let get_and_head = MethodSet::of(&[Id::GET, Id::HEAD]);
+        let beside_routes = match &self.default_rule {
+            Some(rule) => rule.methods(),
+            None => &self.recognized,
+        };
+        let both = [beside_routes.clone(), beside_routes.clone()];
+        let [everywhere, somewhere] = self.rules().fold(both, |[every, some], (_, rule)| {
+            [&every & rule.methods(), &some | rule.methods()]
         });
-        self.recognized = registry | self.allowed_anywhere();
+        [everywhere | get_and_head.clone(), somewhere | get_and_head]
+    }
+
+    /// Whether the registered method of this bit, neither `GET` nor `HEAD`, is forwarded at `path`.
+    pub(crate) fn forwards(&self, bit: u64, path: &str) -> bool {
+        let methods = match self.allowed_at(path) {
+            Some(allow) => allow.methods(),
+            None => &self.recognized,
+        };
+        methods.registered() & bit != 0
+    }
+
+    fn all_rules(&self) -> impl Iterator<Item = &Allow> {
+        let path_rules = self.rules().map(|(_, rule)| rule);
+        self.default_rule.iter().chain(path_rules)
+    }
+
+    fn derive_recognized(mut self) -> Self {
+        let start = self.only.clone().unwrap_or(MethodSet::STANDARD);
+        let get_and_head = MethodSet::of(&[Id::GET, Id::HEAD]);
+        let registry = start | self.added.clone() | get_and_head;
+        self.recognized = self
+            .all_rules()
+            .fold(registry, |all, rule| all | rule.methods().clone());
         self
     }
 }
@@ -311,43 +291,31 @@ impl fmt::Debug for Policy {
     }
 }
 
-/// The infallible form of a fallible setting.
-#[track_caller]
-fn configured(policy: Result<Policy, PolicyError>) -> Policy {
-    match policy {
-        Ok(policy) => policy,
-        Err(error) => panic!("{error}"),
-    }
-}
-
-fn refuse_reserved(methods: &MethodSet, setting: &str) -> Result<(), PolicyError> {
-    match methods.reserved() {
-        None => Ok(()),
-        Some(method) => Err(PolicyError::ReservedMethod {
-            method,
-            setting: setting.to_owned(),
-        }),
-    }
-}
-
 /// What a [`Policy`] says of a method at a target.
+///
+/// These three states are all there are, and what the crate is about: a `match` needs no wildcard,
+/// and no version will add a fourth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision<'a> {
     /// The request goes to the inner service, untouched.
     Forward,
     /// `405 Method Not Allowed`: the server implements the method somewhere, not at this target.
     NotAllowed {
-        /// What the target allows; the refused method is never among it.
+        /// What the target allows; the rejected method is never in it.
         allow: &'a Allow,
     },
     /// `501 Not Implemented`: no resource of the server implements the method.
     NotImplemented,
 }
 
-/// What is allowed at a target: a set of methods, and the `Allow` field that lists it
+/// A rule: which methods a target allows, and the `Allow` field that lists them
 /// (RFC 9110 §10.2.1).
 ///
-/// The field's value is rendered when it is made. Cloning is cheap and does not allocate.
+/// [`new`](Self::new), and every conversion, adds `GET` and `HEAD`, which a policy forwards
+/// everywhere. [`exactly`](Self::exactly) does not: it is for targets whose handler itself answers
+/// `GET` with `405`.
+///
+/// The field's value is rendered when the rule is made. Cloning is cheap and does not allocate.
 ///
 /// ```
 /// use http::{HeaderName, HeaderValue, Method};
@@ -356,7 +324,8 @@ pub enum Decision<'a> {
 /// let dav = Allow::new(MethodSet::WEBDAV | MethodSet::from([Method::OPTIONS, Method::PUT]))
 ///     .options_header(HeaderName::from_static("dav"), HeaderValue::from_static("1, 2"));
 /// let policy = Policy::new().route("/dav/{*path}", dav)?;
-/// assert!(policy.allowed_at("/dav/a").methods().contains(&Method::GET));
+/// let allow = policy.allowed_at("/dav/a").expect("there is a rule");
+/// assert!(allow.methods().contains(&Method::GET));
 /// # Ok::<_, tower_method_policy::PolicyError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
@@ -372,11 +341,33 @@ struct Allowed {
 impl Allow {
     /// `GET`, `HEAD` and `methods`.
     pub fn new(methods: impl Into<MethodSet>) -> Self {
+        Self::exactly(methods.into() | MethodSet::of(&[Id::GET, Id::HEAD]))
+    }
+
+    /// Exactly `methods`, for a target that does not serve `GET`: a form's action, a login, a gRPC
+    /// service.
+    ///
+    /// `GET` and `HEAD` reach the inner service all the same. Its answer to them is its own; where
+    /// that is a `405`, its `Allow` and this rule's should say the same.
+    ///
+    /// ```
+    /// use http::Method;
+    /// use tower_method_policy::{Allow, Decision, Policy};
+    ///
+    /// let policy = Policy::new().route("/login", Allow::exactly([Method::POST]))?;
+    ///
+    /// assert_eq!(policy.decide(&Method::GET, "/login"), Decision::Forward);
+    /// match policy.decide(&Method::DELETE, "/login") {
+    ///     Decision::NotAllowed { allow } => assert_eq!(allow.to_string(), "POST"),
+    ///     other => panic!("{other:?}"),
+    /// }
+    /// # Ok::<_, tower_method_policy::PolicyError>(())
+    /// ```
+    pub fn exactly(methods: impl Into<MethodSet>) -> Self {
         Self::with_headers(methods.into(), HeaderMap::new())
     }
 
-    fn with_headers(mut methods: MethodSet, options_headers: HeaderMap) -> Self {
-        methods.extend([Method::GET, Method::HEAD]);
+    fn with_headers(methods: MethodSet, options_headers: HeaderMap) -> Self {
         let value = HeaderValue::try_from(methods.to_string())
             .expect("a list of tokens is a valid field value");
         // The first clone of a value that owns its bytes allocates their reference count.
@@ -391,6 +382,10 @@ impl Allow {
     /// Adds a field to the answer that
     /// [`answer_options`](crate::MethodPolicyLayer::answer_options) gives at such a target: `DAV`,
     /// `Accept-Patch`, `Accept-Query` and the like (RFC 9110 §9.3.7). It is on no other response.
+    ///
+    /// # Panics
+    ///
+    /// If there are more fields than a [`HeaderMap`] can hold, some 24,000.
     #[must_use]
     pub fn options_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         Arc::make_mut(&mut self.0)
@@ -399,7 +394,7 @@ impl Allow {
         self
     }
 
-    /// The methods; `GET` and `HEAD` are always among them.
+    /// The methods that the rule lists.
     #[inline]
     #[must_use]
     pub fn methods(&self) -> &MethodSet {
@@ -439,6 +434,12 @@ impl From<Method> for Allow {
     }
 }
 
+impl From<Vec<Method>> for Allow {
+    fn from(methods: Vec<Method>) -> Self {
+        Self::new(methods)
+    }
+}
+
 impl<const N: usize> From<[Method; N]> for Allow {
     fn from(methods: [Method; N]) -> Self {
         Self::new(methods)
@@ -461,16 +462,6 @@ impl fmt::Debug for Allow {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PolicyError {
-    /// A method is reserved and can never be implemented: `PRI` (RFC 9113 §3.4) or `*` (RFC 9110
-    /// §18.2).
-    #[non_exhaustive]
-    ReservedMethod {
-        /// The reserved name.
-        method: Method,
-        /// The setting that was given it: `allow`, `recognize`, `recognize_only`, or the pattern of
-        /// a path rule.
-        setting: String,
-    },
     /// A path pattern is not understood.
     #[non_exhaustive]
     InvalidPattern {
@@ -482,7 +473,7 @@ pub enum PolicyError {
     /// Two path patterns match the same paths, and neither is more specific.
     #[non_exhaustive]
     ConflictingPattern {
-        /// The pattern that was refused.
+        /// The pattern that was given.
         pattern: String,
         /// The earlier pattern that it conflicts with.
         existing: String,
@@ -492,12 +483,6 @@ pub enum PolicyError {
 impl fmt::Display for PolicyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::ReservedMethod { method, setting } => {
-                write!(
-                    f,
-                    "the method name `{method}`, given to `{setting}`, is reserved"
-                )
-            }
             Self::InvalidPattern { pattern, reason } => {
                 write!(f, "invalid path pattern `{pattern}`: {reason}")
             }

@@ -35,6 +35,7 @@ pub struct RegisteredMethod {
 
 /// Whether a response to a method can be stored and reused by a cache (RFC 9110 §9.2.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Cacheable {
     /// The method's definition allows a cache to reuse its responses.
     Yes,
@@ -93,7 +94,7 @@ impl RegisteredMethod {
 
     /// Whether the name is registered only so that nobody uses it: `PRI`, which opens an HTTP/2
     /// connection (RFC 9113 §3.4), and `*`, which is a wildcard in fields that list methods
-    /// (RFC 9110 §18.2). A policy refuses both when it is configured.
+    /// (RFC 9110 §18.2).
     #[must_use]
     pub const fn is_reserved(&self) -> bool {
         matches!(self.name.as_bytes(), b"PRI" | b"*")

@@ -58,15 +58,17 @@ impl Routes {
         self.router.at(path).ok().map(|found| found.value)
     }
 
-    pub(crate) fn rules(&self) -> impl Iterator<Item = &Allow> {
-        self.rules.iter().map(|(_, rule)| rule)
+    /// Every pattern and its rule, in the order of insertion.
+    pub(crate) fn rules(&self) -> impl ExactSizeIterator<Item = (&str, &Allow)> {
+        self.rules
+            .iter()
+            .map(|(pattern, rule)| (pattern.as_str(), rule))
     }
 }
 
 /// The patterns and what they allow, such as `{"/": [GET, HEAD, POST]}`.
 impl fmt::Debug for Routes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rules = self.rules.iter().map(|(pattern, rule)| (pattern, rule));
-        f.debug_map().entries(rules).finish()
+        f.debug_map().entries(self.rules()).finish()
     }
 }

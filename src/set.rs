@@ -239,12 +239,6 @@ impl MethodSet {
         self.registered
     }
 
-    /// A reserved name in the set, if it holds one.
-    pub(crate) fn reserved(&self) -> Option<Method> {
-        let reserved = Self::from_bits(self.registered & registered::RESERVED);
-        reserved.into_iter().next()
-    }
-
     /// Keeps of the methods that are not registered those for which `keep` says so.
     fn retain_others(&mut self, keep: impl Fn(&Other) -> bool) {
         self.others.retain(|other| keep(other));
@@ -300,6 +294,12 @@ where
 impl From<Method> for MethodSet {
     fn from(method: Method) -> Self {
         Self::from_iter([method])
+    }
+}
+
+impl From<Vec<Method>> for MethodSet {
+    fn from(methods: Vec<Method>) -> Self {
+        Self::from_iter(methods)
     }
 }
 

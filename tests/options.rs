@@ -151,13 +151,52 @@ async fn where_options_is_not_allowed_it_is_refused() {
 
 #[tokio::test]
 async fn where_options_is_not_even_recognised_it_is_not_implemented() {
-    let policy = Policy::new().recognize_only([Method::POST]);
+    let policy = Policy::new().recognize_only([]).allow([Method::POST]);
     let layer = MethodPolicyLayer::new(policy).answer_options(true);
     assert_eq!(
         ask(&layer, options("/")).await.status(),
         StatusCode::NOT_IMPLEMENTED
     );
     assert_eq!(ask(&layer, options("*")).await.status(), StatusCode::OK);
+}
+
+/// What such a target allows is not known here, and what is not known is not said.
+#[tokio::test]
+async fn where_no_rule_speaks_options_is_not_answered() {
+    let layer = MethodPolicyLayer::default().answer_options(true);
+    for target in ["/", "/missing", "*"] {
+        let response = ask(&layer, options(target)).await;
+        assert!(is_forwarded(&response), "{target}");
+    }
+
+    let policy = Policy::new().route("/a", [Method::OPTIONS]).unwrap();
+    let layer = MethodPolicyLayer::new(policy).answer_options(true);
+    assert!(is_forwarded(&ask(&layer, options("/")).await));
+    for target in ["/a", "*"] {
+        let response = ask(&layer, options(target)).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()["allow"], "GET, HEAD, OPTIONS");
+    }
+
+    // Where it is not even recognised, nothing implements it.
+    let policy = Policy::new().recognize_only([Method::POST]);
+    let layer = MethodPolicyLayer::new(policy).answer_options(true);
+    for target in ["/", "*"] {
+        let response = ask(&layer, options(target)).await;
+        assert_eq!(response.status(), StatusCode::NOT_IMPLEMENTED, "{target}");
+    }
+}
+
+/// `GET` and `HEAD` are in it only where a rule says so.
+#[tokio::test]
+async fn the_answer_lists_what_rules_list() {
+    let login = Allow::exactly([Method::POST, Method::OPTIONS]);
+    let policy = Policy::new().route("/login", login).unwrap();
+    let layer = MethodPolicyLayer::new(policy).answer_options(true);
+    for target in ["/login", "*"] {
+        let response = ask(&layer, options(target)).await;
+        assert_eq!(response.headers()["allow"], "POST, OPTIONS", "{target}");
+    }
 }
 
 #[tokio::test]

@@ -1,33 +1,19 @@
-//! The configuration of a policy: what it refuses, what path patterns mean, and what holds for every
+//! The configuration of a policy: what it rejects, what path patterns mean, and what holds for every
 //! policy however it was made.
 
 mod support;
 
 use std::collections::BTreeSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use http::Method;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use tower_method_policy::{Decision, MethodSet, Policy, PolicyError};
+use tower_method_policy::{Allow, Decision, MethodSet, Policy, PolicyError};
 
 use crate::support::strategies::{
     METHODS, PATHS, PATTERNS, any_method, method, policies, policy_of, set, settings,
 };
-
-type Fallible = fn(Policy, MethodSet) -> Result<Policy, PolicyError>;
-type Infallible = fn(Policy, MethodSet) -> Policy;
-
-const SETTINGS: [(&str, Fallible, Infallible); 3] = [
-    ("recognize", Policy::try_recognize, Policy::recognize),
-    (
-        "recognize_only",
-        Policy::try_recognize_only,
-        Policy::recognize_only,
-    ),
-    ("allow", Policy::try_allow, Policy::allow),
-];
 
 /// A policy whose path rules each allow a method of their own, so that it shows which one was taken.
 fn routed(patterns: &[&str]) -> Policy {
@@ -44,70 +30,35 @@ fn mark(pattern: &str) -> Method {
     method(&format!("RULE-{hex}"))
 }
 
-/// The text of the panic of `setting`.
-fn panic_of(setting: impl FnOnce() -> Policy) -> String {
-    let panic = catch_unwind(AssertUnwindSafe(setting)).expect_err("it panics");
-    *panic.downcast().expect("its message is formatted")
+/// What `policy` lists at `path`.
+fn allowed<'a>(policy: &'a Policy, path: &str) -> &'a Allow {
+    policy.allowed_at(path).expect("a rule speaks")
 }
 
-// Reserved names.
-
-/// `PRI` opens an HTTP/2 connection (RFC 9113 §3.4), `*` is a wildcard in fields that list methods
-/// (RFC 9110 §18.2): nobody may implement them.
+/// `PRI` and `*` are in no named set, but nothing forbids to configure them.
 #[test]
-fn reserved_names_are_refused_in_every_setting() {
-    for name in ["PRI", "*"] {
-        for methods in [set(name), set(name) | set("POST FOO")] {
-            for (setting, fallible, infallible) in SETTINGS {
-                let error = fallible(Policy::new(), methods.clone()).unwrap_err();
-                let PolicyError::ReservedMethod {
-                    method,
-                    setting: named,
-                    ..
-                } = &error
-                else {
-                    panic!("{error:?}");
-                };
-                assert_eq!((method.as_str(), named.as_str()), (name, setting));
-                assert_eq!(
-                    error.to_string(),
-                    format!("the method name `{name}`, given to `{setting}`, is reserved")
-                );
-                assert_eq!(
-                    panic_of(|| infallible(Policy::new(), methods.clone())),
-                    error.to_string()
-                );
-            }
-
-            let error = Policy::new().route("/a/{b}", methods).unwrap_err();
-            let PolicyError::ReservedMethod {
-                method, setting, ..
-            } = &error
-            else {
-                panic!("{error:?}");
-            };
-            assert_eq!((method.as_str(), setting.as_str()), (name, "/a/{b}"));
-            assert_eq!(
-                error.to_string(),
-                format!("the method name `{name}`, given to `/a/{{b}}`, is reserved")
-            );
-        }
-    }
-}
-
-#[test]
-fn names_that_only_look_reserved_are_accepted() {
-    let methods = set("pri PRIX Pri ** *A");
-    for (_, fallible, infallible) in SETTINGS {
-        let policy = fallible(Policy::new(), methods.clone()).unwrap();
-        assert!(policy.recognized().is_superset(&methods));
+fn any_token_can_be_configured() {
+    for name in ["PRI", "*", "**", "pri"] {
+        let all = set(name);
         assert!(
-            infallible(Policy::new(), methods.clone())
+            Policy::new()
+                .recognize(all.clone())
                 .recognized()
-                .is_superset(&methods)
+                .is_superset(&all)
         );
+        assert!(
+            Policy::new()
+                .recognize_only(all.clone())
+                .recognized()
+                .is_superset(&all)
+        );
+        let policy = Policy::new().allow(all.clone()).route("/a", all).unwrap();
+        assert_eq!(
+            allowed(&policy, "/").to_string(),
+            format!("GET, HEAD, {name}")
+        );
+        assert_eq!(policy.decide(&method(name), "/a"), Decision::Forward);
     }
-    assert!(Policy::new().route("/", methods).is_ok());
 }
 
 // Patterns.
@@ -275,7 +226,7 @@ fn the_most_specific_pattern_that_matches_the_path_is_taken() {
             let taken = matching.iter().find(|pattern| configured.contains(pattern));
             let expected = MethodSet::from([Method::GET, Method::HEAD])
                 | taken.map(|pattern| mark(pattern)).into_iter().collect();
-            let allowed = policy.allowed_at(path).methods();
+            let allowed = allowed(&policy, path).methods();
             assert_eq!(allowed, &expected, "{path} {configured:?}");
         }
     }
@@ -287,11 +238,11 @@ fn a_rule_takes_the_default_rule_s_place_and_adds_nothing_to_it() {
         .allow(set("POST"))
         .route("/a", set("PUT"))
         .unwrap();
-    assert_eq!(policy.allowed_at("/a").to_string(), "GET, HEAD, PUT");
-    assert_eq!(policy.allowed_at("/b").to_string(), "GET, HEAD, POST");
+    assert_eq!(allowed(&policy, "/a").to_string(), "GET, HEAD, PUT");
+    assert_eq!(allowed(&policy, "/b").to_string(), "GET, HEAD, POST");
 
     let policy = Policy::new().route("/a", []).unwrap();
-    assert_eq!(policy.allowed_at("/a").to_string(), "GET, HEAD");
+    assert_eq!(allowed(&policy, "/a").to_string(), "GET, HEAD");
 }
 
 /// Nothing is decoded or normalised: a rule is about the path exactly as it was received.
@@ -316,7 +267,7 @@ fn a_pattern_is_matched_against_the_raw_path() {
         ("/x/", Some("/x/")),
         ("/x", None),
     ] {
-        let allowed = policy.allowed_at(path).methods();
+        let allowed = allowed(&policy, path).methods();
         match rule {
             Some(pattern) => assert!(allowed.contains(&mark(pattern)), "{path}"),
             None => assert_eq!(allowed, &set("GET HEAD"), "{path}"),
@@ -330,7 +281,7 @@ fn targets_without_a_path_have_the_default_rule() {
     let policy = routed(&["/", "/{*rest}"]).allow(set("OPTIONS CONNECT"));
     for path in ["*", ""] {
         assert_eq!(
-            policy.allowed_at(path).to_string(),
+            allowed(&policy, path).to_string(),
             "GET, HEAD, OPTIONS, CONNECT"
         );
         assert_eq!(policy.decide(&Method::OPTIONS, path), Decision::Forward);
@@ -350,10 +301,7 @@ fn targets_without_a_path_have_the_default_rule() {
 fn a_new_policy_recognises_the_standard_methods() {
     for policy in [Policy::new(), Policy::default()] {
         assert_eq!(policy.recognized(), &MethodSet::STANDARD);
-        assert_eq!(
-            policy.allowed_at("/").methods(),
-            &(MethodSet::STANDARD - set("CONNECT TRACE"))
-        );
+        assert_eq!(policy.allowed_at("/"), None);
     }
 }
 
@@ -366,21 +314,21 @@ fn recognize_adds_to_the_registry() {
         policy.recognized(),
         &(MethodSet::STANDARD | set("FOO PROPFIND"))
     );
-    assert!(policy.allowed_at("/").methods().contains(&method("FOO")));
+    assert_eq!(policy.decide(&method("FOO"), "/"), Decision::Forward);
 
     let policy = policy.allow([]);
     assert_eq!(
         policy.recognized(),
         &(MethodSet::STANDARD | set("FOO PROPFIND"))
     );
-    assert_eq!(policy.allowed_at("/").to_string(), "GET, HEAD");
+    assert_eq!(allowed(&policy, "/").to_string(), "GET, HEAD");
 }
 
 #[test]
 fn recognize_only_replaces_the_start_of_the_registry_alone() {
     let policy = Policy::new().recognize_only(set("POST"));
     assert_eq!(policy.recognized(), &set("GET HEAD POST"));
-    assert_eq!(policy.allowed_at("/").to_string(), "GET, HEAD, POST");
+    assert_eq!(policy.allowed_at("/"), None);
 
     let policy = policy.recognize_only(set("QUERY")).recognize(set("FOO"));
     assert_eq!(policy.recognized(), &set("GET HEAD POST QUERY FOO"));
@@ -401,34 +349,102 @@ fn allow_called_again_adds() {
         .allow([Method::POST])
         .allow(Method::PUT)
         .allow([]);
-    assert_eq!(policy.allowed_at("/").to_string(), "GET, HEAD, POST, PUT");
+    assert_eq!(allowed(&policy, "/").to_string(), "GET, HEAD, POST, PUT");
 }
 
+/// What the targets allow is not known, so nothing is said about it.
 #[test]
-fn connect_and_trace_are_allowed_only_by_naming_them() {
-    let both = set("CONNECT TRACE");
-    // Recognising is not naming: it says that the server knows them, not where it allows them.
+fn where_no_rule_speaks_everything_recognised_is_forwarded() {
     for policy in [
         Policy::new(),
-        Policy::new().recognize(both.clone()),
-        Policy::new().recognize_only(both.clone()),
-        Policy::new().allow([]),
-        Policy::new().route("/a", both.clone()).unwrap(),
+        Policy::new().recognize(set("FOO")),
+        Policy::new().recognize_only(set("CONNECT TRACE FOO")),
+        Policy::new().route("/a", set("FOO")).unwrap(),
+        Policy::new().route("/{*rest}", set("FOO")).unwrap(),
     ] {
-        for path in ["/", "*", ""] {
-            assert!(policy.allowed_at(path).methods().is_disjoint(&both));
-            assert!(both.is_subset(policy.recognized()));
+        for path in ["*", "", "/"] {
+            assert_eq!(policy.allowed_at(path), None);
+            for method in policy.recognized() {
+                assert_eq!(policy.decide(method, path), Decision::Forward, "{method}");
+            }
+            let unknown = method("UNKNOWN");
+            assert_eq!(policy.decide(&unknown, path), Decision::NotImplemented);
         }
     }
+}
 
-    let policy = Policy::new().allow(both.clone());
-    assert!(both.is_subset(policy.allowed_at("/").methods()));
-    let policy = Policy::new().route("/a", both.clone()).unwrap();
-    assert!(both.is_subset(policy.allowed_at("/a").methods()));
+/// A target that does not serve `GET` says so; the request is its handler's all the same.
+#[test]
+fn a_rule_can_list_exactly_what_it_is_given() {
+    let policy = Policy::new()
+        .allow(Allow::exactly(set("PUT")))
+        .route("/login", Allow::exactly([Method::POST]))
+        .unwrap()
+        .route("/closed", Allow::exactly([]))
+        .unwrap();
+    for (path, list) in [
+        ("/login", "POST"),
+        ("/closed", ""),
+        ("/", "PUT"),
+        ("*", "PUT"),
+    ] {
+        assert_eq!(allowed(&policy, path).header_value(), list);
+        for forwarded in ["GET", "HEAD"].map(method) {
+            assert_eq!(policy.decide(&forwarded, path), Decision::Forward);
+            assert!(policy.recognized().contains(&forwarded));
+        }
+        let allow = allowed(&policy, path);
+        let delete = policy.decide(&Method::DELETE, path);
+        assert_eq!(delete, Decision::NotAllowed { allow });
+    }
+    // Rules for the same targets are united, be they exact or not.
+    let policy = policy.allow(Allow::exactly(set("FOO")));
+    assert_eq!(allowed(&policy, "/").to_string(), "PUT, FOO");
+    let policy = policy.allow(set("BAR"));
+    assert_eq!(
+        allowed(&policy, "/").to_string(),
+        "GET, HEAD, PUT, BAR, FOO"
+    );
 }
 
 #[test]
-fn a_method_named_only_by_a_path_rule_is_recognised_everywhere_and_allowed_only_there() {
+fn a_policy_can_be_read_back() {
+    let policy = Policy::new();
+    assert_eq!((policy.rules().len(), policy.default_rule()), (0, None));
+
+    let policy = policy
+        .route("/b/{id}", vec![Method::PUT])
+        .unwrap()
+        .allow(vec![Method::POST])
+        .route("/a", Allow::exactly(vec![Method::POST]))
+        .unwrap();
+    let rules: Vec<_> = policy
+        .rules()
+        .map(|(pattern, rule)| (pattern, rule.to_string()))
+        .collect();
+    assert_eq!(
+        rules,
+        [
+            ("/b/{id}", "GET, HEAD, PUT".to_owned()),
+            ("/a", "POST".to_owned())
+        ]
+    );
+    assert_eq!(policy.default_rule(), policy.allowed_at("/"));
+    assert_eq!(
+        policy.default_rule().unwrap().to_string(),
+        "GET, HEAD, POST"
+    );
+
+    let again = policy
+        .rules()
+        .try_fold(Policy::new(), |again, (pattern, rule)| {
+            again.route(pattern, rule.clone())
+        });
+    assert!(again.unwrap().rules().eq(policy.rules()));
+}
+
+#[test]
+fn a_method_named_only_by_a_path_rule_is_recognised_everywhere() {
     let foo = method("FOO");
     // The registry is derived anew by each later call: none of them may lose the rule's methods.
     for policy in [
@@ -450,13 +466,11 @@ fn a_method_named_only_by_a_path_rule_is_recognised_everywhere_and_allowed_only_
     ] {
         assert_eq!(policy.decide(&foo, "/a"), Decision::Forward);
         for path in ["/", "/b", "/a/", "*", ""] {
-            let allow = policy.allowed_at(path);
-            assert!(!allow.methods().contains(&foo));
-            assert_eq!(
-                policy.decide(&foo, path),
-                Decision::NotAllowed { allow },
-                "{path}"
-            );
+            let expected = match policy.allowed_at(path) {
+                Some(allow) => Decision::NotAllowed { allow },
+                None => Decision::Forward,
+            };
+            assert_eq!(policy.decide(&foo, path), expected, "{path}");
         }
     }
 }
@@ -470,7 +484,7 @@ fn a_policy_shows_what_it_recognises_and_where_it_allows_it() {
         .unwrap();
     assert_eq!(
         format!("{policy:?}"),
-        "Policy { recognized: [GET, HEAD, POST, FOO], default_rule: [GET, HEAD, POST], \
+        "Policy { recognized: [GET, HEAD, POST, FOO], default_rule: Some([GET, HEAD, POST]), \
          routes: {\"/a\": [GET, HEAD, FOO]} }"
     );
 }
@@ -500,19 +514,21 @@ proptest! {
     fn allow_is_the_truth(policy in policies(), others in vec(any_method(), 4)) {
         for (path, _) in PATHS {
             let allow = policy.allowed_at(path);
-            prop_assert!(allow.methods().is_superset(&set("GET HEAD")));
             for method in METHODS.iter().map(|name| method(name)).chain(others.iter().cloned()) {
-                let allowed = allow.methods().contains(&method);
                 let recognized = policy.recognized().contains(&method);
-                // In `Allow` if and only if it is forwarded, and the same list for all that are not.
-                let expected = match (allowed, recognized) {
-                    (true, _) => Decision::Forward,
-                    (false, true) => Decision::NotAllowed { allow },
-                    (false, false) => Decision::NotImplemented,
+                let is_get_or_head = [Method::GET, Method::HEAD].contains(&method);
+                let allowed = allow.map(|allow| allow.methods().contains(&method));
+                // In `Allow` if and only if it is forwarded (`GET` and `HEAD` are even if not), and the
+                // same list for all that are not.
+                let expected = match (allowed, allow) {
+                    _ if is_get_or_head || allowed.unwrap_or(recognized) => Decision::Forward,
+                    (_, Some(allow)) if recognized => Decision::NotAllowed { allow },
+                    _ => Decision::NotImplemented,
                 };
                 prop_assert_eq!(policy.decide(&method, path), expected, "{} {}", method, path);
                 // What is allowed somewhere is implemented, so it is recognised everywhere.
-                prop_assert!(recognized || !allowed);
+                prop_assert!(recognized || allowed != Some(true));
+                prop_assert!(recognized || !is_get_or_head);
             }
         }
     }
@@ -520,12 +536,10 @@ proptest! {
     /// RFC 9110 §10.2.1, §5.6.1.1: `Allow = #method`.
     #[test]
     fn the_value_of_allow_lists_each_method_once(policy in policies()) {
-        for (path, _) in PATHS {
-            let allow = policy.allowed_at(path);
+        for allow in PATHS.iter().filter_map(|(path, _)| policy.allowed_at(path)) {
             let value = allow.header_value().to_str()?;
-            let names: Vec<_> = value.split(", ").collect();
+            let names: Vec<_> = value.split(", ").filter(|name| !name.is_empty()).collect();
             prop_assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
-            prop_assert_eq!(&names[..2], ["GET", "HEAD"]);
             prop_assert!(allow.methods().iter().eq(names));
             prop_assert_eq!(allow.to_string(), value);
             prop_assert_eq!(format!("{allow:?}"), format!("{:?}", allow.methods()));
@@ -545,10 +559,10 @@ fn policies_are_values() {
         .allow([Method::PUT])
         .route("/b", set("BAR"))
         .unwrap();
-    assert_eq!(original.allowed_at("/").to_string(), "GET, HEAD, POST");
-    assert_eq!(original.allowed_at("/b").to_string(), "GET, HEAD, POST");
+    assert_eq!(allowed(&original, "/").to_string(), "GET, HEAD, POST");
+    assert_eq!(allowed(&original, "/b").to_string(), "GET, HEAD, POST");
     assert!(!original.recognized().contains(&method("BAR")));
-    assert_eq!(copy.allowed_at("/").to_string(), "GET, HEAD, POST, PUT");
-    assert_eq!(copy.allowed_at("/a").to_string(), "GET, HEAD, FOO");
-    assert_eq!(copy.allowed_at("/b").to_string(), "GET, HEAD, BAR");
+    assert_eq!(allowed(&copy, "/").to_string(), "GET, HEAD, POST, PUT");
+    assert_eq!(allowed(&copy, "/a").to_string(), "GET, HEAD, FOO");
+    assert_eq!(allowed(&copy, "/b").to_string(), "GET, HEAD, BAR");
 }

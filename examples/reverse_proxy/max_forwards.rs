@@ -41,13 +41,13 @@ pub(crate) fn next_hop(request: &mut request::Parts) -> Hop {
 }
 
 /// The answer of the last recipient.
-pub(crate) fn answer(request: &request::Parts, allow: &Allow) -> Response<Full<Bytes>> {
+pub(crate) fn answer(request: &request::Parts, allow: Option<&Allow>) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::default());
     if request.method == Method::TRACE {
         let message = HeaderValue::from_static("message/http");
         response.headers_mut().insert(CONTENT_TYPE, message);
         *response.body_mut() = Full::from(echo(request));
-    } else {
+    } else if let Some(allow) = allow {
         let allow = allow.header_value().clone();
         response.headers_mut().insert(ALLOW, allow);
     }

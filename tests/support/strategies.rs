@@ -6,7 +6,7 @@ use http::{Method, Uri};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
-use tower_method_policy::{MethodSet, Policy, RegisteredMethod};
+use tower_method_policy::{Allow, MethodSet, Policy, RegisteredMethod};
 
 /// The characters of a token (RFC 9110 §5.6.2).
 pub(crate) const TCHARS: &str =
@@ -46,7 +46,7 @@ pub(crate) fn any_method() -> impl Strategy<Value = Method> {
 }
 
 /// The methods that configured policies and the requests to them are drawn from: what is common,
-/// what is allowed only by naming it, what is registered, what is not, and what only looks like it.
+/// what is registered, what is not, and what only looks like it.
 pub(crate) const METHODS: &[&str] = &[
     "GET",
     "HEAD",
@@ -121,8 +121,8 @@ pub(crate) const PATHS: &[(&str, &[&str])] = &[
 pub(crate) enum Setting {
     Recognize(MethodSet),
     RecognizeOnly(MethodSet),
-    Allow(MethodSet),
-    Route(&'static str, MethodSet),
+    Allow(Allow),
+    Route(&'static str, Allow),
 }
 
 /// The policy that `settings` make, called in this order.
@@ -133,10 +133,8 @@ pub(crate) fn policy_of(settings: &[Setting]) -> Policy {
         .fold(Policy::new(), |policy, setting| match setting {
             Setting::Recognize(methods) => policy.recognize(methods),
             Setting::RecognizeOnly(methods) => policy.recognize_only(methods),
-            Setting::Allow(methods) => policy.allow(methods),
-            Setting::Route(pattern, methods) => {
-                policy.route(pattern, methods).expect("no conflict")
-            }
+            Setting::Allow(rule) => policy.allow(rule),
+            Setting::Route(pattern, rule) => policy.route(pattern, rule).expect("no conflict"),
         })
 }
 
@@ -146,13 +144,13 @@ pub(crate) fn settings() -> impl Strategy<Value = Vec<Setting>> {
         prop_oneof![
             configured_methods().prop_map(Setting::Recognize),
             configured_methods().prop_map(Setting::RecognizeOnly),
-            configured_methods().prop_map(Setting::Allow),
+            rules().prop_map(Setting::Allow),
         ],
         0..=4,
     );
     let patterns = subsequence(PATTERNS, 0..=PATTERNS.len());
     let routes = patterns.prop_flat_map(|patterns| {
-        let rule = |pattern| configured_methods().prop_map(move |set| Setting::Route(pattern, set));
+        let rule = |pattern| rules().prop_map(move |rule| Setting::Route(pattern, rule));
         patterns.into_iter().map(rule).collect::<Vec<_>>()
     });
     (calls, routes)
@@ -168,6 +166,14 @@ pub(crate) fn policies() -> impl Strategy<Value = Policy> {
 /// A few of [`METHODS`].
 pub(crate) fn configured_methods() -> impl Strategy<Value = MethodSet> {
     subsequence(METHODS, 0..=5).prop_map(|names| names.into_iter().map(method).collect())
+}
+
+/// A rule that adds `GET` and `HEAD`, or one that lists exactly what it is given.
+pub(crate) fn rules() -> impl Strategy<Value = Allow> {
+    (configured_methods(), any::<bool>()).prop_map(|(methods, exactly)| match exactly {
+        true => Allow::exactly(methods),
+        false => Allow::new(methods),
+    })
 }
 
 /// Request targets in all four forms of RFC 9112 §3.2.
