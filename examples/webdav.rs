@@ -7,8 +7,7 @@
 //! then is its own `501`.
 //!
 //! ```text
-//! cargo run --example webdav --features tokio [-- ADDRESS]
-//!                                                       # by default 127.0.0.1:3000
+//! cargo run --example webdav [-- ADDRESS]               # by default 127.0.0.1:3000
 //!
 //! curl -i http://127.0.0.1:3000/dav/a -T Cargo.toml     # 201
 //! curl -i http://127.0.0.1:3000/dav/ -X PROPFIND        # 207, the files
@@ -25,7 +24,6 @@ mod common;
 use std::error::Error;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Method};
@@ -78,11 +76,6 @@ async fn serve() -> Result<(), Box<dyn Error>> {
         // leaves out `GET` and `HEAD` at a collection. Clients choose what they do by the `DAV`
         // field (RFC 4918 §10.1), so the rule has one, and it names what is allowed.
         .answer_options(true)
-        // Files are larger than forms: few clients, and few proxies, see an answer that is given
-        // while they are still sending.
-        .drain_request_body(32 << 20)
-        // A proxy may pass a chunked upload on piece by piece, and lose an answer between two.
-        .drain_undeclared(Duration::from_secs(1))
         .respond_with(PlainText)
         .layer(router(directory.path()));
 

@@ -10,7 +10,7 @@ use http::{HeaderValue, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
 
-use crate::drain::{Drain, Unread};
+use crate::drain::Unread;
 use crate::extension::Fulfilment;
 
 pin_project! {
@@ -56,7 +56,7 @@ pin_project! {
     pub(crate) struct Answer<ReqBody, ResBody> {
         response: Option<Response<ResBody>>,
         #[pin]
-        drain: Option<Drain<ReqBody>>,
+        body: Unread<ReqBody>,
         is_http1: bool,
     }
 }
@@ -120,22 +120,10 @@ where
 }
 
 impl<ReqBody: Body, ResBody> Answer<ReqBody, ResBody> {
-    pub(crate) fn new(
-        mut response: Response<ResBody>,
-        unread: Unread<ReqBody>,
-        is_http1: bool,
-    ) -> Self {
-        let drain = match unread {
-            Unread::Nothing => None,
-            Unread::Left => {
-                announce_close(&mut response, is_http1);
-                None
-            }
-            Unread::Drain(drain) => Some(drain),
-        };
+    pub(crate) fn new(response: Response<ResBody>, body: Unread<ReqBody>, is_http1: bool) -> Self {
         Self {
             response: Some(response),
-            drain,
+            body,
             is_http1,
         }
     }
@@ -145,15 +133,13 @@ impl<ReqBody: Body, ResBody> Answer<ReqBody, ResBody> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Response<ResBody>, E>> {
         let this = self.project();
-        let response = this.response;
-        if let Some(drain) = this.drain.as_pin_mut() {
-            let finished = ready!(drain.poll_finished(cx));
-            if let (false, Some(response)) = (finished, response.as_mut()) {
-                announce_close(response, *this.is_http1);
-            }
-        }
+        let has_ended = ready!(this.body.poll_ended(cx));
         // It was taken before only if the future is polled again after it was ready.
-        Poll::Ready(Ok(response.take().expect("polled after completion")))
+        let mut response = this.response.take().expect("polled after completion");
+        if !has_ended {
+            announce_close(&mut response, *this.is_http1);
+        }
+        Poll::Ready(Ok(response))
     }
 }
 

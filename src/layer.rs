@@ -9,12 +9,10 @@ use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, request};
 use tower_layer::Layer;
 
-use crate::drain::DrainLimits;
+use crate::drain::Drain;
 use crate::extension::{Fulfilment, MandatoryExtensions, Verdict};
 use crate::forwarded::Forwarded;
 use crate::options::OptionsAnswers;
-#[cfg(feature = "tokio")]
-use crate::patience::Wait;
 use crate::policy::{Allow, Decision, Policy};
 use crate::rejection::{Reason, Rejected, Rejection};
 use crate::respond::{EmptyBody, Respond};
@@ -59,7 +57,8 @@ pub(crate) struct Shared {
     observers: Vec<Observer>,
     extensions: Option<MandatoryExtensions>,
     options: Option<OptionsAnswers>,
-    pub(crate) drain: DrainLimits,
+    /// Shared by the bodies that are waited for.
+    pub(crate) drain: Arc<Drain>,
 }
 
 type Observer = Arc<dyn Fn(&Rejection<'_>) + Send + Sync>;
@@ -85,7 +84,7 @@ impl MethodPolicyLayer {
                 observers: Vec::new(),
                 extensions: None,
                 options: None,
-                drain: DrainLimits::default(),
+                drain: Arc::default(),
             }),
             responder: EmptyBody,
         }
@@ -200,60 +199,10 @@ impl<R, const ANSWER_OPTIONS: bool> MethodPolicyLayer<R, ANSWER_OPTIONS> {
         }
     }
 
-    /// How much of a refused request's body is read before the answer is sent, in bytes: 2 MiB by
-    /// default, which is what axum's handlers read. 0 reads nothing.
-    ///
-    /// A client that is still sending when a server answers and closes often loses the answer, and
-    /// a proxy in between makes a `502` of it. So:
-    ///
-    /// - A request without a body, or whose body is at its end, is answered at once.
-    /// - A body whose length is declared and within the bound is read, discarded and then the
-    ///   request is answered; the connection can be used on. Memory does not grow with the body.
-    /// - A body of undeclared length (chunked, or HTTP/2 without `Content-Length`) is read as far
-    ///   as it has arrived, within the bound, and not waited for: its client may be waiting for the
-    ///   answer before it goes on.
-    /// - The body of a request with `Expect: 100-continue` is not read, so that it need not be
-    ///   sent.
-    ///
-    /// Where a body is not read to its end, and for a refused `CONNECT`, the answer to an HTTP/1.x
-    /// request says `Connection: close`, so that no client takes the connection for one that can be
-    /// used on. HTTP/2 and HTTP/3 end the one stream only.
-    ///
-    /// What is not covered without a clock, the feature `tokio` covers:
-    ///
-    /// - A client may send a declared body as slowly as it likes, and its request is held
-    ///   meanwhile, as a handler's would be that reads the body. `drain_timeout` bounds that time.
-    /// - A client that writes a chunked body piece by piece before it reads, and a proxy that
-    ///   passes it on so (HAProxy, nginx with `proxy_request_buffering off`), can find the
-    ///   connection closed between two pieces and lose the answer. `drain_undeclared` waits for the
-    ///   next piece.
-    pub fn drain_request_body(self, bytes: u64) -> Self {
-        self.configure(|shared| shared.drain.bytes = bytes)
-    }
-
-    /// How long a refused request's body of declared length is waited for, from when the request
-    /// arrives: by default for ever.
-    ///
-    /// When the time has passed the answer is sent as if the body were larger than
-    /// [`drain_request_body`](Self::drain_request_body) allows. Available with the feature `tokio`;
-    /// the service then has to be called within a tokio runtime whose timer is enabled.
-    #[cfg(feature = "tokio")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
-    pub fn drain_timeout(self, timeout: std::time::Duration) -> Self {
-        self.configure(|shared| shared.drain.declared = Wait::For(timeout))
-    }
-
-    /// How long a refused request's body of undeclared length is waited for, from when the request
-    /// arrives: by default not at all.
-    ///
-    /// It is the longest that a client waits for its answer which streams without an end, or first
-    /// wants to see the answer, such as a gRPC client. A second is enough for uploads through a
-    /// proxy that is near. Available with the feature `tokio`; the service then has to be called
-    /// within a tokio runtime whose timer is enabled.
-    #[cfg(feature = "tokio")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
-    pub fn drain_undeclared(self, time: std::time::Duration) -> Self {
-        self.configure(|shared| shared.drain.undeclared = Wait::For(time))
+    /// How much of a rejected request's body is read before the answer is sent, and how long it is
+    /// waited for: by default up to 64 MiB and 30 seconds, 5 without a byte. See [`Drain`].
+    pub fn drain(self, drain: Drain) -> Self {
+        self.configure(|shared| shared.drain = Arc::new(drain))
     }
 
     /// The policy that the layer applies.
@@ -270,7 +219,10 @@ impl<R, const ANSWER_OPTIONS: bool> MethodPolicyLayer<R, ANSWER_OPTIONS> {
 impl<S, R: Clone, const ANSWER_OPTIONS: bool> Layer<S> for MethodPolicyLayer<R, ANSWER_OPTIONS> {
     type Service = MethodPolicy<S, R, ANSWER_OPTIONS>;
 
+    /// Panics in a tokio runtime without timers: see [`Drain`].
+    #[track_caller]
     fn layer(&self, inner: S) -> Self::Service {
+        self.shared.drain.check();
         MethodPolicy::from_parts(inner, self.shared.clone(), self.responder.clone())
     }
 }

@@ -82,7 +82,7 @@
 //! | `Allow` | always | never: it speaks of a resource, `501` of the server |
 //! | `Retry-After` | | if [configured](MethodPolicyLayer::retry_after) |
 //! | `Cache-Control` | if [configured](MethodPolicyLayer::cache_control) | likewise |
-//! | `Connection: close` | HTTP/1.x, where the request's body [is not read](MethodPolicyLayer::drain_request_body) | likewise |
+//! | `Connection: close` | HTTP/1.x, where the request's body [is not read](Drain) | likewise |
 //! | body | the [responder's](Respond), by default empty | likewise |
 //! | extensions | [`Rejected`] | likewise |
 //!
@@ -168,8 +168,8 @@
 //!
 //! # Features
 //!
-//! - `tokio`: `MethodPolicyLayer::drain_timeout` and `drain_undeclared`, bounds in time on the
-//!   reading of a refused request's body.
+//! - `tokio` (default): the clock that bounds how long a rejected request's body is waited for, see
+//!   [`Drain`].
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
@@ -180,7 +180,6 @@ mod forwarded;
 mod future;
 mod layer;
 mod options;
-mod patience;
 mod policy;
 mod registered;
 mod rejection;
@@ -190,6 +189,7 @@ mod routes;
 mod service;
 mod set;
 
+pub use drain::Drain;
 pub use future::ResponseFuture;
 pub use layer::MethodPolicyLayer;
 pub use policy::{Allow, Decision, Policy, PolicyError};

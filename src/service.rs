@@ -9,7 +9,7 @@ use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::drain::{DrainLimits, Unread, is_http1};
+use crate::drain::{Drain, Unread, is_http1};
 use crate::future::{Answer, ResponseFuture};
 use crate::layer::{MethodPolicyLayer, Outcome, Shared, describe};
 use crate::policy::Policy;
@@ -148,11 +148,11 @@ impl<S, R, const ANSWER_OPTIONS: bool> MethodPolicy<S, R, ANSWER_OPTIONS> {
                 }
             }
             Outcome::Describe { allow, empty_body } => {
-                answer(&mut request, body, shared.drain, |_| {
+                answer(&mut request, body, &shared.drain, |_| {
                     describe(allow, empty_body())
                 })
             }
-            Outcome::Refuse(rejected) => answer(&mut request, body, shared.drain, |request| {
+            Outcome::Refuse(rejected) => answer(&mut request, body, &shared.drain, |request| {
                 shared.refuse(&self.responder, rejected, request)
             }),
         }
@@ -163,11 +163,11 @@ impl<S, R, const ANSWER_OPTIONS: bool> MethodPolicy<S, R, ANSWER_OPTIONS> {
 fn answer<F, ReqBody: Body, ResBody>(
     request: &mut request::Parts,
     body: ReqBody,
-    limits: DrainLimits,
+    drain: &Arc<Drain>,
     respond: impl FnOnce(&mut request::Parts) -> Response<ResBody>,
 ) -> ResponseFuture<F, ReqBody, ResBody> {
     let is_http1 = is_http1(request.version);
-    let unread = Unread::new(request, body, limits);
+    let unread = Unread::new(request, body, drain);
     ResponseFuture::answer(Answer::new(respond(request), unread, is_http1))
 }
 

@@ -1,5 +1,8 @@
-//! What happens to the body of a request that is refused: how much of it is read, when the answer
-//! is given, and what the answer says of the connection.
+//! What happens to the body of a request that is rejected: how much of it is read, when the answer is
+//! given, and what the answer says of the connection.
+//!
+//! The first tests call the service outside of a runtime, so there is no clock; `clock` has those in
+//! one.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
@@ -14,7 +17,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
 use tower::{Layer, Service, service_fn};
-use tower_method_policy::{EmptyBody, MethodPolicy, MethodPolicyLayer, Policy};
+use tower_method_policy::{Drain, EmptyBody, MethodPolicy, MethodPolicyLayer, Policy};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -182,7 +185,7 @@ fn a_declared_body_is_read_to_its_end_and_waited_for() {
 }
 
 #[test]
-fn by_default_up_to_two_mebibytes_are_read() {
+fn without_a_clock_up_to_two_mebibytes_are_read() {
     let steps = [Step::Data(MIB as usize), Step::Data(MIB as usize)];
     assert_eq!(
         outcome(&layer(), delete(), Some(2 * MIB), &steps),
@@ -198,7 +201,7 @@ fn by_default_up_to_two_mebibytes_are_read() {
 
 #[test]
 fn the_bound_is_the_configured_one() {
-    let layer = layer().drain_request_body(10);
+    let layer = layer().drain(Drain::default().bytes(10));
     let steps = [Step::Data(10)];
     assert_eq!(
         outcome(&layer, delete(), Some(10), &steps),
@@ -212,7 +215,7 @@ fn the_bound_is_the_configured_one() {
 
 #[test]
 fn with_a_bound_of_zero_nothing_is_read() {
-    let layer = layer().drain_request_body(0);
+    let layer = layer().drain(Drain::none());
     let steps = [Step::Data(1)];
     for declared in [Some(1), None] {
         assert_eq!(
@@ -265,7 +268,7 @@ fn a_body_of_undeclared_length_is_never_waited_for() {
 
 #[test]
 fn a_body_of_undeclared_length_is_read_up_to_the_bound() {
-    let layer = layer().drain_request_body(100);
+    let layer = layer().drain(Drain::default().bytes(100));
     assert_eq!(
         outcome(&layer, delete(), None, &[Step::Data(100)]),
         Answered { polled: 2 }
@@ -280,7 +283,7 @@ fn a_body_of_undeclared_length_is_read_up_to_the_bound() {
 
 #[test]
 fn a_body_that_is_longer_than_it_said_is_read_up_to_the_bound() {
-    let layer = layer().drain_request_body(100);
+    let layer = layer().drain(Drain::default().bytes(100));
     let steps = [Step::Data(50), Step::Data(51), Step::Data(1)];
     assert_eq!(
         outcome(&layer, delete(), Some(10), &steps),
@@ -290,7 +293,7 @@ fn a_body_that_is_longer_than_it_said_is_read_up_to_the_bound() {
 
 #[test]
 fn empty_frames_do_not_go_on_for_ever() {
-    let layer = layer().drain_request_body(3);
+    let layer = layer().drain(Drain::default().bytes(3));
     let steps = [
         Step::Data(0),
         Step::Trailers,
@@ -362,7 +365,7 @@ fn only_http_1_has_a_connection_to_close() {
 
 /// RFC 9110 §9.3.6: what a client sends after a CONNECT may be meant for the tunnel.
 #[test]
-fn a_refused_classic_connect_closes_the_connection() {
+fn a_rejected_classic_connect_closes_the_connection() {
     let connect = |version| Request::connect("example.com:443").version(version);
     for version in [Version::HTTP_10, Version::HTTP_11] {
         for declared in [Some(0), Some(10), None] {
@@ -428,80 +431,233 @@ fn a_forwarded_body_is_not_touched() {
 }
 
 #[cfg(feature = "tokio")]
-mod timeout {
+mod clock {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::time::Duration;
+
+    use tokio::time::Instant;
 
     use super::*;
 
-    const TEN: Duration = Duration::from_secs(10);
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-    fn request(declared: Option<u64>, steps: &[Step]) -> Request<Script> {
-        let body = Script {
-            steps: steps.to_vec(),
-            declared,
-            ..Script::default()
-        };
-        delete().body(body).unwrap()
+    const fn secs(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
     }
 
-    /// The time that the answer takes, by a clock that stands still but for what is slept, and whether the
-    /// answer closes the connection.
-    async fn answered_after(
-        layer: MethodPolicyLayer,
+    /// A body of which pieces arrive, each some time after the one before, and then nothing does.
+    struct Slow {
         declared: Option<u64>,
-        steps: &[Step],
-    ) -> (Duration, bool) {
-        let mut service = layer.layer(service_fn(never_asked as Inner));
-        let start = tokio::time::Instant::now();
-        let response = service.call(request(declared, steps)).await.unwrap();
+        pieces: Vec<(Duration, usize)>,
+        sleep: Pin<Box<tokio::time::Sleep>>,
+        /// Whether the end comes after the last piece.
+        ends: bool,
+    }
+
+    impl Slow {
+        fn new(declared: Option<u64>, pieces: impl Into<Vec<(Duration, usize)>>) -> Self {
+            let pieces: Vec<_> = pieces.into();
+            let first = pieces.first().map_or(DAY, |(delay, _)| *delay);
+            Self {
+                declared,
+                pieces,
+                sleep: Box::pin(tokio::time::sleep(first)),
+                ends: false,
+            }
+        }
+    }
+
+    impl Body for Slow {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            if self.pieces.is_empty() && self.ends {
+                return Poll::Ready(None);
+            }
+            std::task::ready!(self.sleep.as_mut().poll(cx));
+            let (_, length) = self.pieces.remove(0);
+            let next = self.pieces.first().map_or(DAY, |(delay, _)| *delay);
+            self.sleep.as_mut().reset(Instant::now() + next);
+            Poll::Ready(Some(Ok(Frame::data(vec![0; length].into()))))
+        }
+
+        fn size_hint(&self) -> SizeHint {
+            self.declared
+                .map_or_else(SizeHint::new, SizeHint::with_exact)
+        }
+    }
+
+    /// The time that the answer takes, by a clock that stands still but for what is slept, and
+    /// whether the answer closes the connection.
+    async fn answered<B: Body>(layer: &MethodPolicyLayer, body: B) -> (Duration, bool) {
+        let mut service = layer.layer(service_fn(async |_: Request<B>| {
+            panic!("not to be forwarded");
+            #[expect(unreachable_code, reason = "it says what the type is")]
+            Ok::<_, Infallible>(Response::new(String::new()))
+        }));
+        let start = Instant::now();
+        let response = service.call(delete().body(body).unwrap()).await.unwrap();
         assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
-        (
-            start.elapsed(),
-            response.headers().contains_key("connection"),
-        )
+        // The clock of tokio is exact to the millisecond.
+        let elapsed = Duration::from_secs_f64(start.elapsed().as_secs_f64().round());
+        (elapsed, response.headers().contains_key("connection"))
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_declared_body_is_waited_for_until_the_time_is_up() {
-        let layer = layer().drain_timeout(TEN);
-        let steps = [Step::Data(60), Step::Nothing];
-        assert_eq!(answered_after(layer, Some(100), &steps).await, (TEN, true));
+    async fn a_silent_client_is_answered_when_its_time_is_up() {
+        let part = [(Duration::ZERO, 3)];
+        for (declared, expected) in [(Some(100), secs(5)), (None, secs(1))] {
+            for pieces in [&part[..], &[]] {
+                let body = Slow::new(declared, pieces);
+                assert_eq!(answered(&layer(), body).await, (expected, true));
+            }
+        }
+    }
+
+    /// Each wait begins anew, but there is an end to all of them.
+    #[tokio::test(start_paused = true)]
+    async fn a_dripping_client_is_answered_when_all_its_time_is_up() {
+        let drip = vec![(secs(4), 1); 100];
+        let body = Slow::new(Some(100), drip);
+        assert_eq!(answered(&layer(), body).await, (secs(30), true));
+
+        let drip = vec![(Duration::from_millis(900), 1); 100];
+        let body = Slow::new(None, drip);
+        assert_eq!(answered(&layer(), body).await, (secs(30), true));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_undeclared_body_is_waited_for_as_long_as_is_configured() {
-        let steps = [Step::Data(60), Step::Nothing];
-        let configured = layer().drain_undeclared(TEN);
-        assert_eq!(answered_after(configured, None, &steps).await, (TEN, true));
-
-        let other = layer().drain_timeout(TEN);
+    async fn the_bounds_are_the_configured_ones() {
+        let drain = Drain::default()
+            .timeout(secs(100))
+            .idle(secs(20))
+            .idle_undeclared(secs(10));
+        let layer = layer().drain(drain);
         assert_eq!(
-            answered_after(other, None, &steps).await,
-            (Duration::ZERO, true)
+            answered(&layer, Slow::new(Some(100), [])).await,
+            (secs(20), true)
+        );
+        assert_eq!(
+            answered(&layer, Slow::new(None, [])).await,
+            (secs(10), true)
+        );
+        for declared in [Some(1000), None] {
+            let drip = vec![(secs(9), 1); 1000];
+            let body = Slow::new(declared, drip);
+            assert_eq!(answered(&layer, body).await, (secs(100), true));
+        }
+
+        // The earlier one of two counts.
+        let layer = super::layer().drain(Drain::default().timeout(secs(2)));
+        assert_eq!(
+            answered(&layer, Slow::new(Some(100), [])).await,
+            (secs(2), true)
+        );
+        let layer = super::layer().drain(Drain::default().timeout(Duration::ZERO));
+        assert_eq!(
+            answered(&layer, Slow::new(Some(100), [])).await,
+            (secs(0), true)
         );
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_body_that_comes_in_time_is_not_held() {
-        let layer = layer().drain_timeout(TEN).drain_undeclared(TEN);
-        let steps = [
-            Step::NotYet,
-            Step::NotYet,
-            Step::Data(100),
-            Step::NotYet,
-            Step::NotYet,
-        ];
         for declared in [Some(100), None] {
-            let answered = answered_after(layer.clone(), declared, &steps).await;
-            assert_eq!(answered, (Duration::ZERO, false));
+            let pieces = [
+                (Duration::from_millis(900), 50),
+                (Duration::from_millis(100), 50),
+            ];
+            let body = Slow {
+                ends: true,
+                ..Slow::new(declared, pieces)
+            };
+            assert_eq!(answered(&layer(), body).await, (secs(1), false));
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn without_a_timeout_a_declared_body_is_waited_for() {
-        let mut service = layer().layer(service_fn(never_asked as Inner));
-        let answer = service.call(request(Some(100), &[Step::Nothing]));
-        let day = Duration::from_secs(24 * 60 * 60);
-        assert!(tokio::time::timeout(day, answer).await.is_err());
+    async fn with_a_clock_up_to_64_mebibytes_are_read() {
+        let piece = [(Duration::ZERO, MIB as usize)];
+        for (declared, pieces, closes) in [
+            (Some(64 * MIB), 64, false),
+            (Some(64 * MIB + 1), 64, true),
+            (None, 64, false),
+            (None, 65, true),
+        ] {
+            let body = Slow {
+                ends: true,
+                ..Slow::new(declared, piece.repeat(pieces))
+            };
+            assert_eq!(
+                answered(&layer(), body).await,
+                (secs(0), closes),
+                "{declared:?} {pieces}"
+            );
+        }
+    }
+
+    /// What is set counts, whether there is a clock or not.
+    #[tokio::test(start_paused = true)]
+    async fn the_bytes_are_the_configured_ones() {
+        for drain in [Drain::default(), Drain::default().without_clock()] {
+            let layer = layer().drain(drain.bytes(3 * MIB));
+            for (length, closes) in [(3 * MIB, false), (3 * MIB + 1, true)] {
+                let pieces = [(Duration::ZERO, length as usize)];
+                let body = Slow {
+                    ends: true,
+                    ..Slow::new(Some(length), pieces)
+                };
+                assert_eq!(answered(&layer, body).await, (secs(0), closes));
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_clock_a_declared_body_is_waited_for_and_an_undeclared_one_is_not() {
+        let layer = layer().drain(Drain::default().without_clock());
+        let declared = answered(&layer, Slow::new(Some(100), []));
+        assert!(tokio::time::timeout(DAY / 2, declared).await.is_err());
+        assert_eq!(answered(&layer, Slow::new(None, [])).await, (secs(0), true));
+        let large = Slow {
+            ends: true,
+            ..Slow::new(Some(2 * MIB + 1), [])
+        };
+        assert_eq!(answered(&layer, large).await, (secs(0), true));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_time_that_no_clock_can_express_is_no_bound() {
+        let drain = Drain::default()
+            .timeout(Duration::MAX)
+            .idle(Duration::MAX)
+            .idle_undeclared(Duration::MAX);
+        let layer = layer().drain(drain);
+        for declared in [Some(100), None] {
+            let body = Slow {
+                ends: true,
+                ..Slow::new(declared, [(DAY, 50), (DAY, 50)])
+            };
+            assert_eq!(answered(&layer, body).await, (2 * DAY, false));
+        }
+    }
+
+    #[test]
+    fn a_runtime_without_timers_is_found_when_the_layer_is_applied() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        let apply = |layer: MethodPolicyLayer| {
+            let apply = || runtime.block_on(async { layer.layer(()) });
+            catch_unwind(AssertUnwindSafe(apply)).is_ok()
+        };
+        assert!(!apply(layer()));
+        assert!(apply(layer().drain(Drain::default().without_clock())));
+        assert!(apply(layer().drain(Drain::none())));
+        // Outside of a runtime nothing is known of the one in which requests will come.
+        let _ = layer().layer(());
     }
 }

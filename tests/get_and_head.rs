@@ -17,8 +17,8 @@ use proptest::sample::select;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_method_policy::extension::MandatoryExtensions;
 use tower_method_policy::{
-    EmptyBody, GrpcStatus, MethodPolicy, MethodPolicyLayer, PlainText, Policy, ProblemDetails,
-    Rejection, Respond, RetryAfter,
+    Drain, EmptyBody, GrpcStatus, MethodPolicy, MethodPolicyLayer, PlainText, Policy,
+    ProblemDetails, Rejection, Respond, RetryAfter,
 };
 
 use crate::support::strategies::{block_on, policies, uris};
@@ -209,7 +209,7 @@ fn layers() -> impl Strategy<Value = MethodPolicyLayer<Responder, true>> {
             let mut layer = MethodPolicyLayer::new(policy)
                 .respond_with(responder)
                 .answer_options(answer_options)
-                .drain_request_body(drain);
+                .drain(Drain::default().bytes(drain));
             if let Some(extensions) = extensions {
                 layer = layer.mandatory_extensions(extensions);
             }

@@ -14,8 +14,8 @@ use http_body_util::{BodyExt, Full};
 use tower::util::ServiceFn;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_method_policy::{
-    Allow, EmptyBody, MethodPolicyLayer, MethodSet, PlainText, Policy, ProblemDetails, Rejected,
-    Rejection, Respond,
+    Allow, Drain, EmptyBody, MethodPolicyLayer, MethodSet, PlainText, Policy, ProblemDetails,
+    Rejected, Rejection, Respond,
 };
 
 fn policy() -> Policy {
@@ -373,7 +373,7 @@ async fn the_body_is_empty_whatever_the_responder_is() {
 /// A body that comes with `OPTIONS` is treated as that of a refused request.
 #[tokio::test]
 async fn an_unread_body_closes_the_connection() {
-    let layer = answering().drain_request_body(3);
+    let layer = answering().drain(Drain::default().bytes(3));
     let service = layer.layer(inner());
     for (body, closes) in [("abc", false), ("abcd", true)] {
         let request = options("/").body(Full::from(body)).unwrap();

@@ -194,7 +194,8 @@ pub(crate) fn uris() -> impl Strategy<Value = Uri> {
 /// Runs the future of one case to its end.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread()
+        .enable_time()
         .build()
-        .expect("a runtime without drivers")
+        .expect("a runtime")
         .block_on(future)
 }
