@@ -155,42 +155,44 @@ pin_project! {
     pub(crate) enum Unread<B> {
         /// At its end: the connection can be used on.
         Ended,
-        /// Not to be read: the connection cannot be used on.
-        Left,
+        /// Not to be read: over HTTP/1.x the connection cannot be used on.
+        Left { is_http1: bool },
         /// On its way to its end.
         Reading {
             #[pin]
             body: B,
             // How much may still be read, in bytes.
             budget: u64,
+            clock: Option<Clock>,
+            is_http1: bool,
             is_declared: bool,
             // Whether nothing has arrived since the wait began.
             is_waiting: bool,
-            clock: Option<Clock>,
         },
     }
 }
 
-/// Whether the request came by a version whose connection serves one request at a time.
-pub(crate) fn is_http1(version: Version) -> bool {
-    version <= Version::HTTP_11
-}
-
 impl<B: Body> Unread<B> {
+    #[inline]
     pub(crate) fn new(request: &request::Parts, body: B, drain: &Arc<Drain>) -> Self {
-        // What follows a rejected CONNECT may be another protocol's, and must not be taken for
-        // requests (RFC 9110 §9.3.6).
-        if request.method == Method::CONNECT && is_http1(request.version) {
-            return Self::Left;
-        }
-        if body.is_end_stream() {
+        if body.is_end_stream() && !matches!(request.method, Method::CONNECT) {
             return Self::Ended;
         }
         Self::of_a_body(request, body, drain)
     }
 
     #[cold]
+    #[inline(never)]
     fn of_a_body(request: &request::Parts, body: B, drain: &Arc<Drain>) -> Self {
+        let is_http1 = request.version <= Version::HTTP_11;
+        // What follows a rejected CONNECT may be another protocol's, and must not be taken for
+        // requests (RFC 9110 §9.3.6).
+        if request.method == Method::CONNECT && is_http1 {
+            return Self::Left { is_http1 };
+        }
+        if body.is_end_stream() {
+            return Self::Ended;
+        }
         // A client that expects `100 (Continue)` has not sent the body, and to poll it would make
         // hyper send that response (RFC 9110 §10.1.1, which an HTTP/1.0 client cannot ask for).
         let expects = request.version > Version::HTTP_10 && request.headers.contains_key(EXPECT);
@@ -202,30 +204,47 @@ impl<B: Body> Unread<B> {
         };
         let length = body.size_hint().exact();
         if expects || length.unwrap_or(1) > budget {
-            return Self::Left;
+            return Self::Left { is_http1 };
         }
         Self::Reading {
             body,
             budget,
+            clock,
+            is_http1,
             is_declared: length.is_some(),
             is_waiting: false,
-            clock,
+        }
+    }
+
+    /// Ready when the body is out of the way, with whether the connection has to be closed.
+    #[inline]
+    pub(crate) fn poll_closes(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<bool> {
+        match *self {
+            Self::Ended => Poll::Ready(false),
+            Self::Left { is_http1 } => Poll::Ready(is_http1),
+            Self::Reading { is_http1, .. } => {
+                let has_ended = ready!(self.poll_ended(cx));
+                Poll::Ready(is_http1 && !has_ended)
+            }
         }
     }
 
     /// Reads on; ready with whether the body was read to its end.
-    pub(crate) fn poll_ended(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<bool> {
-        let (mut body, budget, is_declared, is_waiting, clock) = match self.project() {
-            UnreadProjection::Ended => return Poll::Ready(true),
-            UnreadProjection::Left => return Poll::Ready(false),
-            UnreadProjection::Reading {
-                body,
-                budget,
-                is_declared,
-                is_waiting,
-                clock,
-            } => (body, budget, *is_declared, is_waiting, clock),
+    #[cold]
+    #[inline(never)]
+    fn poll_ended(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<bool> {
+        let UnreadProjection::Reading {
+            mut body,
+            budget,
+            clock,
+            is_declared,
+            is_waiting,
+            ..
+        } = self.project()
+        else {
+            return Poll::Ready(true);
         };
+        let is_declared = *is_declared;
         loop {
             if body.is_end_stream() {
                 return Poll::Ready(true);

@@ -57,7 +57,6 @@ pin_project! {
         response: Option<Response<ResBody>>,
         #[pin]
         body: Unread<ReqBody>,
-        is_http1: bool,
     }
 }
 
@@ -120,11 +119,10 @@ where
 }
 
 impl<ReqBody: Body, ResBody> Answer<ReqBody, ResBody> {
-    pub(crate) fn new(response: Response<ResBody>, body: Unread<ReqBody>, is_http1: bool) -> Self {
+    pub(crate) fn new(response: Response<ResBody>, body: Unread<ReqBody>) -> Self {
         Self {
             response: Some(response),
             body,
-            is_http1,
         }
     }
 
@@ -133,24 +131,20 @@ impl<ReqBody: Body, ResBody> Answer<ReqBody, ResBody> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Response<ResBody>, E>> {
         let this = self.project();
-        let has_ended = ready!(this.body.poll_ended(cx));
-        // It was taken before only if the future is polled again after it was ready.
-        let mut response = this.response.take().expect("polled after completion");
-        if !has_ended {
-            announce_close(&mut response, *this.is_http1);
+        let closes = ready!(this.body.poll_closes(cx));
+        if let (true, Some(response)) = (closes, this.response.as_mut()) {
+            announce_close(response);
         }
-        Poll::Ready(Ok(response))
+        // It was taken before only if the future is polled again after it was ready.
+        Poll::Ready(Ok(this.response.take().expect("polled after completion")))
     }
 }
 
-/// Says that the connection is closed, so that the client expects it (RFC 9112 §9.6); from HTTP/2 on
-/// the field is forbidden and not needed (RFC 9113 §8.2.2).
+/// Says that the connection is closed, so that the client expects it (RFC 9112 §9.6).
 #[cold]
-fn announce_close<B>(response: &mut Response<B>, is_http1: bool) {
-    if is_http1 {
-        let close = HeaderValue::from_static("close");
-        response.headers_mut().append(CONNECTION, close);
-    }
+fn announce_close<B>(response: &mut Response<B>) {
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().append(CONNECTION, close);
 }
 
 impl<F, ReqBody, ResBody> fmt::Debug for ResponseFuture<F, ReqBody, ResBody> {

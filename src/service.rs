@@ -9,7 +9,7 @@ use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::drain::{Drain, Unread, is_http1};
+use crate::drain::{Drain, Unread};
 use crate::future::{Answer, ResponseFuture};
 use crate::layer::{MethodPolicyLayer, Outcome, Shared, describe};
 use crate::policy::Policy;
@@ -166,9 +166,8 @@ fn answer<F, ReqBody: Body, ResBody>(
     drain: &Arc<Drain>,
     respond: impl FnOnce(&mut request::Parts) -> Response<ResBody>,
 ) -> ResponseFuture<F, ReqBody, ResBody> {
-    let is_http1 = is_http1(request.version);
     let unread = Unread::new(request, body, drain);
-    ResponseFuture::answer(Answer::new(respond(request), unread, is_http1))
+    ResponseFuture::answer(Answer::new(respond(request), unread))
 }
 
 impl<S: fmt::Debug, R, const ANSWER_OPTIONS: bool> fmt::Debug
