@@ -1,7 +1,7 @@
 //! A gRPC server behind a policy: the health checking protocol, over cleartext HTTP/2.
 //!
 //! gRPC needs `POST` and nothing else. A gRPC client that sends another method, or calls what a
-//! policy refuses, is answered so that it sees `UNIMPLEMENTED`.
+//! policy rejects, is answered so that it sees `UNIMPLEMENTED`.
 //!
 //! ```text
 //! cargo run --example tonic [-- ADDRESS]   # by default 127.0.0.1:3000
@@ -12,7 +12,7 @@
 //!     -H 'content-type: application/grpc' -H 'te: trailers' \
 //!     http://127.0.0.1:3000/grpc.health.v1.Health/Check | od -An -tx1
 //!
-//! # 405, Allow: GET, HEAD, POST, grpc-status: 12 (UNIMPLEMENTED)
+//! # 405, Allow: POST, grpc-status: 12 (UNIMPLEMENTED)
 //! curl --http2-prior-knowledge -i -X DELETE -H 'content-type: application/grpc' \
 //!     http://127.0.0.1:3000/grpc.health.v1.Health/Check
 //!
@@ -29,10 +29,11 @@ use http::Method;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
-use tower_method_policy::{GrpcStatus, MethodPolicyLayer, Policy};
+use tower_method_policy::{Allow, GrpcStatus, MethodPolicyLayer, Policy};
 
 async fn serve() -> Result<(), Box<dyn Error>> {
-    let policy = Policy::new().allow([Method::POST]);
+    // No call is a `GET`, so only a rule that leaves it out is true.
+    let policy = Policy::new().allow(Allow::exactly([Method::POST]));
     let layer = MethodPolicyLayer::new(policy).respond_with(GrpcStatus);
     let (mut reporter, health) = tonic_health::server::health_reporter();
 

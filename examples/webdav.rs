@@ -11,12 +11,13 @@
 //!
 //! curl -i http://127.0.0.1:3000/dav/a -T Cargo.toml     # 201
 //! curl -i http://127.0.0.1:3000/dav/ -X PROPFIND        # 207, the files
+//! curl -i http://127.0.0.1:3000/dav/                    # 200, the files as HTML
 //! curl -i http://127.0.0.1:3000/dav/ -X OPTIONS         # 200, Allow and DAV: 1, 2
 //! curl -i http://127.0.0.1:3000/dav/ -X SEARCH          # 501
 //! curl -i http://127.0.0.1:3000/dav/ -X POST            # 405, Allow: GET, HEAD, PUT, …, UNLOCK
 //! curl -i http://127.0.0.1:3000/ -X PROPFIND            # 405, Allow: GET, HEAD, POST
 //! curl -i http://127.0.0.1:3000/ -X DELETE -T Cargo.toml
-//!                                                       # 405: the upload is read, then refused
+//!                                                       # 405: the upload is read, then rejected
 //! ```
 
 mod common;
@@ -44,6 +45,9 @@ fn router(directory: &Path) -> Router {
         .filesystem(LocalFs::new(directory, false, false, false))
         .locksystem(MemLs::new())
         .strip_prefix("/dav")
+        // `GET` of a collection is then a list of its files, not a 405: what the rule allows is true
+        // at every path of the share.
+        .autoindex(true)
         .build_handler();
     let share = any(async move |request: Request| dav.handle(request).await);
     let site = get("The files are under /dav/.\n").post(async |text: String| text);
@@ -72,7 +76,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     let directory = tempfile::tempdir()?;
     let app = MethodPolicyLayer::new(policy()?)
         // Not left to dav-server: its answer promises partial updates (`DAV: …,
-        // sabredav-partialupdate`) and the `PATCH` that makes them, which the policy refuses, and
+        // sabredav-partialupdate`) and the `PATCH` that makes them, which the policy rejects, and
         // leaves out `GET` and `HEAD` at a collection. Clients choose what they do by the `DAV`
         // field (RFC 4918 §10.1), so the rule has one, and it names what is allowed.
         .answer_options(true)

@@ -168,6 +168,36 @@ async fn a_stopped_board_closes_idle_connections_and_answers_the_request_in_flig
     }
 }
 
+/// Where the rule lists a method, nothing that is there answers it with 405.
+#[tokio::test]
+async fn the_share_serves_what_its_rule_lists_at_every_path() {
+    let (example, address) = Example::listening("webdav", []).await;
+    // The content of some is chunked, and of no interest.
+    let ask = async |request: String| {
+        let mut connection = Connection::open(address).await;
+        connection
+            .send(format!("{request} HTTP/1.1\r\nhost: a\r\n\r\n"))
+            .await;
+        connection.receive_head().await
+    };
+    let made = ask("MKCOL /dav/sub/".to_owned()).await;
+    assert!(made.starts_with("HTTP/1.1 201 "), "{made}");
+    for path in ["/dav", "/dav/", "/dav/sub/"] {
+        for (method, status) in [("GET", 200), ("OPTIONS", 200), ("PROPFIND", 207)] {
+            let head = ask(format!("{method} {path}")).await;
+            let expected = format!("HTTP/1.1 {status} ");
+            assert!(head.starts_with(&expected), "{method} {path}: {head}");
+        }
+        let head = ask(format!("POST {path}")).await;
+        let allow = "GET, HEAD, PUT, DELETE, OPTIONS, COPY, LOCK, MKCOL, MOVE, PROPFIND, PROPPATCH, \
+                     UNLOCK";
+        assert!(head.starts_with("HTTP/1.1 405 "), "{head}");
+        assert!(head.contains(&format!("\r\nallow: {allow}\r\n")), "{head}");
+    }
+    example.signal("-TERM");
+    example.ends_cleanly().await;
+}
+
 #[tokio::test]
 async fn the_grpc_server_answers_calls_and_refuses_other_methods_as_grpc_does() {
     let (example, address) = Example::listening("tonic", []).await;
@@ -184,7 +214,15 @@ async fn the_grpc_server_answers_calls_and_refuses_other_methods_as_grpc_does() 
         assert_eq!(received, status);
         assert_eq!(headers["grpc-status"], "12");
         assert_eq!(headers["content-type"], "application/grpc");
+        let allow = headers.get("allow").map(|allow| allow.to_str().unwrap());
+        assert_eq!(allow, (status == 405).then_some("POST"));
     }
+    // It is not in `Allow`, and it is no call: tonic looks at the message, not at the method.
+    let mut get = request("GET", "http://a/grpc.health.v1.Health/Check");
+    let grpc = HeaderValue::from_static("application/grpc");
+    get.headers_mut().insert("content-type", grpc);
+    let (_, headers, _) = read(client.send_request(get)).await;
+    assert_ne!(headers["grpc-status"], "0");
     example.signal("-TERM");
     example.ends_cleanly().await;
 }

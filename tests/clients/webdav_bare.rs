@@ -18,6 +18,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
         .filesystem(LocalFs::new(directory.path(), false, false, false))
         .locksystem(MemLs::new())
         .strip_prefix("/dav")
+        .autoindex(true)
         .build_handler();
     let app = Router::new().fallback(async move |request: Request| dav.handle(request).await);
 
