@@ -20,9 +20,7 @@ impl Routes {
             pattern: pattern.to_owned(),
             reason,
         };
-        if !pattern.starts_with('/') {
-            return Err(invalid("it does not begin with `/`".to_owned()));
-        }
+        check(pattern).map_err(invalid)?;
         match self.router.insert(pattern, rule.clone()) {
             Ok(()) => {
                 self.rules.push((pattern.to_owned(), rule));
@@ -63,6 +61,41 @@ impl Routes {
         self.rules
             .iter()
             .map(|(pattern, rule)| (pattern.as_str(), rule))
+    }
+}
+
+/// What axum checks before it asks `matchit`: to that, `:id` and `*rest`, the parameters of axum 0.7,
+/// are literals, and a rule for them would be one that never matches.
+fn check(pattern: &str) -> Result<(), String> {
+    if pattern.is_empty() {
+        return Err("it is empty; the root is `/`".to_owned());
+    }
+    if !pattern.starts_with('/') {
+        return Err("it does not begin with `/`".to_owned());
+    }
+    for segment in pattern.split('/') {
+        if let Some(name) = segment.strip_prefix(':') {
+            let name = named(name, "name");
+            return Err(format!(
+                "a segment begins with `:`; for a parameter, write `{{{name}}}`"
+            ));
+        }
+        if let Some(name) = segment.strip_prefix('*') {
+            let name = named(name, "rest");
+            return Err(format!(
+                "a segment begins with `*`; for the rest of the path, write `{{*{name}}}`"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// What to call a parameter: as it was, where that can be a name.
+fn named<'a>(name: &'a str, otherwise: &'a str) -> &'a str {
+    if name.is_empty() || name.contains(['{', '}', '*']) {
+        otherwise
+    } else {
+        name
     }
 }
 

@@ -70,7 +70,7 @@ fn invalid_patterns_are_refused_with_the_reason() {
     let segment = "one parameter";
     let catch_all = "Catch-all";
     for (pattern, expected) in [
-        ("", no_slash),
+        ("", "it is empty; the root is `/`"),
         ("users", no_slash),
         ("*", no_slash),
         ("{id}", no_slash),
@@ -86,6 +86,15 @@ fn invalid_patterns_are_refused_with_the_reason() {
         ("/{id}.json", segment),
         ("/{*rest}/", catch_all),
         ("/{*rest}/posts", catch_all),
+        ("/:id", "write `{id}`"),
+        ("/users/:id/posts", "write `{id}`"),
+        ("/users/{user}/:post", "write `{post}`"),
+        ("/files/*rest", "write `{*rest}`"),
+        // There is no name to take up.
+        ("/:", "write `{name}`"),
+        ("/files/*", "write `{*rest}`"),
+        ("/files/**", "write `{*rest}`"),
+        ("/:{id}", "write `{name}`"),
     ] {
         let error = Policy::new().route(pattern, [Method::POST]).unwrap_err();
         let PolicyError::InvalidPattern {
