@@ -134,10 +134,15 @@ impl Policy {
     /// Makes `rule` the rule for the paths that `pattern` matches, in place of the default rule: for
     /// methods, exactly `GET`, `HEAD` and these are allowed there (see [`Allow`]).
     ///
-    /// Patterns are those of axum 0.8, by the same library, [`matchit`]: `/users`, `/users/{id}`
-    /// (one segment), `/static/{*path}` (the rest, at least one character), `{{` and `}}` for
-    /// literal braces. Where several patterns match, the most specific one is taken: at the first
-    /// place where they differ a literal goes before a parameter, and a parameter before `{*rest}`.
+    /// Patterns are those of axum 0.8: `/users`, `/users/{id}` (one segment), `/static/{*path}` (the
+    /// rest, at least one character), `{{` and `}}` for literal braces. Where several patterns match,
+    /// the most specific one is taken: at the first place where they differ a literal goes before a
+    /// parameter, and a parameter before `{*rest}`.
+    ///
+    /// A pattern that is valid here is valid there, and matches the same paths, for every release so
+    /// far, 0.8.0 to 0.8.9: all of them pin [`matchit`] 0.8.4, and so does this crate. The parameters
+    /// of axum 0.7, `:id` and `*rest`, are errors here as they are there; a router made with
+    /// `without_v07_checks` takes them for literals, for which there can be no rule.
     ///
     /// # What a pattern is matched against
     ///
@@ -162,7 +167,8 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// - [`PolicyError::InvalidPattern`] if `pattern` does not begin with `/` or is not understood.
+    /// - [`PolicyError::InvalidPattern`] if `pattern` does not begin with `/`, has a segment that
+    ///   begins with `:` or `*`, or is not understood.
     /// - [`PolicyError::ConflictingPattern`] if an earlier pattern matches the same paths, as
     ///   `/users/{name}` does beside `/users/{id}`.
     ///
