@@ -9,7 +9,8 @@ use std::net::{SocketAddr, TcpListener};
 
 use http::HeaderValue;
 use support::example::Example;
-use support::server::{Connection, grpc, http2, read, request, within};
+use support::grpc::grpc;
+use support::server::{Connection, http2, read, request, within};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 

@@ -12,8 +12,6 @@ use hyper::client::conn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
-use tonic::transport::{Channel, Endpoint};
-use tonic_health::pb::health_client::HealthClient;
 
 /// Waits for `future`, for so long that only a bug can take longer.
 pub(crate) async fn within<F: Future>(future: F) -> F::Output {
@@ -117,9 +115,4 @@ pub(crate) async fn read(
     head.headers.remove("date");
     let body = within(body.collect()).await.unwrap().to_bytes();
     (head.status, head.headers, body)
-}
-
-pub(crate) async fn grpc(address: SocketAddr) -> HealthClient<Channel> {
-    let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
-    HealthClient::new(within(endpoint.connect()).await.unwrap())
 }
