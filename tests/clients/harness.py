@@ -16,6 +16,8 @@ from dataclasses import dataclass
 HERE = pathlib.Path(__file__).resolve().parent
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", HERE.parents[1] / "target"))
 EXAMPLES = TARGET / "debug" / "examples"
+# Those that are packages of their own.
+PACKAGES = TARGET / "debug"
 
 # Where Debian puts the servers; it is on no ordinary user's path.
 PATH = os.environ.get("PATH", os.defpath) + os.pathsep + "/usr/sbin"
@@ -163,9 +165,11 @@ def example(name: str, *arguments: str):
 
     It has to stop when it is told to, and to write nothing to stderr.
     """
-    program = EXAMPLES / name
+    program = PACKAGES / name
     if not program.exists():
-        raise Failure(f"{program} is not there: cargo build --examples --all-features")
+        program = EXAMPLES / name
+    if not program.exists():
+        raise Failure(f"{program} is not there: run.py says how to build it")
     command = [program, "127.0.0.1:0", *arguments]
     with (
         tempfile.TemporaryFile("w+") as stderr,

@@ -2,10 +2,12 @@
 """Runs foreign clients and proxies against the examples, over loopback.
 
     cargo build --examples --all-features
+    cargo build --manifest-path examples/reverse_proxy/Cargo.toml --target-dir target
     python3 tests/clients/run.py [CASE...]
 
 Needs Linux, Python 3.11 and what install.sh installs; a case whose tool is missing is skipped, and
-says so. The examples are those in $CARGO_TARGET_DIR, by default target, in debug/examples.
+says so. The examples are those in $CARGO_TARGET_DIR, by default target, in debug/examples and, the
+reverse proxy, in debug.
 """
 
 import importlib

@@ -18,6 +18,7 @@ pub(crate) struct Example {
 }
 
 impl Example {
+    /// Starts the example of that name, or the program that is there if it is an absolute path.
     pub(crate) fn start(name: &str, arguments: &[&str]) -> Self {
         // This is `target/<profile>/deps/examples-<hash>`.
         let test = env::current_exe().unwrap();

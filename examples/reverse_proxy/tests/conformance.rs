@@ -23,6 +23,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
+const PROXY: &str = env!("CARGO_BIN_EXE_reverse_proxy");
+
 const MIB: usize = 1024 * 1024;
 
 /// The proxy as it runs, in front of an upstream that the test plays.
@@ -39,7 +41,7 @@ impl Proxy {
     async fn start() -> Self {
         let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", upstream.local_addr().unwrap());
-        let (example, address) = Example::listening("reverse_proxy", [&url]).await;
+        let (example, address) = Example::listening(PROXY, [&url]).await;
         Self {
             example,
             address,
@@ -1059,9 +1061,7 @@ async fn a_bad_argument_is_named() {
         "http://127.0.0.1:3001/?query",
         "",
     ] {
-        let (status, errors) = Example::start("reverse_proxy", &["127.0.0.1:0", url])
-            .end()
-            .await;
+        let (status, errors) = Example::start(PROXY, &["127.0.0.1:0", url]).end().await;
         assert_eq!(status.code(), Some(1), "{url}");
         assert_eq!(
             errors,
@@ -1069,7 +1069,7 @@ async fn a_bad_argument_is_named() {
         );
     }
     let arguments = ["127.0.0.1:0", "http://127.0.0.1:1/", "more"];
-    let (status, errors) = Example::start("reverse_proxy", &arguments).end().await;
+    let (status, errors) = Example::start(PROXY, &arguments).end().await;
     assert_eq!(status.code(), Some(1));
     assert_eq!(errors, "error: unexpected argument: more\n");
 }

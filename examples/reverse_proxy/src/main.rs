@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! cargo run --example axum 127.0.0.1:3001     # an upstream
-//! cargo run --example reverse_proxy [-- ADDRESS [UPSTREAM]]
+//! cargo run --manifest-path examples/reverse_proxy/Cargo.toml [-- ADDRESS [UPSTREAM]]
 //!                                             # by default 127.0.0.1:3000 http://127.0.0.1:3001
 //!
 //! curl -i http://127.0.0.1:3000/ -d 'Hello!'  # 201, from the upstream, as `Via` shows
@@ -22,7 +22,7 @@
 //! Not forwarded are upgrades, such as WebSockets', and informational responses other than
 //! `100 (Continue)`: hyper's server has no way to send these.
 
-#[path = "../common/mod.rs"]
+#[path = "../../common/mod.rs"]
 mod common;
 mod fields;
 mod max_forwards;
