@@ -72,12 +72,21 @@ fn host(request: &Request<Incoming>) -> Result<Option<HeaderValue>, StatusCode> 
     if hosts.next().is_some() || host.is_none() && request.version() == Version::HTTP_11 {
         return Err(StatusCode::BAD_REQUEST);
     }
-    match request.uri().authority() {
-        Some(authority) => HeaderValue::from_str(authority.as_str())
-            .map(Some)
-            .map_err(|_| StatusCode::BAD_REQUEST),
-        None => Ok(host.cloned()),
+    // A `Host` has no user information, and what an authority has of it is not passed on (RFC 9110
+    // §4.2.4, RFC 9113 §8.3.1).
+    if host.is_some_and(|host| host.as_bytes().contains(&b'@')) {
+        return Err(StatusCode::BAD_REQUEST);
     }
+    let Some(authority) = request.uri().authority() else {
+        return Ok(host.cloned());
+    };
+    let authority = authority.as_str();
+    let host = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, host)| host);
+    HeaderValue::from_str(host)
+        .map(Some)
+        .map_err(|_| StatusCode::BAD_REQUEST)
 }
 
 /// Whether `TE` says so: the one member of it that is no transfer coding (RFC 9110 §10.1.4).

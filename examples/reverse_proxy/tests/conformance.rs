@@ -112,6 +112,7 @@ impl Proxy {
     }
 }
 
+const BAD_REQUEST: &str = "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n";
 const BAD_GATEWAY: &str = "HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n";
 
 /// The lines of a header section; fields of different names have no order (RFC 9110 §5.3), so they
@@ -503,11 +504,47 @@ async fn the_upstream_is_told_the_host_that_was_asked_for() {
         let mut client = proxy.client().await;
         client.send(format!("GET / HTTP/1.1\r\n{fields}\r\n")).await;
         let answer = client.receive().await;
-        assert_eq!(
-            answer, "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n",
-            "{fields}"
-        );
+        assert_eq!(answer, BAD_REQUEST, "{fields}");
     }
+    proxy.stop().await;
+}
+
+/// RFC 9110 §4.2.4 and §7.2, RFC 9113 §8.3.1.
+#[tokio::test]
+async fn the_upstream_is_told_no_user_information() {
+    let proxy = Proxy::start().await;
+    for (authority, host) in [
+        ("u:p@b", "b"),
+        ("u@b:8080", "b:8080"),
+        ("@b", "b"),
+        ("u:p@[::1]:8080", "[::1]:8080"),
+    ] {
+        let (mut client, mut upstream) = proxy
+            .asked(format!(
+                "GET http://{authority}/ HTTP/1.1\r\nhost: {host}\r\n\r\n"
+            ))
+            .await;
+        assert_eq!(
+            upstream.receive_head().await,
+            format!("GET / HTTP/1.1\r\nhost: {host}\r\nvia: 1.1 method-policy\r\n\r\n")
+        );
+        upstream.send(EMPTY_OK).await;
+        client.receive().await;
+
+        let mut client = http2(proxy.address).await;
+        let request = request("GET", format!("http://{authority}/"));
+        let response = tokio::spawn(client.send_request(request));
+        let mut upstream = proxy.upstream().await;
+        let head = upstream.receive_head().await;
+        assert!(head.contains(&format!("\r\nhost: {host}\r\n")), "{head}");
+        upstream.send(EMPTY_OK).await;
+        assert_eq!(read(async { response.await.unwrap() }).await.0, 200);
+    }
+
+    let mut client = proxy.client().await;
+    client.send("GET / HTTP/1.1\r\nhost: u:p@b\r\n\r\n").await;
+    let answer = client.receive().await;
+    assert_eq!(answer, BAD_REQUEST);
     proxy.stop().await;
 }
 
