@@ -317,13 +317,17 @@ async fn a_rule_can_add_header_fields_to_the_answer() {
 
 #[tokio::test]
 async fn rules_given_one_after_the_other_keep_each_others_fields() {
-    let rule = |method, name| {
+    let rule = |method, name, value| {
         Allow::new([method])
             .options_header(HeaderName::from_static(name), HeaderValue::from_static("1"))
+            .options_header(
+                HeaderName::from_static("both"),
+                HeaderValue::from_static(value),
+            )
     };
     let policy = Policy::new()
-        .allow(rule(Method::OPTIONS, "a"))
-        .allow(rule(Method::PUT, "b"));
+        .allow(rule(Method::OPTIONS, "a", "1"))
+        .allow(rule(Method::PUT, "b", "2"));
     let response = ask(
         &MethodPolicyLayer::new(policy).answer_options(true),
         options("/"),
@@ -334,6 +338,8 @@ async fn rules_given_one_after_the_other_keep_each_others_fields() {
         (&response.headers()["a"], &response.headers()["b"]),
         (&"1".parse().unwrap(), &"1".parse().unwrap())
     );
+    let both: Vec<_> = response.headers().get_all("both").iter().collect();
+    assert_eq!(both, ["1", "2"]);
 }
 
 /// An answer is no refusal.
