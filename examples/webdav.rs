@@ -79,7 +79,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
         // sabredav-partialupdate`) and the `PATCH` that makes them, which the policy rejects, and
         // leaves out `GET` and `HEAD` at a collection. Clients choose what they do by the `DAV`
         // field (RFC 4918 §10.1), so the rule has one, and it names what is allowed.
-        .answer_options(true)
+        .answer_options()
         .respond_with(PlainText)
         .layer(router(directory.path()));
 

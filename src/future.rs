@@ -11,7 +11,11 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 
 use crate::drain::Unread;
-use crate::extension::Fulfilment;
+#[cfg(feature = "rfc2774")]
+use crate::rfc2774::Fulfilment;
+// Without the feature nothing is ever fulfilled: `pin_project!` takes no `#[cfg]` on a variant.
+#[cfg(not(feature = "rfc2774"))]
+type Fulfilment = std::convert::Infallible;
 
 pin_project! {
     /// The future of [`MethodPolicy`](crate::MethodPolicy): the inner service's, or the policy's
@@ -68,6 +72,7 @@ impl<F, ReqBody, ResBody> ResponseFuture<F, ReqBody, ResBody> {
         }
     }
 
+    #[cfg(feature = "rfc2774")]
     pub(crate) fn fulfil(future: F, fulfilment: Fulfilment) -> Self {
         Self::rare(Rare::Fulfil { future, fulfilment })
     }
@@ -108,11 +113,14 @@ where
     #[inline(never)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         match self.project() {
+            #[cfg(feature = "rfc2774")]
             RareProjection::Fulfil { future, fulfilment } => {
                 let mut response = ready!(future.poll(cx))?;
                 fulfilment.acknowledge(&mut response);
                 Poll::Ready(Ok(response))
             }
+            #[cfg(not(feature = "rfc2774"))]
+            RareProjection::Fulfil { fulfilment, .. } => match *fulfilment {},
             RareProjection::Answer { answer } => answer.poll_response(cx),
         }
     }

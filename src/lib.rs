@@ -174,31 +174,28 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
+mod decide;
 mod drain;
-pub mod extension;
 mod forwarded;
 mod future;
 mod layer;
-mod options;
+mod methods;
 mod policy;
-mod registered;
 mod rejection;
-mod respond;
-mod retry_after;
-mod routes;
+#[cfg(feature = "rfc2774")]
+#[cfg_attr(docsrs, doc(cfg(feature = "rfc2774")))]
+pub mod rfc2774;
 mod service;
-mod set;
 
 pub use drain::Drain;
 pub use future::ResponseFuture;
 pub use layer::MethodPolicyLayer;
+pub use methods::{Cacheable, MethodSet, ParseMethodSetError, RegisteredMethod, method_excerpt};
 pub use policy::{Allow, Decision, Policy, PolicyError};
-pub use registered::{Cacheable, RegisteredMethod};
-pub use rejection::{Reason, Rejected, Rejection};
-pub use respond::{EmptyBody, GrpcStatus, PlainText, ProblemDetails, Respond};
-pub use retry_after::RetryAfter;
-pub use service::MethodPolicy;
-pub use set::{MethodSet, ParseMethodSetError};
+pub use rejection::{
+    EmptyBody, GrpcStatus, PlainText, ProblemDetails, Reason, Rejection, Respond, RetryAfter,
+};
+pub use service::{AnswerOptions, ForwardOptions, HandleOptions, MethodPolicy};
 
 /// The examples of the README are tested with those of the documentation.
 #[cfg(doctest)]

@@ -1,21 +1,24 @@
 //! [`MethodPolicy`], the service.
 
+use std::any::type_name;
 use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{Request, Response, request};
+use http::header::{ALLOW, CONTENT_LENGTH};
+use http::{HeaderValue, Request, Response};
 use http_body::Body;
-use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::decide::{Outcome, Table};
 use crate::drain::{Drain, Unread};
+use crate::forwarded::Forwarded;
 use crate::future::{Answer, ResponseFuture};
-use crate::layer::{MethodPolicyLayer, Outcome, Shared, describe};
-use crate::policy::Policy;
-use crate::respond::{EmptyBody, Respond};
+use crate::policy::{Allow, Policy};
+use crate::rejection::{EmptyBody, Respond, Responses};
 
-/// A service behind a [`Policy`]: forwards a request, or refuses it without the inner service
+/// A service behind a [`Policy`]: forwards a request, or rejects it without the inner service
 /// seeing it.
 ///
 /// See the [crate's documentation](crate). The inner service's response body type and error type
@@ -23,33 +26,109 @@ use crate::respond::{EmptyBody, Respond};
 ///
 /// # Readiness
 ///
-/// [`poll_ready`](Service::poll_ready) is the inner service's. So a refusal, too, waits until the
+/// [`poll_ready`](Service::poll_ready) is the inner service's. So a rejection, too, waits until the
 /// inner service is ready, and where readiness reserves something, as a permit of `tower`'s
-/// `ConcurrencyLimit`, a refused request leaves it reserved until the next call or until the
-/// service is dropped. Put concurrency limits, load shedding and rate limits outside of the policy
-/// if refusals shall count, or be answered by the policy's side.
+/// `ConcurrencyLimit`, a rejected request leaves it reserved until the next call or until the
+/// service is dropped. Put concurrency limits, load shedding and rate limits outside of the policy,
+/// where they see rejected requests as well.
 #[derive(Clone)]
-pub struct MethodPolicy<S, R = EmptyBody, const ANSWER_OPTIONS: bool = false> {
+pub struct MethodPolicy<S, R = EmptyBody, O = ForwardOptions> {
     inner: S,
     shared: Arc<Shared>,
     responder: R,
+    options: PhantomData<O>,
 }
 
-impl<S> MethodPolicy<S> {
-    /// Puts `policy` in front of `inner`; refused requests are answered with [`EmptyBody`].
-    ///
-    /// For everything else that can be configured see [`MethodPolicyLayer`].
-    pub fn new(inner: S, policy: Policy) -> Self {
-        MethodPolicyLayer::new(policy).layer(inner)
+/// What a layer's services have in common, whatever their responder.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) decision: Table,
+    /// Derived from it.
+    forwarded: Forwarded,
+    pub(crate) responses: Responses,
+    /// Shared by the bodies that are waited for.
+    pub(crate) drain: Arc<Drain>,
+}
+
+impl Shared {
+    pub(crate) fn new(policy: Policy) -> Self {
+        let decision = Table::new(policy);
+        Self {
+            forwarded: Forwarded::new(&decision),
+            decision,
+            responses: Responses::default(),
+            drain: Arc::default(),
+        }
+    }
+
+    /// Derives what follows from the rest.
+    pub(crate) fn derive(&mut self) {
+        self.decision.derive();
+        self.forwarded = Forwarded::new(&self.decision);
+    }
+
+    pub(crate) fn debug_fields<R>(&self, f: &mut fmt::DebugStruct<'_, '_>) {
+        f.field("policy", &self.decision.policy)
+            .field("answer_options", &self.decision.answers_options);
+        #[cfg(feature = "rfc2774")]
+        f.field("mandatory_extensions", &self.decision.extensions);
+        self.responses.debug_fields(f);
+        f.field("drain", &self.drain)
+            .field("responder", &format_args!("{}", type_name::<R>()));
     }
 }
 
-impl<S, R, const ANSWER_OPTIONS: bool> MethodPolicy<S, R, ANSWER_OPTIONS> {
+/// Marks a layer that forwards `OPTIONS` like any other method: the default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ForwardOptions;
+
+/// Marks a layer that [answers `OPTIONS`](crate::MethodPolicyLayer::answer_options). Its services are
+/// for response bodies that have a default, which is the answer's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct AnswerOptions;
+
+/// What becomes of `OPTIONS` requests: [`ForwardOptions`] or [`AnswerOptions`].
+///
+/// `B` is the body type of the inner service. The trait is sealed.
+pub trait HandleOptions<B>: sealed::Sealed {
+    #[doc(hidden)]
+    const EMPTY_BODY: Option<fn() -> B>;
+}
+
+impl<B> HandleOptions<B> for ForwardOptions {
+    const EMPTY_BODY: Option<fn() -> B> = None;
+}
+
+impl<B: Default> HandleOptions<B> for AnswerOptions {
+    const EMPTY_BODY: Option<fn() -> B> = Some(B::default);
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::ForwardOptions {}
+    impl Sealed for super::AnswerOptions {}
+}
+
+impl<S> MethodPolicy<S> {
+    /// Puts `policy` in front of `inner`; rejected requests are answered with [`EmptyBody`].
+    ///
+    /// For everything else that can be configured see
+    /// [`MethodPolicyLayer`](crate::MethodPolicyLayer).
+    #[track_caller]
+    pub fn new(inner: S, policy: Policy) -> Self {
+        Self::from_parts(inner, Arc::new(Shared::new(policy)), EmptyBody)
+    }
+}
+
+impl<S, R, O> MethodPolicy<S, R, O> {
+    #[track_caller]
     pub(crate) fn from_parts(inner: S, shared: Arc<Shared>, responder: R) -> Self {
+        shared.drain.check();
         Self {
             inner,
             shared,
             responder,
+            options: PhantomData,
         }
     }
 
@@ -69,10 +148,11 @@ impl<S, R, const ANSWER_OPTIONS: bool> MethodPolicy<S, R, ANSWER_OPTIONS> {
     }
 }
 
-impl<S, R, ReqBody, ResBody> Service<Request<ReqBody>> for MethodPolicy<S, R>
+impl<S, R, O, ReqBody, ResBody> Service<Request<ReqBody>> for MethodPolicy<S, R, O>
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>>,
     R: Respond<ResBody>,
+    O: HandleOptions<ResBody>,
     ReqBody: Body,
 {
     type Response = Response<ResBody>;
@@ -87,40 +167,18 @@ where
     #[inline]
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         // Most requests end here.
-        if self.shared.forwards(&request) {
+        if self
+            .shared
+            .forwarded
+            .contains(&request, &self.shared.decision.policy)
+        {
             return ResponseFuture::forward(self.inner.call(request));
         }
-        self.decide(request, None)
+        self.decide(request)
     }
 }
 
-/// Answers to `OPTIONS` need an empty body, so the body type has to have a default.
-impl<S, R, ReqBody, ResBody> Service<Request<ReqBody>> for MethodPolicy<S, R, true>
-where
-    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
-    R: Respond<ResBody>,
-    ReqBody: Body,
-    ResBody: Default,
-{
-    type Response = Response<ResBody>;
-    type Error = S::Error;
-    type Future = ResponseFuture<S::Future, ReqBody, ResBody>;
-
-    #[inline]
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    #[inline]
-    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        if self.shared.forwards(&request) {
-            return ResponseFuture::forward(self.inner.call(request));
-        }
-        self.decide(request, Some(ResBody::default))
-    }
-}
-
-impl<S, R, const ANSWER_OPTIONS: bool> MethodPolicy<S, R, ANSWER_OPTIONS> {
+impl<S, R, O> MethodPolicy<S, R, O> {
     /// What `call` does with a request that is not forwarded at once.
     ///
     /// The request is taken apart before anything looks at it. So the compiler sees that the
@@ -130,49 +188,52 @@ impl<S, R, const ANSWER_OPTIONS: bool> MethodPolicy<S, R, ANSWER_OPTIONS> {
     fn decide<ReqBody, ResBody>(
         &mut self,
         request: Request<ReqBody>,
-        empty_body: Option<fn() -> ResBody>,
     ) -> ResponseFuture<S::Future, ReqBody, ResBody>
     where
         S: Service<Request<ReqBody>, Response = Response<ResBody>>,
         R: Respond<ResBody>,
+        O: HandleOptions<ResBody>,
         ReqBody: Body,
     {
         let (mut request, body) = request.into_parts();
         let shared = &self.shared;
-        match shared.decide(&mut request, empty_body) {
-            Outcome::Forward(fulfilment) => {
-                let future = self.inner.call(Request::from_parts(request, body));
-                match fulfilment {
-                    None => ResponseFuture::forward(future),
-                    Some(fulfilment) => ResponseFuture::fulfil(future, fulfilment),
-                }
+        match (shared.decision.decide(&request), O::EMPTY_BODY) {
+            (Outcome::AnswerOptions(allow), Some(empty_body)) => {
+                let unread = Unread::new(&request, body, &shared.drain);
+                let response = options_response(allow, empty_body());
+                ResponseFuture::answer(Answer::new(response, unread))
             }
-            Outcome::Describe { allow, empty_body } => {
-                answer(&mut request, body, &shared.drain, |_| {
-                    describe(allow, empty_body())
-                })
+            (Outcome::Reject(rejection), _) => {
+                let unread = Unread::new(&request, body, &shared.drain);
+                let responses = &shared.responses;
+                let response = responses.reject(&self.responder, rejection, &mut request);
+                ResponseFuture::answer(Answer::new(response, unread))
             }
-            Outcome::Refuse(rejected) => answer(&mut request, body, &shared.drain, |request| {
-                shared.refuse(&self.responder, rejected, request)
-            }),
+            #[cfg(feature = "rfc2774")]
+            (Outcome::Fulfil(mandatory), _) => {
+                let fulfilment = mandatory.prepare(&mut request);
+                let request = Request::from_parts(request, body);
+                ResponseFuture::fulfil(self.inner.call(request), fulfilment)
+            }
+            (Outcome::Forward | Outcome::AnswerOptions(_), _) => {
+                let request = Request::from_parts(request, body);
+                ResponseFuture::forward(self.inner.call(request))
+            }
         }
     }
 }
 
-/// The policy's own answer, which `respond` makes, to a request.
-fn answer<F, ReqBody: Body, ResBody>(
-    request: &mut request::Parts,
-    body: ReqBody,
-    drain: &Arc<Drain>,
-    respond: impl FnOnce(&mut request::Parts) -> Response<ResBody>,
-) -> ResponseFuture<F, ReqBody, ResBody> {
-    let unread = Unread::new(request, body, drain);
-    ResponseFuture::answer(Answer::new(respond(request), unread))
+/// The answer to `OPTIONS` (RFC 9110 §9.3.7).
+fn options_response<B>(allow: &Allow, empty_body: B) -> Response<B> {
+    let mut response = Response::new(empty_body);
+    let headers = response.headers_mut();
+    headers.clone_from(allow.options_headers());
+    headers.insert(ALLOW, allow.header_value().clone());
+    headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    response
 }
 
-impl<S: fmt::Debug, R, const ANSWER_OPTIONS: bool> fmt::Debug
-    for MethodPolicy<S, R, ANSWER_OPTIONS>
-{
+impl<S: fmt::Debug, R, O> fmt::Debug for MethodPolicy<S, R, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut f = f.debug_struct("MethodPolicy");
         f.field("inner", &self.inner);

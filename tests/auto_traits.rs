@@ -8,14 +8,14 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
-use tower_method_policy::extension::{
+use tower_method_policy::rfc2774::{
     Declaration, DeclarationError, Declarations, ExtensionProblem, IdentifierError,
     MandatoryExtensions,
 };
 use tower_method_policy::{
     Allow, Cacheable, Decision, Drain, EmptyBody, GrpcStatus, MethodPolicy, MethodPolicyLayer,
     MethodSet, ParseMethodSetError, PlainText, Policy, PolicyError, ProblemDetails, Reason,
-    RegisteredMethod, Rejected, Rejection, ResponseFuture, RetryAfter,
+    RegisteredMethod, Rejection, ResponseFuture, RetryAfter,
 };
 
 /// Whether a type has a trait: the inherent constant, where there is one, hides the trait's.
@@ -78,7 +78,7 @@ fn data_has_every_auto_trait() {
         ProblemDetails,
         Reason,
         RegisteredMethod,
-        Rejected,
+        Rejection,
         RetryAfter,
     }
 }
@@ -94,9 +94,9 @@ fn a_policy_has_every_auto_trait_but_one() {
 fn what_holds_closures_or_a_request_is_not_unwind_safe() {
     each! { [true, true, true, false, false];
         MethodPolicy<()>,
-        MethodPolicy<(), PlainText, true>,
+        MethodPolicy<(), PlainText, AnswerOptions>,
         MethodPolicyLayer,
-        MethodPolicyLayer<PlainText, true>,
+        MethodPolicyLayer<PlainText, AnswerOptions>,
         Rejection<'_>,
         ResponseFuture<Ready<Answer>, Body, Body>,
         ResponseFuture<Pending<Answer>, Body, Body>,

@@ -41,7 +41,7 @@ fn site(outside: Outside, policy: &Layered) -> BoxService {
     }
 }
 
-type Layered = MethodPolicyLayer<EmptyBody, true>;
+type Layered = MethodPolicyLayer<EmptyBody, AnswerOptions>;
 
 /// `GET`, `HEAD`, `POST`, and no `OPTIONS`.
 fn posts() -> Layered {
@@ -51,7 +51,7 @@ fn posts() -> Layered {
 /// `OPTIONS`, too, and the policy answers it.
 fn describing() -> Layered {
     MethodPolicyLayer::new(Policy::new().allow([Method::POST, Method::OPTIONS]))
-        .answer_options(true)
+        .answer_options()
 }
 
 fn from_other_origin(method: &str) -> Request<Body> {
@@ -122,7 +122,7 @@ async fn with_cors_outside_preflights_do_not_reach_the_policy() {
     let refused = Arc::new(AtomicUsize::new(0));
     let counter = refused.clone();
     // It refuses `OPTIONS`, so it would count each preflight that reaches it.
-    let policy = posts().on_rejection(move |_| {
+    let policy = posts().on_rejection(move |_, _| {
         counter.fetch_add(1, Ordering::Relaxed);
     });
 

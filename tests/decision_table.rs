@@ -83,15 +83,18 @@ async fn row_2_options_is_answered_where_that_is_enabled_and_it_is_allowed() {
         (false, false, 405),
     ] {
         let methods = if allowed { set("OPTIONS") } else { set("") };
-        let layer =
-            MethodPolicyLayer::new(Policy::new().allow(methods)).answer_options(answer_options);
-        let service = layer.layer(service_fn(async |_: Request<Empty<Bytes>>| {
+        let layer = MethodPolicyLayer::new(Policy::new().allow(methods));
+        let inner = service_fn(async |_: Request<Empty<Bytes>>| {
             let response = Response::builder().status(StatusCode::IM_A_TEAPOT);
             Ok::<_, Infallible>(response.body(Empty::<Bytes>::new()).expect("valid"))
-        }));
+        });
         let request = Request::options("/").body(Empty::new()).expect("valid");
-        let response = service.oneshot(request).await.expect("infallible");
-        assert_eq!(response.status(), expected);
+        let response = if answer_options {
+            layer.answer_options().layer(inner).oneshot(request).await
+        } else {
+            layer.layer(inner).oneshot(request).await
+        };
+        assert_eq!(response.expect("infallible").status(), expected);
     }
 }
 

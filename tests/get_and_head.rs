@@ -15,7 +15,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use tower::{Layer, ServiceExt, service_fn};
-use tower_method_policy::extension::MandatoryExtensions;
+use tower_method_policy::rfc2774::MandatoryExtensions;
 use tower_method_policy::{
     Drain, EmptyBody, GrpcStatus, MethodPolicy, MethodPolicyLayer, PlainText, Policy,
     ProblemDetails, Rejection, Respond, RetryAfter,
@@ -132,7 +132,7 @@ impl Sent {
 
 /// What the inner service is asked with, behind `layer`, when `sent` is.
 async fn arrived<R: Respond<Echo> + Clone>(
-    layer: MethodPolicyLayer<R, true>,
+    layer: MethodPolicyLayer<R, AnswerOptions>,
     sent: &Sent,
 ) -> Request<Full<Bytes>> {
     let inner = service_fn(async |request| {
@@ -159,7 +159,7 @@ enum Responder {
 }
 
 impl Respond<Echo> for Responder {
-    fn respond(&self, rejection: &Rejection<'_>) -> Response<Echo> {
+    fn respond(&self, rejection: &Rejection, request: &Parts) -> Response<Echo> {
         match self {
             Self::Empty => EmptyBody.respond(rejection),
             Self::Text => PlainText.respond(rejection),
@@ -171,12 +171,12 @@ impl Respond<Echo> for Responder {
                 .header("transfer-encoding", "nonsense")
                 .body(Echo::Refusal)
                 .expect("valid"),
-            Self::Panic => panic!("asked for a response to {}", rejection.method_excerpt()),
+            Self::Panic => panic!("asked for a response to {}", method_excerpt(&request.method)),
         }
     }
 }
 
-fn layers() -> impl Strategy<Value = MethodPolicyLayer<Responder, true>> {
+fn layers() -> impl Strategy<Value = MethodPolicyLayer<Responder, AnswerOptions>> {
     let responders = select(vec![
         Responder::Empty,
         Responder::Text,
@@ -220,7 +220,7 @@ fn layers() -> impl Strategy<Value = MethodPolicyLayer<Responder, true>> {
                 layer = layer.cache_control(HeaderValue::from_static("no-store"));
             }
             for _ in 0..observers {
-                layer = layer.on_rejection(|rejection| panic!("{rejection:?} was observed"));
+                layer = layer.on_rejection(|rejection, request| panic!("{rejection:?} was observed"));
             }
             layer
         },

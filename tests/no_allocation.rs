@@ -212,7 +212,7 @@ fn a_layer_with_everything_configured_forwards_without_allocating() {
         .retry_after(RetryAfter::after(Duration::from_secs(60)))
         .cache_control(HeaderValue::from_static("max-age=10"))
         .respond_with(ProblemDetails)
-        .on_rejection(|rejection| assert_eq!(rejection.method(), Method::DELETE));
+        .on_rejection(|rejection, request| assert_eq!(request.method, Method::DELETE));
     let router = Router::new().route("/", get(async || "hello").post(async || "hello"));
     let mut bare = router.clone();
     let mut service = layer.layer(router);

@@ -14,8 +14,8 @@ use http_body_util::{BodyExt, Full};
 use tower::util::ServiceFn;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_method_policy::{
-    Allow, Drain, EmptyBody, MethodPolicyLayer, MethodSet, PlainText, Policy, ProblemDetails,
-    Rejected, Rejection, Respond,
+    Allow, AnswerOptions, Drain, EmptyBody, MethodPolicyLayer, MethodSet, PlainText, Policy, ProblemDetails,
+    Rejection, Respond,
 };
 
 fn policy() -> Policy {
@@ -62,8 +62,8 @@ fn preflight(target: &str) -> http::request::Builder {
         .header("access-control-request-method", "PUT")
 }
 
-fn answering() -> MethodPolicyLayer<EmptyBody, true> {
-    MethodPolicyLayer::new(policy()).answer_options(true)
+fn answering() -> MethodPolicyLayer<EmptyBody, AnswerOptions> {
+    MethodPolicyLayer::new(policy()).answer_options()
 }
 
 fn is_forwarded(response: &Response<Full<Bytes>>) -> bool {
@@ -81,8 +81,6 @@ async fn by_default_options_is_forwarded_where_it_is_allowed() {
         let last = options(target).header("max-forwards", "0");
         assert!(is_forwarded(&ask(&layer, last).await), "{target}");
     }
-    let layer = answering().answer_options(false);
-    assert!(is_forwarded(&ask(&layer, options("/")).await));
 }
 
 #[tokio::test]
@@ -99,7 +97,7 @@ async fn the_answer_is_200_without_content_and_with_the_allow_of_the_target() {
         assert_eq!(response.headers().len(), 2, "{:?}", response.headers());
         assert_eq!(response.headers()["allow"], allow);
         assert_eq!(response.headers()["content-length"], "0");
-        assert!(response.extensions().get::<Rejected>().is_none());
+        assert!(response.extensions().get::<Rejection>().is_none());
         assert!(
             response
                 .into_body()
@@ -129,7 +127,7 @@ async fn options_for_the_server_is_answered_even_if_no_path_allows_it() {
         .allow([Method::POST])
         .route("/a", [Method::PUT])
         .unwrap();
-    let layer = MethodPolicyLayer::new(policy).answer_options(true);
+    let layer = MethodPolicyLayer::new(policy).answer_options();
     let response = ask(&layer, options("*")).await;
     assert_eq!(response.status(), StatusCode::OK);
     assert_eq!(response.headers()["allow"], "GET, HEAD, POST, PUT");
@@ -145,14 +143,14 @@ async fn where_options_is_not_allowed_it_is_refused() {
         let response = ask(&answering(), request).await;
         assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
         assert_eq!(response.headers()["allow"], "GET, HEAD, PUT");
-        assert!(response.extensions().get::<Rejected>().is_some());
+        assert!(response.extensions().get::<Rejection>().is_some());
     }
 }
 
 #[tokio::test]
 async fn where_options_is_not_even_recognised_it_is_not_implemented() {
     let policy = Policy::new().recognize_only([]).allow([Method::POST]);
-    let layer = MethodPolicyLayer::new(policy).answer_options(true);
+    let layer = MethodPolicyLayer::new(policy).answer_options();
     assert_eq!(
         ask(&layer, options("/")).await.status(),
         StatusCode::NOT_IMPLEMENTED
@@ -163,14 +161,14 @@ async fn where_options_is_not_even_recognised_it_is_not_implemented() {
 /// What such a target allows is not known here, and what is not known is not said.
 #[tokio::test]
 async fn where_no_rule_speaks_options_is_not_answered() {
-    let layer = MethodPolicyLayer::default().answer_options(true);
+    let layer = MethodPolicyLayer::default().answer_options();
     for target in ["/", "/missing", "*"] {
         let response = ask(&layer, options(target)).await;
         assert!(is_forwarded(&response), "{target}");
     }
 
     let policy = Policy::new().route("/a", [Method::OPTIONS]).unwrap();
-    let layer = MethodPolicyLayer::new(policy).answer_options(true);
+    let layer = MethodPolicyLayer::new(policy).answer_options();
     assert!(is_forwarded(&ask(&layer, options("/")).await));
     for target in ["/a", "*"] {
         let response = ask(&layer, options(target)).await;
@@ -180,7 +178,7 @@ async fn where_no_rule_speaks_options_is_not_answered() {
 
     // Where it is not even recognised, nothing implements it.
     let policy = Policy::new().recognize_only([Method::POST]);
-    let layer = MethodPolicyLayer::new(policy).answer_options(true);
+    let layer = MethodPolicyLayer::new(policy).answer_options();
     for target in ["/", "*"] {
         let response = ask(&layer, options(target)).await;
         assert_eq!(response.status(), StatusCode::NOT_IMPLEMENTED, "{target}");
@@ -192,7 +190,7 @@ async fn where_no_rule_speaks_options_is_not_answered() {
 async fn the_answer_lists_what_rules_list() {
     let login = Allow::exactly([Method::POST, Method::OPTIONS]);
     let policy = Policy::new().route("/login", login).unwrap();
-    let layer = MethodPolicyLayer::new(policy).answer_options(true);
+    let layer = MethodPolicyLayer::new(policy).answer_options();
     for target in ["/login", "*"] {
         let response = ask(&layer, options(target)).await;
         assert_eq!(response.headers()["allow"], "POST, OPTIONS", "{target}");
@@ -281,7 +279,7 @@ async fn a_rule_can_add_header_fields_to_the_answer() {
         .allow(site)
         .route("/dav/{*path}", dav)
         .unwrap();
-    let layer = MethodPolicyLayer::new(policy).answer_options(true);
+    let layer = MethodPolicyLayer::new(policy).answer_options();
 
     let response = ask(&layer, options("/dav/a")).await;
     let dav: Vec<_> = response.headers().get_all("dav").iter().collect();
@@ -329,7 +327,7 @@ async fn rules_given_one_after_the_other_keep_each_others_fields() {
         .allow(rule(Method::OPTIONS, "a", "1"))
         .allow(rule(Method::PUT, "b", "2"));
     let response = ask(
-        &MethodPolicyLayer::new(policy).answer_options(true),
+        &MethodPolicyLayer::new(policy).answer_options(),
         options("/"),
     )
     .await;
@@ -348,7 +346,7 @@ async fn observers_and_refusal_fields_have_nothing_to_do_with_the_answer() {
     let observed = Arc::new(AtomicBool::new(false));
     let observer = observed.clone();
     let layer = answering()
-        .on_rejection(move |_| observer.store(true, Ordering::Relaxed))
+        .on_rejection(move |_, _| observer.store(true, Ordering::Relaxed))
         .cache_control(HeaderValue::from_static("no-store"));
     let response = ask(&layer, options("/")).await;
     assert_eq!(response.status(), StatusCode::OK);
@@ -358,7 +356,7 @@ async fn observers_and_refusal_fields_have_nothing_to_do_with_the_answer() {
 
 #[tokio::test]
 async fn the_body_is_empty_whatever_the_responder_is() {
-    async fn body_of<R>(layer: MethodPolicyLayer<R, true>) -> Bytes
+    async fn body_of<R>(layer: MethodPolicyLayer<R, AnswerOptions>) -> Bytes
     where
         R: Respond<Full<Bytes>> + Clone,
     {
@@ -372,7 +370,7 @@ async fn the_body_is_empty_whatever_the_responder_is() {
         body_of(answering().respond_with(tower_method_policy::GrpcStatus)).await,
         ""
     );
-    let closure = |_: &Rejection<'_>| Response::new(Full::from("refused"));
+    let closure = |_: &_, _: &_| Response::new(Full::from("refused"));
     assert_eq!(body_of(answering().respond_with(closure)).await, "");
 }
 

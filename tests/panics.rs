@@ -31,13 +31,13 @@ fn panicking_observer() -> MethodPolicyLayer {
 }
 
 fn panicking_responder() -> MethodPolicyLayer<impl Respond<Body> + Clone + Send + Sync + 'static> {
-    layer().respond_with(|rejection: &Rejection<'_>| {
+    layer().respond_with(|rejection: &Rejection, request: &Parts| {
         panic_for_501(rejection);
         PlainText.respond(rejection)
     })
 }
 
-fn panic_for_501(rejection: &Rejection<'_>) {
+fn panic_for_501(rejection: &Rejection, request: &Parts) {
     let reason = rejection.reason();
     assert_ne!(reason, Reason::NotImplemented, "a panic for the test");
 }

@@ -31,7 +31,7 @@ use tower_http::trace::TraceLayer;
 use tower_method_policy::{
     Allow, Cacheable, Decision, EmptyBody, GrpcStatus, MethodPolicy, MethodPolicyLayer, MethodSet,
     ParseMethodSetError, PlainText, Policy, PolicyError, ProblemDetails, Reason, RegisteredMethod,
-    Rejected, Rejection, Respond, ResponseFuture, RetryAfter,
+    Rejection, Respond, ResponseFuture, RetryAfter,
 };
 use tracing::Span;
 
@@ -238,7 +238,7 @@ async fn a_closure_responds_with_a_body_that_has_no_default() {
         Ok::<_, Infallible>(Response::new(NoDefault::Right(Empty::new())))
     });
     let service = layer()
-        .respond_with(|_: &Rejection<'_>| Response::new(NoDefault::Left("no".into())))
+        .respond_with(|_: &_, _: &_| Response::new(NoDefault::Left("no".into())))
         .layer(inner);
     let expected = Answer(405, Some("GET, HEAD, POST".to_owned()), "no".to_owned());
     assert_eq!(ask(&service, "DELETE", "/").await, expected);
@@ -358,7 +358,7 @@ impl ClassifyResponse for RefusalsAreNoFailures {
         self,
         response: &Response<B>,
     ) -> ClassifiedResponse<Self::FailureClass, Self::ClassifyEos> {
-        match response.extensions().get::<Rejected>() {
+        match response.extensions().get::<Rejection>() {
             Some(_) => ClassifiedResponse::Ready(Ok(())),
             None => ServerErrorsAsFailures::new().classify_response(response),
         }
@@ -448,7 +448,7 @@ async fn a_stack_is_tested_with_oneshot() {
         response.headers()["content-type"],
         "application/problem+json"
     );
-    let rejected = response.extensions().get::<Rejected>().unwrap();
+    let rejected = response.extensions().get::<Rejection>().unwrap();
     assert_eq!(rejected.reason(), Reason::NotAllowed);
     assert_eq!(rejected.allow(), app.layer.policy().allowed_at("/"));
 }
@@ -469,10 +469,10 @@ fn a_policy_is_tested_with_decide() {
 // What this and the next test say holds if they compile.
 #[test]
 fn layers_are_accepted_wherever_layers_are() {
-    fn respond(_: &Rejection<'_>) -> Response<Body> {
+    fn respond(_: &Rejection, request: &Parts) -> Response<Body> {
         Response::new(Body::from("refused"))
     }
-    let observed = layer().on_rejection(|_| {});
+    let observed = layer().on_rejection(|_, _| {});
     let _: Router = router()
         .layer(layer())
         .layer(observed.clone())
@@ -480,7 +480,7 @@ fn layers_are_accepted_wherever_layers_are() {
         .layer(layer().respond_with(ProblemDetails))
         .layer(layer().respond_with(GrpcStatus))
         .layer(layer().respond_with(respond))
-        .layer(layer().respond_with(|_: &Rejection<'_>| Response::new(Body::from("refused"))))
+        .layer(layer().respond_with(|_: &_, _: &_| Response::new(Body::from("refused"))))
         .route_layer(layer())
         .route(
             "/get",
@@ -503,11 +503,11 @@ fn types_are_clone_debug_send_and_sync() {
     shared::<Decision<'static>>();
     shared::<MethodPolicyLayer>();
     shared::<MethodPolicyLayer<ProblemDetails>>();
-    shared::<MethodPolicyLayer<fn(&Rejection<'_>) -> Response<Body>>>();
+    shared::<MethodPolicyLayer<fn(&Rejection, request: &Parts) -> Response<Body>>>();
     shared::<MethodPolicy<Router>>();
     shared::<MethodPolicy<Router, ProblemDetails>>();
     shared::<Rejection<'static>>();
-    shared::<Rejected>();
+    shared::<Rejection>();
     shared::<Reason>();
     shared::<RetryAfter>();
     shared::<RegisteredMethod>();

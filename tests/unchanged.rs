@@ -24,7 +24,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_method_policy::{
-    EmptyBody, MethodPolicy, MethodPolicyLayer, Policy, Reason, Rejected, RetryAfter,
+    EmptyBody, MethodPolicy, MethodPolicyLayer, Policy, Reason, Rejection, RetryAfter,
 };
 
 use crate::support::strategies::{block_on, method, set};
@@ -35,7 +35,7 @@ fn layer() -> MethodPolicyLayer {
     MethodPolicyLayer::new(Policy::new().allow([Method::POST]))
         .retry_after(RetryAfter::after(Duration::from_secs(60)))
         .cache_control(HeaderValue::from_static("no-store"))
-        .on_rejection(|_| {})
+        .on_rejection(|_, _| {})
 }
 
 fn request(name: &str) -> Request<Full<Bytes>> {
@@ -214,7 +214,7 @@ async fn the_inner_service_s_own_allow_is_left_alone() {
                 assert_eq!(response.status(), status);
                 assert!(response.headers().get_all("allow").iter().eq(allow));
                 assert_eq!(response.headers().len(), allow.len());
-                assert!(response.extensions().get::<Rejected>().is_none());
+                assert!(response.extensions().get::<Rejection>().is_none());
             }
         }
     }
@@ -236,7 +236,7 @@ async fn the_refusal_of_a_policy_further_in_passes_unchanged() {
     assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!(response.headers()["allow"], "GET, HEAD");
     assert_eq!(response.headers().len(), 1);
-    let rejected = response.extensions().get::<Rejected>().unwrap();
+    let rejected = response.extensions().get::<Rejection>().unwrap();
     assert_eq!(rejected.reason(), Reason::NotAllowed);
     assert_eq!(rejected.allow().unwrap().to_string(), "GET, HEAD");
 }
@@ -340,7 +340,7 @@ impl Service<Request<Full<Bytes>>> for Scripted {
 #[tokio::test]
 async fn readiness_is_the_inner_service_s() {
     check_readiness(layer()).await;
-    check_readiness(layer().answer_options(true)).await;
+    check_readiness(layer().answer_options()).await;
 }
 
 async fn check_readiness<const ANSWER_OPTIONS: bool>(

@@ -5,7 +5,7 @@
 
 use http::{HeaderMap, HeaderValue, Version};
 use libfuzzer_sys::fuzz_target;
-use tower_method_policy::extension::Declarations;
+use tower_method_policy::rfc2774::Declarations;
 
 fuzz_target!(|data: &[u8]| {
     let mut headers = HeaderMap::new();

@@ -64,7 +64,7 @@ const STALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// `Incoming` has neither a default nor a constructor, so the ready responders cannot make one. They
 /// make the other half of a [`ProxyBody`] instead: nothing that is forwarded gets boxed for the sake
 /// of what is refused.
-fn refuse(rejection: &Rejection<'_>) -> Response<ProxyBody> {
+fn refuse(rejection: &Rejection, request: &Parts) -> Response<ProxyBody> {
     PlainText.respond(rejection).map(Either::Right)
 }
 

@@ -7,7 +7,10 @@
 //! decl-ext      = ";" token [ "=" ( token | quoted-string ) ]
 //! ```
 
-use super::declaration::is_prefix;
+/// Whether a parameter is the header prefix.
+pub(super) fn is_prefix(name: &str) -> bool {
+    name.eq_ignore_ascii_case("ns")
+}
 
 /// An identifier and its parameters.
 pub(super) type Parsed = (String, Vec<(String, Option<String>)>);

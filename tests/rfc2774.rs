@@ -17,11 +17,11 @@ use proptest::prelude::*;
 use support::server::{Connection, within};
 use tokio::net::TcpListener;
 use tower::{Layer, ServiceExt, service_fn};
-use tower_method_policy::extension::{
+use tower_method_policy::rfc2774::{
     DeclarationError, Declarations, ExtensionProblem, MandatoryExtensions,
 };
 use tower_method_policy::{
-    Decision, MethodPolicyLayer, PlainText, Policy, ProblemDetails, Reason, Rejected,
+    Decision, MethodPolicyLayer, PlainText, Policy, ProblemDetails, Reason, Rejection,
 };
 
 const COPY: &str = "http://example.org/copy";
@@ -100,7 +100,7 @@ impl Answer {
     }
 
     fn problem(&self) -> ExtensionProblem {
-        let rejected = self.response.extensions().get::<Rejected>().unwrap();
+        let rejected = self.response.extensions().get::<Rejection>().unwrap();
         rejected.extension_problem().unwrap().clone()
     }
 
@@ -234,7 +234,7 @@ async fn row_2_a_malformed_declaration_is_400_and_says_what_and_where() {
             assert_eq!(answer.status(), 400, "{value}");
             assert_eq!(answer.response.body().trim_end(), expected);
             assert!(!answer.is_forwarded());
-            let rejected = answer.response.extensions().get::<Rejected>().unwrap();
+            let rejected = answer.response.extensions().get::<Rejection>().unwrap();
             assert_eq!(rejected.reason(), Reason::MalformedDeclaration);
             assert!(!answer.response.headers().contains_key("allow"));
         }
@@ -296,7 +296,7 @@ async fn row_4_an_m_method_without_a_mandatory_declaration_is_510() {
                 let answer = answer(extensions, &ask(method, fields)).await;
                 assert_eq!(answer.status(), 510, "{method} {fields:?}");
                 assert_eq!(answer.problem(), ExtensionProblem::NotDeclared);
-                let rejected = answer.response.extensions().get::<Rejected>().unwrap();
+                let rejected = answer.response.extensions().get::<Rejection>().unwrap();
                 assert_eq!(rejected.reason(), Reason::NotExtended);
             }
         }
@@ -637,7 +637,7 @@ async fn observers_and_responders_see_the_problem() {
     let log = seen.clone();
     let layer = layer(origin())
         .cache_control(HeaderValue::from_static("no-store"))
-        .on_rejection(move |rejection| {
+        .on_rejection(move |rejection, request| {
             let problem = rejection.extension_problem().unwrap().to_string();
             log.lock().unwrap().push((rejection.reason(), problem));
         })

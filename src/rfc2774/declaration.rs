@@ -2,8 +2,8 @@ use std::fmt;
 
 use http::{HeaderMap, HeaderName, Version};
 
-use super::is_listed;
-use super::parse::parse_list;
+use super::connection::is_listed;
+use super::parse::{is_prefix, parse_list};
 
 const MAN: HeaderName = HeaderName::from_static("man");
 const OPT: HeaderName = HeaderName::from_static("opt");
@@ -124,11 +124,6 @@ impl Declaration {
         let parameters = self.parameters.iter();
         parameters.map(|(name, value)| (name.as_str(), value.as_deref()))
     }
-}
-
-/// Whether a parameter is the header prefix.
-pub(super) fn is_prefix(name: &str) -> bool {
-    name.eq_ignore_ascii_case("ns")
 }
 
 impl fmt::Display for Declaration {

@@ -1,8 +1,8 @@
 use http::header::CONTENT_TYPE;
-use http::{HeaderName, HeaderValue, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, request};
 
-use super::Respond;
-use crate::rejection::Rejection;
+use super::Rejection;
+use super::respond::Respond;
 
 /// Answers a gRPC request so that its client sees `UNIMPLEMENTED`, and any other with an empty
 /// body.
@@ -20,12 +20,12 @@ pub struct GrpcStatus;
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 const UNIMPLEMENTED: HeaderValue = HeaderValue::from_static("12");
-const MESSAGE: HeaderValue = HeaderValue::from_static("the HTTP method is refused here");
+const MESSAGE: HeaderValue = HeaderValue::from_static("the HTTP method is rejected here");
 
 impl<B: Default> Respond<B> for GrpcStatus {
-    fn respond(&self, rejection: &Rejection<'_>) -> Response<B> {
+    fn respond(&self, _: &Rejection, request: &request::Parts) -> Response<B> {
         let mut response = Response::new(B::default());
-        if let Some(content_type) = grpc_content_type(rejection) {
+        if let Some(content_type) = grpc_content_type(&request.headers) {
             let headers = response.headers_mut();
             headers.insert(CONTENT_TYPE, content_type.clone());
             headers.insert(GRPC_STATUS, UNIMPLEMENTED);
@@ -35,9 +35,9 @@ impl<B: Default> Respond<B> for GrpcStatus {
     }
 }
 
-fn grpc_content_type<'a>(rejection: &Rejection<'a>) -> Option<&'a HeaderValue> {
+fn grpc_content_type(headers: &HeaderMap) -> Option<&HeaderValue> {
     const GRPC: &[u8] = b"application/grpc";
-    let content_type = rejection.headers().get(CONTENT_TYPE)?;
+    let content_type = headers.get(CONTENT_TYPE)?;
     let start = content_type.as_bytes().get(..GRPC.len())?;
     start.eq_ignore_ascii_case(GRPC).then_some(content_type)
 }

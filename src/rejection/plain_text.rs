@@ -1,8 +1,9 @@
 use bytes::Bytes;
-use http::Response;
+use http::{Response, request};
 
-use super::{Respond, with_content_type};
-use crate::rejection::Rejection;
+use super::Rejection;
+use super::respond::{Respond, with_content_type};
+use crate::methods::method_excerpt;
 
 /// Answers with a sentence as `text/plain`, for people who look at it with curl or in a browser.
 ///
@@ -19,8 +20,8 @@ use crate::rejection::Rejection;
 pub struct PlainText;
 
 impl<B: From<Bytes>> Respond<B> for PlainText {
-    fn respond(&self, rejection: &Rejection<'_>) -> Response<B> {
-        let mut text = sentence(rejection);
+    fn respond(&self, rejection: &Rejection, request: &request::Parts) -> Response<B> {
+        let mut text = sentence(rejection, request);
         if let Some(allow) = rejection.allow() {
             text += &format!(" Allowed: {allow}.");
         }
@@ -29,12 +30,15 @@ impl<B: From<Bytes>> Respond<B> for PlainText {
     }
 }
 
-/// What the refusal says, in words that are safe in plain text and within a JSON string.
-pub(super) fn sentence(rejection: &Rejection<'_>) -> String {
-    let method = rejection.method_excerpt();
-    match rejection.extension_problem() {
-        Some(problem) => problem.to_string(),
-        None if rejection.allow().is_some() => format!("The method {method} is not allowed here."),
+/// What the rejection says, in words that are safe in plain text and within a JSON string.
+pub(super) fn sentence(rejection: &Rejection, request: &request::Parts) -> String {
+    #[cfg(feature = "rfc2774")]
+    if let Some(problem) = rejection.extension_problem() {
+        return problem.to_string();
+    }
+    let method = method_excerpt(&request.method);
+    match rejection.allow() {
+        Some(_) => format!("The method {method} is not allowed here."),
         None => format!("This server does not implement the method {method}."),
     }
 }

@@ -1,7 +1,7 @@
-use http::Response;
+use http::{Response, request};
 
-use super::Respond;
-use crate::rejection::Rejection;
+use super::Rejection;
+use super::respond::Respond;
 
 /// Answers with an empty body: the responder of a layer that is given no other.
 ///
@@ -12,7 +12,7 @@ use crate::rejection::Rejection;
 pub struct EmptyBody;
 
 impl<B: Default> Respond<B> for EmptyBody {
-    fn respond(&self, _: &Rejection<'_>) -> Response<B> {
+    fn respond(&self, _: &Rejection, _: &request::Parts) -> Response<B> {
         Response::new(B::default())
     }
 }

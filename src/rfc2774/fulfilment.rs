@@ -1,7 +1,7 @@
 use http::header::{CACHE_CONTROL, CONNECTION, EXPIRES};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, Version};
 
-use super::Declaration;
+use super::declaration::Declaration;
 
 const EXT: HeaderName = HeaderName::from_static("ext");
 const C_EXT: HeaderName = HeaderName::from_static("c-ext");

@@ -4,7 +4,8 @@ use std::fmt;
 
 use matchit::{InsertError, Router};
 
-use crate::policy::{Allow, PolicyError};
+use super::allow::Allow;
+use super::error::PolicyError;
 
 /// Path rules, looked up by the path of a request.
 #[derive(Clone, Default)]

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_method_policy::{
     Allow, Drain, GrpcStatus, MethodPolicyLayer, PlainText, Policy, ProblemDetails, Reason,
-    Rejected, Rejection, Respond, RetryAfter,
+    Rejection, Respond, RetryAfter,
 };
 
 use crate::support::strategies::{TCHARS, block_on, method, set};
@@ -122,14 +122,14 @@ async fn allow_is_that_of_the_target() {
 #[tokio::test]
 async fn the_mark_in_the_extensions_says_why() {
     let response = refuse(&layer(), request("DELETE")).await;
-    let rejected = response.extensions().get::<Rejected>().unwrap();
+    let rejected = response.extensions().get::<Rejection>().unwrap();
     assert_eq!(rejected.reason(), Reason::NotAllowed);
     let allow = rejected.allow().unwrap();
     assert_eq!(allow.to_string(), "GET, HEAD, POST");
     assert_eq!(allow.header_value(), response.headers()[ALLOW]);
 
     let response = refuse(&layer(), request("FOO")).await;
-    let rejected = response.extensions().get::<Rejected>().unwrap();
+    let rejected = response.extensions().get::<Rejection>().unwrap();
     assert_eq!(rejected.reason(), Reason::NotImplemented);
     assert_eq!(rejected.allow(), None);
 }
@@ -151,7 +151,7 @@ async fn the_default_layer_screens_what_nothing_implements() {
 // Who has the last word.
 
 /// A responder that sets everything it can.
-fn opinionated(_: &Rejection<'_>) -> Response<Body> {
+fn opinionated(_: &Rejection, request: &Parts) -> Response<Body> {
     Response::builder()
         .status(StatusCode::OK)
         .version(Version::HTTP_10)
@@ -206,7 +206,7 @@ async fn status_and_allow_are_the_policy_s_and_the_rest_is_the_responder_s() {
                 ]
             );
             assert_eq!(response.extensions().get(), Some(&"the responder's"));
-            assert!(response.extensions().get::<Rejected>().is_some());
+            assert!(response.extensions().get::<Rejection>().is_some());
             assert_eq!(content(response).await, "body");
         }
     }
@@ -239,7 +239,7 @@ async fn one_field_of_the_responder_s_does_not_displace_the_other() {
         (RETRY_AFTER, "own", "max-age=10"),
         (CACHE_CONTROL, "60", "own"),
     ] {
-        let layer = layer.clone().respond_with(move |_: &Rejection<'_>| {
+        let layer = layer.clone().respond_with(move |_: &_, _: &_| {
             let mut response = Response::<Body>::default();
             response
                 .headers_mut()
@@ -271,7 +271,7 @@ async fn layers_are_values() {
     let changed = original
         .clone()
         .cache_control(HeaderValue::from_static("no-store"))
-        .on_rejection(|_| {});
+        .on_rejection(|_, _| {});
     let response = refuse(&original, request("FOO")).await;
     assert_eq!(fields(response.headers()), []);
     let response = refuse(&changed, request("FOO")).await;
@@ -295,7 +295,7 @@ async fn extensions_of_the_request_do_not_leak_into_the_response() {
         request.extensions_mut().insert("secret");
         let response = refuse(&layer, request).await;
         assert_eq!(response.extensions().len(), 1);
-        assert!(response.extensions().get::<Rejected>().is_some());
+        assert!(response.extensions().get::<Rejection>().is_some());
     }
 }
 
@@ -305,7 +305,7 @@ async fn a_rejection_shows_nothing_long_and_nothing_secret() {
     let shown = Arc::new(Mutex::new(String::new()));
     let log = shown.clone();
     let layer = MethodPolicyLayer::new(Policy::new().allow([]))
-        .on_rejection(move |rejection| *log.lock().unwrap() = format!("{rejection:?}"));
+        .on_rejection(move |rejection, request| *log.lock().unwrap() = format!("{rejection:?}"));
     let mut secret = request(&"X".repeat(70_000));
     let value = HeaderValue::from_static("Basic c2VjcmV0");
     secret.headers_mut().insert("authorization", value);
@@ -326,7 +326,7 @@ async fn a_rejection_shows_nothing_long_and_nothing_secret() {
 fn a_layer_and_its_services_show_their_configuration() {
     let layer = MethodPolicyLayer::new(Policy::new().recognize_only([]))
         .cache_control(HeaderValue::from_static("no-store"))
-        .on_rejection(|_| {})
+        .on_rejection(|_, _| {})
         .respond_with(PlainText);
     let configuration = format!(
         "policy: Policy {{ recognized: [GET, HEAD], default_rule: None, routes: {{}} }}, \
@@ -422,17 +422,17 @@ proptest! {
 // Observers.
 
 /// Everything that observers and responders are told about a request.
-fn describe(rejection: &Rejection<'_>) -> String {
+fn describe(rejection: &Rejection, request: &Parts) -> String {
     format!(
         "{:?} {} {:?} {} {} {:?} {:?} {:?}",
         rejection.reason(),
         rejection.status().as_u16(),
         rejection.allow(),
-        rejection.method(),
-        rejection.uri(),
-        rejection.version(),
-        fields(rejection.headers()),
-        rejection.extensions().get::<&str>(),
+        request.method,
+        request.uri,
+        request.version,
+        fields(&request.headers),
+        request.extensions.get::<&str>(),
     )
 }
 
@@ -441,7 +441,7 @@ async fn observers_are_called_in_order_before_the_responder_with_the_whole_reque
     let log = Arc::new(Mutex::new(Vec::new()));
     let note = |who: &'static str| {
         let log = log.clone();
-        move |rejection: &Rejection<'_>| {
+        move |rejection: &Rejection, request: &Parts| {
             log.lock()
                 .unwrap()
                 .push(format!("{who}: {}", describe(rejection)));
@@ -450,7 +450,7 @@ async fn observers_are_called_in_order_before_the_responder_with_the_whole_reque
     let respond = note("responder");
     let layer = layer()
         .on_rejection(note("first"))
-        .respond_with(move |rejection: &Rejection<'_>| {
+        .respond_with(move |rejection: &Rejection, request: &Parts| {
             respond(rejection);
             Response::<Body>::default()
         })
@@ -488,8 +488,8 @@ async fn observers_are_called_in_order_before_the_responder_with_the_whole_reque
 async fn observers_are_not_called_for_what_is_forwarded() {
     let observed = Arc::new(Mutex::new(Vec::new()));
     let log = observed.clone();
-    let layer = layer().on_rejection(move |rejection| {
-        log.lock().unwrap().push(rejection.method().clone());
+    let layer = layer().on_rejection(move |rejection, request| {
+        log.lock().unwrap().push(request.method.clone());
     });
     let mut service = layer.layer(service_fn(async |_: Request<Body>| {
         // A refusal of the inner service's own is none of the policy's.
@@ -513,7 +513,7 @@ async fn observers_are_not_called_for_what_is_forwarded() {
 async fn a_refusal_whose_answer_nobody_awaits_is_observed() {
     let observed = Arc::new(Mutex::new(0));
     let count = observed.clone();
-    let layer = layer().on_rejection(move |_| *count.lock().unwrap() += 1);
+    let layer = layer().on_rejection(move |_, _| *count.lock().unwrap() += 1);
     let mut service = layer.layer(service_fn(async |_: Request<Body>| {
         Ok::<_, Infallible>(Response::<Body>::default())
     }));
@@ -524,9 +524,9 @@ async fn a_refusal_whose_answer_nobody_awaits_is_observed() {
 /// hyper lets through whatever fits into its buffer; a log line or a label is to be bounded.
 #[tokio::test]
 async fn an_excerpt_of_the_method_is_at_most_64_bytes() {
-    let layer = layer().respond_with(|rejection: &Rejection<'_>| {
-        assert!(format!("{:?}", rejection.method_excerpt()).len() < 128);
-        Response::new(Body::from(rejection.method_excerpt().to_string()))
+    let layer = layer().respond_with(|rejection: &Rejection, request: &Parts| {
+        assert!(format!("{:?}", method_excerpt(&request.method)).len() < 128);
+        Response::new(Body::from(method_excerpt(&request.method).to_string()))
     });
     for length in [1, 3, 15, 16, 63, 64, 65, 66, 128, 70_000] {
         let name = "x".repeat(length);
@@ -817,10 +817,10 @@ async fn requests_that_are_not_grpc_are_answered_with_an_empty_body() {
 /// A closure may look at everything, and its answer is the responder's.
 #[tokio::test]
 async fn a_closure_is_a_responder() {
-    let layer = layer().respond_with(|rejection: &Rejection<'_>| {
-        let extensions: &Extensions = rejection.extensions();
+    let layer = layer().respond_with(|rejection: &Rejection, request: &Parts| {
+        let extensions: &Extensions = request.extensions;
         let name = extensions.get::<&str>().unwrap_or(&"nobody");
-        let text = format!("{}, {} is not for you", name, rejection.method());
+        let text = format!("{}, {} is not for you", name, request.method);
         Response::new(Body::from(text))
     });
     let mut request = request("DELETE");

@@ -1,9 +1,9 @@
 use bytes::Bytes;
-use http::Response;
+use http::{Response, request};
 
+use super::Rejection;
 use super::plain_text::sentence;
-use super::{Respond, with_content_type};
-use crate::rejection::Rejection;
+use super::respond::{Respond, with_content_type};
 
 /// Answers with problem details as `application/problem+json` (RFC 9457).
 ///
@@ -24,10 +24,10 @@ use crate::rejection::Rejection;
 pub struct ProblemDetails;
 
 impl<B: From<Bytes>> Respond<B> for ProblemDetails {
-    fn respond(&self, rejection: &Rejection<'_>) -> Response<B> {
+    fn respond(&self, rejection: &Rejection, request: &request::Parts) -> Response<B> {
         let status = rejection.status();
         let title = status.canonical_reason().unwrap_or_default();
-        let detail = sentence(rejection);
+        let detail = sentence(rejection, request);
         let allow = rejection.allow().map_or_else(String::new, |allow| {
             let names = allow.to_string().replace(", ", r#"",""#);
             format!(r#","allow":["{names}"]"#)
