@@ -5,11 +5,11 @@ import contextlib
 import functools
 import select
 import socket
+import subprocess
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from harness import Failure, Server, case, example, expect
+from harness import HERE, Server, case, example, expect, process
 from uploads import REJECTION
 
 HEAD = "DELETE / HTTP/1.1\r\nHost: site\r\n{}\r\n\r\n"
@@ -68,8 +68,6 @@ class Http1:
                 self.socket.send(b"0")
         return answer(self.socket)
 
-    last_answer = answer
-
     def close(self) -> None:
         self.socket.close()
 
@@ -78,65 +76,20 @@ class Http2:
     """A silent client over HTTP/2."""
 
     def __init__(self, server: Server, slow: Slow):
-        import h2.connection
+        framing = "declared" if slow.declared else "undeclared"
+        command = ("timeout", slow.limit + 10, "node", HERE / "http2.mjs", server.url, framing)
+        self.stack = contextlib.ExitStack()
+        self.node = self.stack.enter_context(process(*command, stdout=subprocess.PIPE, text=True))
+        expect(self.line(), "sent", "what the client does")
 
-        self.authority = server.authority
-        self.socket = socket.create_connection(server.address, timeout=slow.limit)
-        self.connection = h2.connection.H2Connection()
-        self.connection.initiate_connection()
-        self.connection.send_headers(
-            1, self.request("DELETE") + [("content-length", "100")] * slow.declared
-        )
-        self.connection.send_data(1, b"abc")
-        self.send()
-
-    def request(self, method: str) -> list[tuple[str, str]]:
-        fields = {"method": method, "scheme": "http", "authority": self.authority, "path": "/"}
-        return [(f":{name}", value) for name, value in fields.items()]
-
-    def send(self) -> None:
-        self.socket.sendall(self.connection.data_to_send())
-
-    def events(self) -> Iterator[object]:
-        """What it receives, until the connection is closed; all of it is acknowledged."""
-        while received := self.socket.recv(65536):
-            events = self.connection.receive_data(received)
-            self.send()
-            yield from events
-
-    def response(self, stream: int) -> dict[str, str]:
-        """The fields of the response, once it is complete."""
-        import h2.events
-
-        fields = {}
-        for event in self.events():
-            if getattr(event, "stream_id", None) != stream:
-                continue
-            if isinstance(event, h2.events.ResponseReceived):
-                fields = {name.decode(): value.decode() for name, value in event.headers}
-            elif isinstance(event, h2.events.StreamEnded):
-                return fields
-        raise Failure("the connection was closed before a response was complete")
+    def line(self) -> str:
+        return self.node.stdout.readline().strip()
 
     def answer(self) -> str:
-        fields = self.response(1)
-        return f"{fields[':status']} {fields.get('allow')}"
-
-    def last_answer(self) -> str:
-        """The same, after which the connection is closed."""
-        answer = self.answer()
-        for _ in self.events():
-            pass
-        return answer
-
-    def get(self) -> str:
-        """The status of another request's response, on the same connection."""
-        self.connection.send_headers(3, self.request("GET"), end_stream=True)
-        self.send()
-        return self.response(3)[":status"]
+        return self.line()
 
     def close(self) -> None:
-        self.socket.close()
+        self.stack.close()
 
 
 def answered(client_type, slow: Slow, name: str) -> float:
@@ -146,7 +99,7 @@ def answered(client_type, slow: Slow, name: str) -> float:
         expect(client.answer(), REJECTION, name)
         took = time.monotonic() - start
         if client_type is Http2:
-            expect(client.get(), "200", f"{name}: the next request on the connection")
+            expect(client.line(), "200", f"{name}: the next request on the connection")
     return took
 
 
@@ -156,7 +109,7 @@ def stopped(client_type, slow: Slow, name: str) -> float:
         with example(name, stops_within=slow.limit) as server:
             client = clients.enter_context(contextlib.closing(client_type(server, slow)))
             server.read_all()
-            answer = pool.submit(client.last_answer)
+            answer = pool.submit(client.answer)
             start = time.monotonic()
         took = time.monotonic() - start
         expect(answer.result(), REJECTION, name)
@@ -183,4 +136,4 @@ for kind, slow in KINDS.items():
     if not slow.drips:
         for do, measure, names in [("slow", answered, ("hyper",)), ("stop", stopped, ("tonic",))]:
             run = functools.partial(at_once, measure, Http2, slow, names)
-            case(f"{do}-http2-{kind}", "python:h2", seconds=slow.limit + 20)(run)
+            case(f"{do}-http2-{kind}", "node", seconds=slow.limit + 20)(run)
