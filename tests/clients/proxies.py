@@ -144,7 +144,7 @@ WAYS = {
 }
 
 # Those that ask for the body themselves; the others leave that to the server.
-ASKING = {"nginx", "nginx-unbuffered"}
+ASKING = {"nginx", "nginx-unbuffered", "varnish"}
 
 
 @contextlib.contextmanager
