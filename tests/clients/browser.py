@@ -1,4 +1,4 @@
-"""Scripts of another origin see the refusals, in a browser."""
+"""Scripts of another origin see the rejections, in a browser."""
 
 import contextlib
 import functools

@@ -1,10 +1,10 @@
-"""Refusals leave a connection usable: many requests, one connection."""
+"""Rejections leave a connection usable: many requests, one connection."""
 
 import os
 import re
 
 from harness import KIB, MIB, case, example, expect, expect_all, succeed, zeros
-from uploads import REFUSAL, TIMES
+from uploads import REJECTION, TIMES
 
 REQUESTS = 100
 
@@ -14,13 +14,13 @@ def _():
     # Not over HTTP/2: with prior knowledge of it, curl 7.88 cannot use a connection again
     # (curl/curl#10634).
     report = "%{http_code} %header{allow}, connections: %{num_connects}\n"
-    for method, refusal in {"DELETE": "405 GET, HEAD", "PROPFIND": "501 "}.items():
+    for method, rejection in {"DELETE": "405 GET, HEAD", "PROPFIND": "501 "}.items():
         with example("hyper") as server:
             command = ["curl", "-sS", "-X", method, "-o", os.devnull, "-w", report]
             lines = succeed(*command, f"{server.url}[1-{REQUESTS}]").splitlines()
-        expect(lines[0], f"{refusal}, connections: 1", method)
-        expect_all(lines[1:], REQUESTS - 1, f"{refusal}, connections: 0", method)
-    return f"{REQUESTS} refusals on one connection, for each method"
+        expect(lines[0], f"{rejection}, connections: 1", method)
+        expect_all(lines[1:], REQUESTS - 1, f"{rejection}, connections: 0", method)
+    return f"{REQUESTS} rejections on one connection, for each method"
 
 
 @case("h2load", "h2load")
@@ -36,7 +36,7 @@ def _():
             outcome = re.findall("^(?:requests|status codes): (.*)", report, re.MULTILINE)
             done = "100 total, 100 started, 100 done, 0 succeeded, 100 failed, 0 errored, 0 timeout"
             expect(outcome, [done, codes], f"{method} with {size} bytes")
-    return f"{REQUESTS} refusals on one connection, for each method and size"
+    return f"{REQUESTS} rejections on one connection, for each method and size"
 
 
 def nghttp(url, *options, unwanted="recv GOAWAY") -> str:
@@ -53,17 +53,17 @@ def uploads(*options, **unwanted) -> str:
         with example("hyper") as server, zeros(size) as file:
             command = (server.url, *options, "-d", file, "-H", ":method: DELETE")
             answers = (nghttp(*command, **unwanted) for _ in range(TIMES))
-            expect_all(answers, TIMES, REFUSAL, f"{size // KIB} KiB")
-    return f"{TIMES} of {TIMES} answered {REFUSAL}, for each size"
+            expect_all(answers, TIMES, REJECTION, f"{size // KIB} KiB")
+    return f"{TIMES} of {TIMES} answered {REJECTION}, for each size"
 
 
 @case("nghttp-concurrent", "nghttp")
 def _():
-    for method, refusal in {"DELETE": REFUSAL, "PROPFIND": "501"}.items():
+    for method, rejection in {"DELETE": REJECTION, "PROPFIND": "501"}.items():
         with example("hyper") as server:
             seen = nghttp(server.url, "-m", REQUESTS, "-H", f":method: {method}")
-            expect(seen, " ".join([refusal] * REQUESTS), method)
-    return f"{REQUESTS} refusals on one connection, no GOAWAY, for each method"
+            expect(seen, " ".join([rejection] * REQUESTS), method)
+    return f"{REQUESTS} rejections on one connection, no GOAWAY, for each method"
 
 
 @case("nghttp-undeclared", "nghttp")

@@ -1,15 +1,21 @@
-// Refused uploads by fetch; prints a line for each answer.
+// Uploads by fetch; prints a line for each answer.
 //
-//     node fetch.mjs URL FILE declared|chunked TIMES
+//     node fetch.mjs URL declared|chunked TIMES FILE...
 
 import { readFile } from "node:fs/promises";
 
-const [url, file, framing, times] = process.argv.slice(2);
-const content = await readFile(file);
+const [url, framing, times, ...files] = process.argv.slice(2);
 
-for (let i = 0; i < Number(times); i++) {
+async function upload(content) {
   const body = framing === "declared" ? content : new Blob([content]).stream();
   const response = await fetch(url, { method: "DELETE", body, duplex: "half" });
   await response.arrayBuffer();
-  console.log(`${response.status} ${response.headers.get("allow")}`);
+  return `${response.status} ${response.headers.get("allow")}`;
+}
+
+for (const file of files) {
+  const content = await readFile(file);
+  for (let i = 0; i < Number(times); i++) {
+    console.log(await upload(content).catch((error) => `${error}: ${error.cause}`));
+  }
 }

@@ -2,12 +2,15 @@
 
 import collections
 import contextlib
+import importlib.util
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -19,6 +22,10 @@ EXAMPLES = TARGET / "debug" / "examples"
 # Those that are packages of their own.
 PACKAGES = TARGET / "debug"
 
+# What install.sh puts there, and what is built of the clients that are not in Rust.
+CLIENTS = TARGET / "clients"
+sys.path.append(str(CLIENTS / "python"))
+
 # Where Debian puts the servers; it is on no ordinary user's path.
 PATH = os.environ.get("PATH", os.defpath) + os.pathsep + "/usr/sbin"
 
@@ -28,6 +35,10 @@ MIB = 1024 * KIB
 
 class Failure(Exception):
     """What was observed is not what was expected."""
+
+
+class Skipped(Exception):
+    """The machine does not have what the case needs."""
 
 
 class OutOfTime(Exception):
@@ -42,7 +53,15 @@ class Case:
     run: Callable[[], str]
 
     def missing(self) -> list[str]:
-        return [tool for tool in self.tools if shutil.which(tool, path=PATH) is None]
+        return [tool for tool in self.tools if not installed(tool)]
+
+
+def installed(tool: str) -> bool:
+    """A tool is a program; or a package of Python, as in `python:requests`."""
+    language, _, package = tool.rpartition(":")
+    if language == "python":
+        return importlib.util.find_spec(package) is not None
+    return shutil.which(tool, path=PATH) is not None
 
 
 CASES: list[Case] = []
@@ -135,13 +154,13 @@ def succeed(*command, **options) -> str:
     return stdout
 
 
-def stop(child: subprocess.Popen, what: str) -> None:
+def stop(child: subprocess.Popen, what: str, seconds: int) -> None:
     """Asks a server to stop; it has to do so by itself, and successfully."""
     child.terminate()
     try:
-        expect(child.wait(timeout=15), 0, f"{what}'s exit code")
+        expect(child.wait(timeout=seconds), 0, f"{what}'s exit code")
     except subprocess.TimeoutExpired:
-        raise Failure(f"{what} did not stop on SIGTERM") from None
+        raise Failure(f"{what} did not stop within {seconds} s of SIGTERM") from None
 
 
 @dataclass
@@ -158,12 +177,26 @@ class Server:
         host, port = self.authority.rsplit(":", 1)
         return host, int(port)
 
+    def has_read_all(self) -> bool:
+        """Whether it has read whatever has been sent to it."""
+        _, port = self.address
+        for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
+            _, local, _, _, queues, *_ = line.split()
+            if local.endswith(f":{port:04X}") and not queues.endswith(":00000000"):
+                return False
+        return True
+
+    def read_all(self) -> None:
+        """Waits for that."""
+        while not self.has_read_all():
+            time.sleep(0.02)
+
 
 @contextlib.contextmanager
-def example(name: str, *arguments: str):
+def example(name: str, *arguments: str, stops_within: int = 15):
     """An example, listening, with these arguments after the address.
 
-    It has to stop when it is told to, and to write nothing to stderr.
+    It has to stop when it is told to, within so many seconds, and to write nothing to stderr.
     """
     program = PACKAGES / name
     if not program.exists():
@@ -180,36 +213,48 @@ def example(name: str, *arguments: str):
         if not line.startswith(prefix):
             raise Failure(f"{name} said {line!r}")
         yield Server(line.removeprefix(prefix).strip(), child.pid)
-        stop(child, name)
+        stop(child, name, stops_within)
         stderr.seek(0)
         expect(stderr.read(), "", f"what {name} wrote to stderr")
 
 
-def accepts(path: pathlib.Path) -> bool:
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(str(path))
-        except OSError:
-            return False
+@contextlib.contextmanager
+def free_port():
+    """A port of 127.0.0.1 that nobody is given but who asks for it, for as long as this lasts.
+
+    It is bound, and so none that the kernel chooses; as it is not listened on, a server that sets
+    SO_REUSEADDR, as all do, can bind it too.
+    """
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        yield holder.getsockname()[1]
+
+
+def accepts(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except ConnectionRefusedError:
+        return False
     return True
 
 
 @contextlib.contextmanager
-def proxy(name: str, directory: pathlib.Path, *command):
-    """A proxy that listens on the Unix socket `socket` in `directory`: no port can be taken.
+def proxy(name: str, port: int, *command, chatter: str = "$^", **options):
+    """A proxy that listens on this port; its URL.
 
-    It logs errors only, and so nothing.
+    It logs errors only, and so nothing, but for lines that match `chatter`.
     """
-    path = directory / "socket"
     with (
-        (directory / "log").open("w+") as log,
-        process(*command, stdin=subprocess.DEVNULL, stdout=log, stderr=log) as child,
+        tempfile.TemporaryFile("w+") as log,
+        process(*command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **options) as child,
     ):
-        while not accepts(path):
+        while not accepts(port):
             if child.poll() is not None:
                 log.seek(0)
                 raise Failure(f"{name} did not start: {log.read()}")
             time.sleep(0.02)
-        yield path
+        yield f"http://127.0.0.1:{port}/"
         log.seek(0)
-        expect(log.read(500), "", f"what {name} logged")
+        logged = [line for line in log if not re.match(chatter, line)]
+        expect(logged[:3], [], f"what {name} logged")

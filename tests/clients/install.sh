@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs what run.py drives, from Debian's packages, as root: one by one, so that one that cannot
-# be had does not keep the others away. Says which are missing in the end, and fails for them.
+# be had does not keep the others away; and what it imports, from PyPI, beside what cargo builds. Says
+# which are missing in the end, and fails for them.
 
 set -u
 export DEBIAN_FRONTEND=noninteractive
@@ -15,17 +16,32 @@ fi
 
 missing=
 updated=
-for pair in curl:curl node:nodejs nginx:nginx haproxy:haproxy h2load:nghttp2-client \
-    litmus:litmus rclone:rclone chromium:chromium; do
-    program=${pair%%:*}
-    package=${pair#*:}
-    PATH=$PATH:/usr/sbin command -v "$program" >/dev/null && continue
+
+install() {
     if [ -z "$updated" ]; then
         apt-get update -q || echo "NOT UPDATED: the list of packages" >&2
         updated=yes
     fi
-    apt-get install -q -y --no-install-recommends "$package"
+    apt-get install -q -y --no-install-recommends "$1"
+}
+
+for pair in curl:curl node:nodejs go:golang-go nginx:nginx haproxy:haproxy apache2:apache2 \
+    caddy:caddy varnishd:varnish h2load:nghttp2-client litmus:litmus rclone:rclone \
+    chromium:chromium; do
+    program=${pair%%:*}
+    package=${pair#*:}
+    PATH=$PATH:/usr/sbin command -v "$program" >/dev/null && continue
+    install "$package"
     PATH=$PATH:/usr/sbin command -v "$program" >/dev/null || missing="$missing $package"
+done
+
+# Where no other program looks.
+modules=${CARGO_TARGET_DIR:-$(dirname "$0")/../../target}/clients/python
+python3 -m pip --version >/dev/null 2>&1 || install python3-pip
+for module in requests httpx; do
+    PYTHONPATH=$modules python3 -c "import $module" 2>/dev/null && continue
+    python3 -m pip install -q --root-user-action ignore --target "$modules" "$module" ||
+        missing="$missing $module"
 done
 
 if [ -n "$missing" ]; then

@@ -1,9 +1,11 @@
-"""Uploads that are refused, through reverse proxies that keep connections to the server alive."""
+"""Uploads that are rejected, directly and through reverse proxies that keep connections alive."""
 
 import contextlib
+import functools
 
-from harness import case, proxy, scratch
-from uploads import REFUSAL, TIMES, UPLOADS, curl, refused
+from harness import case, example, free_port, proxy, scratch
+from libraries import LIBRARIES
+from uploads import REJECTION, Client, curls, rejected, upload
 
 NGINX = """
 daemon off;
@@ -28,7 +30,7 @@ IN_FRONT = """
         keepalive 8;
     }}
     server {{
-        listen unix:{directory}/socket;
+        listen 127.0.0.1:{port};
         location / {{
             proxy_pass http://site;
             proxy_http_version 1.1;
@@ -46,61 +48,134 @@ defaults
     log global
     http-reuse always
     timeout connect 10s
-    timeout client 30s
-    timeout server 30s
+    timeout client 60s
+    timeout server 60s
 frontend clients
-    bind unix@{directory}/socket
+    bind 127.0.0.1:{port}
     default_backend site
 backend site
     server site {authority}
 """
 
+APACHE = """
+ServerName site
+Listen 127.0.0.1:{port}
+DefaultRuntimeDir {directory}
+PidFile {directory}/pid
+ErrorLog /dev/stderr
+LogLevel error
+# Not used by any other than root, who has to give one.
+User nobody
+Group nogroup
+LoadModule mpm_event_module /usr/lib/apache2/modules/mod_mpm_event.so
+LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so
+LoadModule proxy_module /usr/lib/apache2/modules/mod_proxy.so
+LoadModule proxy_http_module /usr/lib/apache2/modules/mod_proxy_http.so
+ProxyPass / http://{authority}/
+"""
 
-@contextlib.contextmanager
-def nginx(directory, authority, buffering):
+CADDY = """
+{{
+    admin off
+    auto_https off
+    log {{
+        level ERROR
+    }}
+}}
+http://127.0.0.1:{port} {{
+    reverse_proxy {authority}
+}}
+"""
+
+
+def nginx(directory, port, authority, buffering):
     # Its workers run as `nobody` when it is started by root.
     directory.chmod(0o755)
     file = directory / "nginx.conf"
-    http = IN_FRONT.format(directory=directory, authority=authority, buffering=buffering)
+    http = IN_FRONT.format(port=port, authority=authority, buffering=buffering)
     file.write_text(NGINX.format(directory=directory, http=http))
-    with proxy("nginx", directory, "nginx", "-c", file, "-e", "stderr") as socket:
-        yield socket
+    return proxy("nginx", port, "nginx", "-c", file, "-e", "stderr")
+
+
+def haproxy(directory, port, authority):
+    file = directory / "haproxy.cfg"
+    file.write_text(HAPROXY.format(port=port, authority=authority))
+    return proxy("haproxy", port, "haproxy", "-db", "-f", file)
+
+
+def apache(directory, port, authority):
+    file = directory / "apache.conf"
+    file.write_text(APACHE.format(directory=directory, port=port, authority=authority))
+    command = ("apache2", "-D", "FOREGROUND", "-f", file)
+    # It says that it has started, and how, whatever its LogLevel.
+    return proxy("apache2", port, *command, chatter=r"\[[^]]*\] \[\w+:notice\]")
+
+
+def caddy(directory, port, authority):
+    file = directory / "Caddyfile"
+    file.write_text(CADDY.format(port=port, authority=authority))
+    command = ("caddy", "run", "--config", file, "--adapter", "caddyfile")
+    home = {name: str(directory) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")}
+    # What it says before it has read what to log.
+    chatter = r'\{"level":"(info|warn)"'
+    return proxy("caddy", port, *command, chatter=chatter, env=home)
+
+
+def varnish(directory, port, authority):
+    # Its child runs as itself: without a jail, for which it has to be root.
+    command = ("varnishd", "-F", "-j", "none", "-n", directory / "varnish", "-s", "malloc,16m")
+    where = ("-a", f"127.0.0.1:{port}", "-b", authority)
+    return proxy("varnish", port, *command, *where, chatter="Debug: |Info: |Child launched OK$")
+
+
+def direct(_directory, _port, authority):
+    return contextlib.nullcontext(f"http://{authority}/")
+
+
+# The tools that each needs, and itself.
+WAYS = {
+    "direct": ((), direct),
+    "nginx": (("nginx",), functools.partial(nginx, buffering="on")),
+    "nginx-unbuffered": (("nginx",), functools.partial(nginx, buffering="off")),
+    "haproxy": (("haproxy",), haproxy),
+    "apache": (("apache2",), apache),
+    "caddy": (("caddy",), caddy),
+    "varnish": (("varnishd",), varnish),
+}
+
+# Those that ask for the body themselves, Caddy most times; the others leave that to the server.
+ASKING = {"nginx", "nginx-unbuffered", "varnish", "caddy"}
+
+
+def unasked(client: Client) -> Client:
+    """The client's answers, whether it was asked for the body or not."""
+    return lambda *upload: (
+        answer.removesuffix(" after 100 Continue") for answer in client(*upload)
+    )
 
 
 @contextlib.contextmanager
-def haproxy(directory, authority):
-    file = directory / "haproxy.cfg"
-    file.write_text(HAPROXY.format(directory=directory, authority=authority))
-    with proxy("haproxy", directory, "haproxy", "-db", "-f", file) as socket:
-        yield socket
+def way_to(name, way):
+    """The URL of an example that is reached that way."""
+    with (
+        example(name) as server,
+        scratch() as directory,
+        free_port() as port,
+        way(directory, port, server.authority) as url,
+    ):
+        yield url
 
 
-PROXIES = {
-    "nginx": ("nginx", lambda *where: nginx(*where, "on")),
-    "nginx-unbuffered": ("nginx", lambda *where: nginx(*where, "off")),
-    "haproxy": ("haproxy", haproxy),
-}
+for way_name, (way_tools, way) in WAYS.items():
+    for library, (tools, client) in LIBRARIES.items():
 
+        @case(f"{way_name}-{library}", *way_tools, *tools, seconds=240)
+        def _(way=way, client=client):
+            with way_to("axum", way) as url:
+                return rejected(upload(client, url))
 
-def through(start, framing, *options, answer=f"1.1 {REFUSAL}") -> str:
-    def client(server, file):
-        with scratch() as directory, start(directory, server.authority) as socket:
-            for _ in range(TIMES):
-                yield curl("http://site/", file, framing, "--unix-socket", socket, *options)
-
-    return refused(UPLOADS[framing], client, answer)
-
-
-for proxy_name, (tool, start) in PROXIES.items():
-    for framing in UPLOADS:
-
-        @case(f"{proxy_name}-{framing}", "curl", tool)
-        def _(start=start, framing=framing):
-            return through(start, framing, "-H", "Expect:")
-
-    @case(f"{proxy_name}-expect", "curl", tool)
-    def _(tool=tool, start=start):
-        # nginx asks for the body itself; HAProxy leaves that to the server.
-        asked = " after 100 Continue" if tool == "nginx" else ""
-        expect_100 = ("-H", "Expect: 100-continue")
-        return through(start, "declared", *expect_100, answer=f"1.1 {REFUSAL}{asked}")
+    @case(f"{way_name}-curl-expect", *way_tools, "curl", seconds=120)
+    def _(way=way, asks=way_name in ASKING):
+        client = curls("-H", "Expect: 100-continue")
+        with way_to("axum", way) as url:
+            return rejected(upload(unasked(client) if asks else client, url), f"1.1 {REJECTION}")

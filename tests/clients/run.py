@@ -15,9 +15,9 @@ import subprocess
 import sys
 import time
 
-from harness import CASES, Failure, OutOfTime, time_limit
+from harness import CASES, Failure, OutOfTime, Skipped, time_limit
 
-SUBJECTS = "uploads proxies connections memory webdav browser reverse_proxy"
+SUBJECTS = "uploads proxies slow connections memory webdav browser reverse_proxy"
 
 for subject in SUBJECTS.split():
     importlib.import_module(subject)
@@ -42,6 +42,9 @@ def main(names: list[str]) -> int:
         try:
             with time_limit(case.seconds):
                 detail = case.run()
+        except Skipped as reason:
+            skipped += 1
+            print(f"SKIPPED {case.name}: {reason}", flush=True)
         except FAILURES as error:
             failed += 1
             print(f"FAILED {case.name}: {type(error).__name__}: {error}", flush=True)
