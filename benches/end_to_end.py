@@ -399,9 +399,9 @@ def load(server: Server, method: str, seconds: int) -> Measured:
         raise Failure(f"a process of {server.name} has ended: {error}") from error
     result = json.loads(output.splitlines()[-1])
     requests = result["requests"]
-    refused = requests if server.expected[method] > 399 else 0
-    if requests == 0 or result["failed"] or result["refused"] != refused:
-        raise Failure(f"{server.name}, {method}, {refused} to be refused: {result}")
+    rejected = requests if server.expected[method] > 399 else 0
+    if requests == 0 or result["failed"] or result["rejected"] != rejected:
+        raise Failure(f"{server.name}, {method}, {rejected} to be rejected: {result}")
     return Measured(requests / result["microseconds"] * 1e6, cpu / requests / 1e3)
 
 

@@ -26,7 +26,7 @@ FORWARDED = [
     ("get_routed", "`GET`, path rules", [("_1000", 15, 15)]),
     ("head_routed", "`HEAD`, path rules", [("_1000", 15, 15)]),
 ]
-REFUSED = [
+REJECTED = [
     # (goal, limit) of instructions beside the bare service, without those of the mark
     ("not_allowed", "405", 520, 570),
     ("not_implemented", "501", 100, 475),
@@ -137,7 +137,7 @@ def tables(counts):
     print("\n100,000 own methods to 10 of them: " + cells.replace(" |", ", goal"))
 
     rows = []
-    for case, name, goal, limit in REFUSED:
+    for case, name, goal, limit in REJECTED:
         bare = counts[f"{case}_bare"]
         hand_written = counts[f"{case}_hand_written"]
         mark = counts[f"{case}_hand_written_marked"] - hand_written
@@ -156,7 +156,7 @@ def tables(counts):
                 *peers(counts, case),
             ]
         )
-    print("\nRefused, 5 header fields: instructions, beside those of the bare inner service.")
+    print("\nRejected, 5 header fields: instructions, beside those of the bare inner service.")
     header = ["", "bare", "hand-written", "policy without its mark", "goal", "the mark"]
     header += ["policy in all", "in all, request with an extension", *PEERS.values()]
     table(header, rows)

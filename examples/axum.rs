@@ -1,6 +1,6 @@
 //! A message board on axum, behind a policy that wraps the whole application.
 //!
-//! The board allows `GET`, `HEAD` and `POST` at `/`, `GET` and `HEAD` everywhere else, and refuses
+//! The board allows `GET`, `HEAD` and `POST` at `/`, `GET` and `HEAD` everywhere else, and rejects
 //! the rest with problem details (RFC 9457).
 //!
 //! ```text

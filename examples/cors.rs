@@ -1,4 +1,4 @@
-//! A site on axum whose refusals scripts of other origins can read: the CORS layer is outside of
+//! A site on axum whose rejections scripts of other origins can read: the CORS layer is outside of
 //! the policy.
 //!
 //! ```text

@@ -1,6 +1,6 @@
 //! A message board on hyper alone, over HTTP/1.1 and cleartext HTTP/2, behind a policy.
 //!
-//! The board allows `GET`, `HEAD` and `POST` at `/`, `GET` and `HEAD` everywhere else, and refuses
+//! The board allows `GET`, `HEAD` and `POST` at `/`, `GET` and `HEAD` everywhere else, and rejects
 //! the rest with a sentence of text.
 //!
 //! ```text

@@ -42,7 +42,7 @@ use crate::service::{AnswerOptions, ForwardOptions, MethodPolicy, Shared};
 pub struct MethodPolicyLayer<R = EmptyBody, O = ForwardOptions> {
     shared: Arc<Shared>,
     responder: R,
-    options: PhantomData<O>,
+    options: PhantomData<fn() -> O>,
 }
 
 /// The layer of [`Policy::new`]: a screen that answers `501` to methods outside of

@@ -42,13 +42,13 @@
 //! assert_eq!(ask("GET").await.status(), StatusCode::OK);
 //! assert_eq!(ask("POST").await.status(), StatusCode::OK);
 //!
-//! let refused = ask("DELETE").await;
-//! assert_eq!(refused.status(), StatusCode::METHOD_NOT_ALLOWED);
-//! assert_eq!(refused.headers()["allow"], "GET, HEAD, POST");
+//! let rejected = ask("DELETE").await;
+//! assert_eq!(rejected.status(), StatusCode::METHOD_NOT_ALLOWED);
+//! assert_eq!(rejected.headers()["allow"], "GET, HEAD, POST");
 //!
-//! let refused = ask("PROPFIND").await;
-//! assert_eq!(refused.status(), StatusCode::NOT_IMPLEMENTED);
-//! assert!(!refused.headers().contains_key("allow"));
+//! let rejected = ask("PROPFIND").await;
+//! assert_eq!(rejected.status(), StatusCode::NOT_IMPLEMENTED);
+//! assert!(!rejected.headers().contains_key("allow"));
 //! # Ok(())
 //! # }
 //! ```
@@ -68,14 +68,14 @@
 //! - Methods are case-sensitive and never normalised; `X-HTTP-Method-Override` is never read.
 //! - What is recognised is up to the server, not to IANA: by default it is [`MethodSet::STANDARD`],
 //!   and a server without a handler for `PROPFIND` answers `501` to it although it is registered.
-//! - `Allow` lists `GET` and `HEAD`, every name once, in one order, whichever method was refused.
+//! - `Allow` lists `GET` and `HEAD`, every name once, in one order, whichever method was rejected.
 //! - What the inner service answers is passed on unchanged: status, header fields (its `Allow`
 //!   least of all), body, trailers and errors.
 //!
 //! With [mandatory extensions](extension) (RFC 2774, off by default) switched on, their rules come
 //! between rows 1 and 2 for methods that begin with `M-`.
 //!
-//! # What a refusal carries
+//! # What a rejection carries
 //!
 //! | | `405` | `501` |
 //! |---|---|---|
@@ -88,7 +88,7 @@
 //!
 //! # Where to put it
 //!
-//! Outside of everything that depends on the method, and inside of what shall see refusals, too:
+//! Outside of everything that depends on the method, and inside of what shall see rejections, too:
 //!
 //! - **Around a router, not in it.** In axum wrap the whole `Router` (`layer.layer(router)`, served
 //!   with `axum::ServiceExt::into_make_service`). `Router::layer` applies it to each route: then
@@ -101,19 +101,19 @@
 //! - **CORS outside.** A script of another origin can read a `405` or a `501` only if the CORS
 //!   layer adds its fields to them. Preflights are then answered by the CORS layer and do not reach
 //!   the policy.
-//! - **Tracing, metrics and request ids outside**, so that refusals are seen and counted; see
-//!   [below](#telling-refusals-from-failures).
+//! - **Tracing, metrics and request ids outside**, so that rejections are seen and counted; see
+//!   [below](#telling-rejections-from-failures).
 //! - **Authentication** on either side: outside, nobody unauthenticated learns what is allowed;
-//!   inside, refusals cost no look-up of credentials.
+//!   inside, rejections cost no look-up of credentials.
 //! - **Concurrency limits, load shedding, timeouts** outside: see
 //!   [readiness](MethodPolicy#readiness).
 //! - **WebSockets over HTTP/2** arrive as an extended `CONNECT` (RFC 8441): allow `CONNECT` at
 //!   their paths.
 //!
-//! # Telling refusals from failures
+//! # Telling rejections from failures
 //!
 //! A `501` speaks of the request, but monitoring that counts every 5xx pages an operator for each
-//! scanner that tries `FOO`. Each refusal is marked: its response's extensions hold [`Rejected`].
+//! scanner that tries `FOO`. Each rejection is marked: its response's extensions hold [`Rejected`].
 //! With tower-http's `TraceLayer`:
 //!
 //! ```
@@ -125,7 +125,7 @@
 //! use tower_http::trace::TraceLayer;
 //! use tower_method_policy::Rejected;
 //!
-//! /// Server errors are failures, refused methods are not.
+//! /// Server errors are failures, rejected methods are not.
 //! #[derive(Clone, Debug)]
 //! struct Failures;
 //!
@@ -161,9 +161,9 @@
 //! | a method of RFC 9110 or `PATCH`, forwarded | 13 | 0 |
 //! | any other method, forwarded, however many are allowed | 59 | 0 |
 //! | forwarded by a [path rule](Policy::route) | `matchit`'s look-up and 30 | 0 or 1 |
-//! | refused with an empty body | 1,300 | 3 |
+//! | rejected with an empty body | 1,300 | 3 |
 //!
-//! More than half of a refusal, and its allocations, are for its mark, [`Rejected`]. A service is 8
+//! More than half of a rejection, and its allocations, are for its mark, [`Rejected`]. A service is 8
 //! bytes larger than the inner one, and all of them share one configuration.
 //!
 //! # Features

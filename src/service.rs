@@ -36,7 +36,7 @@ pub struct MethodPolicy<S, R = EmptyBody, O = ForwardOptions> {
     inner: S,
     shared: Arc<Shared>,
     responder: R,
-    options: PhantomData<O>,
+    options: PhantomData<fn() -> O>,
 }
 
 /// What a layer's services have in common, whatever their responder.

@@ -8,19 +8,21 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
+#[cfg(feature = "rfc2774")]
 use tower_method_policy::rfc2774::{
     Declaration, DeclarationError, Declarations, ExtensionProblem, IdentifierError,
     MandatoryExtensions,
 };
 use tower_method_policy::{
-    Allow, Cacheable, Decision, Drain, EmptyBody, GrpcStatus, MethodPolicy, MethodPolicyLayer,
-    MethodSet, ParseMethodSetError, PlainText, Policy, PolicyError, ProblemDetails, Reason,
-    RegisteredMethod, Rejection, ResponseFuture, RetryAfter,
+    Allow, AnswerOptions, Cacheable, Decision, Drain, EmptyBody, ForwardOptions, GrpcStatus,
+    MethodPolicy, MethodPolicyLayer, MethodSet, ParseMethodSetError, PlainText, Policy,
+    PolicyError, ProblemDetails, Reason, RegisteredMethod, Rejection, ResponseFuture, RetryAfter,
 };
 
 /// Whether a type has a trait: the inherent constant, where there is one, hides the trait's.
 macro_rules! has {
     ($type:ty, $trait:path) => {{
+        #[allow(dead_code, reason = "not every type lacks the trait")]
         trait Otherwise {
             const HAS: bool = false;
         }
@@ -62,15 +64,11 @@ fn data_has_every_auto_trait() {
         Allow,
         Cacheable,
         Decision<'_>,
-        Declaration,
-        DeclarationError,
-        Declarations,
         Drain,
+        AnswerOptions,
         EmptyBody,
-        ExtensionProblem,
+        ForwardOptions,
         GrpcStatus,
-        IdentifierError,
-        MandatoryExtensions,
         MethodSet,
         ParseMethodSetError,
         PlainText,
@@ -80,6 +78,19 @@ fn data_has_every_auto_trait() {
         RegisteredMethod,
         Rejection,
         RetryAfter,
+    }
+}
+
+#[cfg(feature = "rfc2774")]
+#[test]
+fn data_of_rfc_2774_has_every_auto_trait() {
+    each! { [true; 5];
+        Declaration,
+        DeclarationError,
+        Declarations,
+        ExtensionProblem,
+        IdentifierError,
+        MandatoryExtensions,
     }
 }
 
@@ -97,7 +108,6 @@ fn what_holds_closures_or_a_request_is_not_unwind_safe() {
         MethodPolicy<(), PlainText, AnswerOptions>,
         MethodPolicyLayer,
         MethodPolicyLayer<PlainText, AnswerOptions>,
-        Rejection<'_>,
         ResponseFuture<Ready<Answer>, Body, Body>,
         ResponseFuture<Pending<Answer>, Body, Body>,
     }

@@ -12,7 +12,7 @@ use http::header::{
 use http::{Method, Request, Response, StatusCode};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_http::cors::{Any, CorsLayer};
-use tower_method_policy::{EmptyBody, MethodPolicyLayer, Policy};
+use tower_method_policy::{AnswerOptions, EmptyBody, HandleOptions, MethodPolicyLayer, Policy};
 
 type BoxService = tower::util::BoxService<Request<Body>, Response<Body>, Infallible>;
 
@@ -31,7 +31,10 @@ enum Outside {
 }
 
 /// A service behind both layers.
-fn site(outside: Outside, policy: &Layered) -> BoxService {
+fn site<O>(outside: Outside, policy: &MethodPolicyLayer<EmptyBody, O>) -> BoxService
+where
+    O: HandleOptions<Body> + Send + 'static,
+{
     let hello = service_fn(async |_: Request<Body>| {
         Ok::<_, Infallible>(Response::new(Body::from("hello")))
     });
@@ -41,17 +44,14 @@ fn site(outside: Outside, policy: &Layered) -> BoxService {
     }
 }
 
-type Layered = MethodPolicyLayer<EmptyBody, AnswerOptions>;
-
 /// `GET`, `HEAD`, `POST`, and no `OPTIONS`.
-fn posts() -> Layered {
-    MethodPolicyLayer::new(Policy::new().allow([Method::POST])).answer_options(false)
+fn posts() -> MethodPolicyLayer {
+    MethodPolicyLayer::new(Policy::new().allow([Method::POST]))
 }
 
 /// `OPTIONS`, too, and the policy answers it.
-fn describing() -> Layered {
-    MethodPolicyLayer::new(Policy::new().allow([Method::POST, Method::OPTIONS]))
-        .answer_options()
+fn describing() -> MethodPolicyLayer<EmptyBody, AnswerOptions> {
+    MethodPolicyLayer::new(Policy::new().allow([Method::POST, Method::OPTIONS])).answer_options()
 }
 
 fn from_other_origin(method: &str) -> Request<Body> {
@@ -119,9 +119,9 @@ async fn with_cors_outside_scripts_can_read_a_501() {
 
 #[tokio::test]
 async fn with_cors_outside_preflights_do_not_reach_the_policy() {
-    let refused = Arc::new(AtomicUsize::new(0));
-    let counter = refused.clone();
-    // It refuses `OPTIONS`, so it would count each preflight that reaches it.
+    let rejected = Arc::new(AtomicUsize::new(0));
+    let counter = rejected.clone();
+    // It rejects `OPTIONS`, so it would count each preflight that reaches it.
     let policy = posts().on_rejection(move |_, _| {
         counter.fetch_add(1, Ordering::Relaxed);
     });
@@ -131,21 +131,24 @@ async fn with_cors_outside_preflights_do_not_reach_the_policy() {
         assert_eq!(response.status(), StatusCode::OK, "{method}");
         assert_eq!(response.headers()[ACCESS_CONTROL_ALLOW_METHODS], "*");
     }
-    assert_eq!(refused.load(Ordering::Relaxed), 0);
+    assert_eq!(rejected.load(Ordering::Relaxed), 0);
 
     ask(site(Outside::Cors, &policy), from_other_origin("DELETE")).await;
-    assert_eq!(refused.load(Ordering::Relaxed), 1);
+    assert_eq!(rejected.load(Ordering::Relaxed), 1);
 }
 
 /// `CorsLayer` answers every `OPTIONS` itself, preflight or not.
 #[tokio::test]
 async fn with_cors_outside_no_options_is_answered_by_the_policy() {
-    for policy in [posts(), describing()] {
+    for service in [
+        || site(Outside::Cors, &posts()),
+        || site(Outside::Cors, &describing()),
+    ] {
         for request in [
             from_other_origin("OPTIONS"),
             Request::options("/").body(Body::empty()).unwrap(),
         ] {
-            let response = ask(site(Outside::Cors, &policy), request).await;
+            let response = ask(service(), request).await;
             assert_eq!(response.status(), StatusCode::OK);
             assert!(!response.headers().contains_key(ALLOW));
             assert_eq!(response.headers()[ACCESS_CONTROL_ALLOW_METHODS], "*");
@@ -154,7 +157,7 @@ async fn with_cors_outside_no_options_is_answered_by_the_policy() {
 }
 
 #[tokio::test]
-async fn with_the_policy_outside_scripts_cannot_read_refusals() {
+async fn with_the_policy_outside_scripts_cannot_read_rejections() {
     for (method, status) in [("DELETE", 405), ("PROPFIND", 501)] {
         let response = ask(site(Outside::Policy, &posts()), from_other_origin(method)).await;
         assert_eq!(response.status(), status, "{method}");
@@ -167,7 +170,7 @@ async fn with_the_policy_outside_scripts_cannot_read_refusals() {
 }
 
 #[tokio::test]
-async fn with_the_policy_outside_preflights_are_refused_where_options_is_not_allowed() {
+async fn with_the_policy_outside_preflights_are_rejected_where_options_is_not_allowed() {
     // Even that of an allowed method: to the browser the preflight has failed.
     let response = ask(site(Outside::Policy, &posts()), preflight("POST")).await;
     assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);

@@ -384,7 +384,7 @@ fn a_rejected_classic_connect_closes_the_connection() {
 
 #[test]
 fn a_connection_field_of_the_responder_is_kept_beside_close() {
-    let layer = layer().respond_with(|_: &tower_method_policy::Rejection<'_>| {
+    let layer = layer().respond_with(|_: &_, _: &_| {
         let response = Response::builder()
             .header("connection", "x-hop")
             .header("x-hop", "1");

@@ -27,7 +27,7 @@ async fn the_boards_do_what_their_headers_say() {
     }
 }
 
-async fn a_board_works(address: SocketAddr, content_type_of_refusals: &str) {
+async fn a_board_works(address: SocketAddr, content_type_of_rejections: &str) {
     let mut connection = Connection::open(address).await;
     for (message, id) in [("Hello!\n\nIt's me.", 1), ("", 2)] {
         let length = message.len();
@@ -88,11 +88,11 @@ async fn a_board_works(address: SocketAddr, content_type_of_refusals: &str) {
         connection
             .send(format!("{request} HTTP/1.1\r\nhost: a\r\n\r\n"))
             .await;
-        let refusal = connection.receive().await;
+        let rejection = connection.receive().await;
         let expected = format!(
-            "HTTP/1.1 {status}\r\ncontent-type: {content_type_of_refusals}\r\n{allow}content-length: "
+            "HTTP/1.1 {status}\r\ncontent-type: {content_type_of_rejections}\r\n{allow}content-length: "
         );
-        assert!(refusal.starts_with(&expected), "{request}: {refusal}");
+        assert!(rejection.starts_with(&expected), "{request}: {rejection}");
     }
 }
 
@@ -120,7 +120,7 @@ async fn the_boards_speak_http_2() {
 }
 
 #[tokio::test]
-async fn the_hyper_board_refuses_a_message_that_is_too_long() {
+async fn the_hyper_board_rejects_a_message_that_is_too_long() {
     let (example, address) = Example::listening("hyper", []).await;
     let mut connection = Connection::open(address).await;
     let message = "M".repeat(64 * 1024 + 1);
@@ -200,7 +200,7 @@ async fn the_share_serves_what_its_rule_lists_at_every_path() {
 }
 
 #[tokio::test]
-async fn the_grpc_server_answers_calls_and_refuses_other_methods_as_grpc_does() {
+async fn the_grpc_server_answers_calls_and_rejects_other_methods_as_grpc_does() {
     let (example, address) = Example::listening("tonic", []).await;
     let mut client = grpc(address).await;
     let reply = within(client.check(HealthCheckRequest::default())).await;

@@ -7,6 +7,7 @@ use std::convert::Infallible;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version,
 };
@@ -15,10 +16,11 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use tower::{Layer, ServiceExt, service_fn};
+#[cfg(feature = "rfc2774")]
 use tower_method_policy::rfc2774::MandatoryExtensions;
 use tower_method_policy::{
-    Drain, EmptyBody, GrpcStatus, MethodPolicy, MethodPolicyLayer, PlainText, Policy,
-    ProblemDetails, Rejection, Respond, RetryAfter,
+    Drain, EmptyBody, GrpcStatus, HandleOptions, MethodPolicy, MethodPolicyLayer, PlainText,
+    Policy, ProblemDetails, Rejection, Respond, RetryAfter, method_excerpt,
 };
 
 use crate::support::strategies::{block_on, policies, uris};
@@ -28,12 +30,12 @@ use crate::support::strategies::{block_on, policies, uris};
 enum Echo {
     Request(Box<Request<Full<Bytes>>>),
     #[default]
-    Refusal,
+    Rejection,
 }
 
 impl From<Bytes> for Echo {
     fn from(_: Bytes) -> Self {
-        Self::Refusal
+        Self::Rejection
     }
 }
 
@@ -131,8 +133,8 @@ impl Sent {
 }
 
 /// What the inner service is asked with, behind `layer`, when `sent` is.
-async fn arrived<R: Respond<Echo> + Clone>(
-    layer: MethodPolicyLayer<R, AnswerOptions>,
+async fn arrived<R: Respond<Echo> + Clone, O: HandleOptions<Echo>>(
+    layer: MethodPolicyLayer<R, O>,
     sent: &Sent,
 ) -> Request<Full<Bytes>> {
     let inner = service_fn(async |request| {
@@ -143,7 +145,7 @@ async fn arrived<R: Respond<Echo> + Clone>(
     assert_eq!(response.status(), StatusCode::OK);
     match response.into_body() {
         Echo::Request(request) => *request,
-        Echo::Refusal => panic!("refused"),
+        Echo::Rejection => panic!("rejected"),
     }
 }
 
@@ -161,22 +163,25 @@ enum Responder {
 impl Respond<Echo> for Responder {
     fn respond(&self, rejection: &Rejection, request: &Parts) -> Response<Echo> {
         match self {
-            Self::Empty => EmptyBody.respond(rejection),
-            Self::Text => PlainText.respond(rejection),
-            Self::Problem => ProblemDetails.respond(rejection),
-            Self::Grpc => GrpcStatus.respond(rejection),
+            Self::Empty => EmptyBody.respond(rejection, request),
+            Self::Text => PlainText.respond(rejection, request),
+            Self::Problem => ProblemDetails.respond(rejection, request),
+            Self::Grpc => GrpcStatus.respond(rejection, request),
             Self::Nonsense => Response::builder()
                 .status(StatusCode::CONTINUE)
                 .header("allow", "FOO")
                 .header("transfer-encoding", "nonsense")
-                .body(Echo::Refusal)
+                .body(Echo::Rejection)
                 .expect("valid"),
-            Self::Panic => panic!("asked for a response to {}", method_excerpt(&request.method)),
+            Self::Panic => panic!(
+                "asked for a response to {}",
+                method_excerpt(&request.method)
+            ),
         }
     }
 }
 
-fn layers() -> impl Strategy<Value = MethodPolicyLayer<Responder, AnswerOptions>> {
+fn layers() -> impl Strategy<Value = MethodPolicyLayer<Responder>> {
     let responders = select(vec![
         Responder::Empty,
         Responder::Text,
@@ -192,25 +197,22 @@ fn layers() -> impl Strategy<Value = MethodPolicyLayer<Responder, AnswerOptions>
             SystemTime::now() + Duration::from_secs(3600)
         )),
     ]);
+    #[cfg(feature = "rfc2774")]
     let extensions = prop::option::of(select(vec![
         MandatoryExtensions::at_origin(),
         MandatoryExtensions::at_proxy(),
     ]));
-    let settings = (
-        retry_after,
-        any::<bool>(),
-        0..=3,
-        any::<bool>(),
-        any::<u64>(),
-    );
+    #[cfg(not(feature = "rfc2774"))]
+    let extensions = Just(());
+    let settings = (retry_after, any::<bool>(), 0..=3, any::<u64>());
     (policies(), responders, settings, extensions).prop_map(
-        |(policy, responder, settings, extensions)| {
-            let (retry_after, cache_control, observers, answer_options, drain) = settings;
+        |(policy, responder, settings, _extensions)| {
+            let (retry_after, cache_control, observers, drain) = settings;
             let mut layer = MethodPolicyLayer::new(policy)
                 .respond_with(responder)
-                .answer_options(answer_options)
                 .drain(Drain::default().bytes(drain));
-            if let Some(extensions) = extensions {
+            #[cfg(feature = "rfc2774")]
+            if let Some(extensions) = _extensions {
                 layer = layer.mandatory_extensions(extensions);
             }
             if let Some(retry_after) = retry_after {
@@ -220,7 +222,7 @@ fn layers() -> impl Strategy<Value = MethodPolicyLayer<Responder, AnswerOptions>
                 layer = layer.cache_control(HeaderValue::from_static("no-store"));
             }
             for _ in 0..observers {
-                layer = layer.on_rejection(|rejection, request| panic!("{rejection:?} was observed"));
+                layer = layer.on_rejection(|rejection, _| panic!("{rejection:?} was observed"));
             }
             layer
         },
@@ -231,10 +233,15 @@ proptest! {
     #[test]
     fn get_and_head_reach_the_inner_service_as_they_were_sent(
         layer in layers(),
+        answers_options in any::<bool>(),
         sent in requests(),
     ) {
         let (arrived, body) = block_on(async {
-            let (arrived, body) = arrived(layer, &sent).await.into_parts();
+            let arrived = match answers_options {
+                true => arrived(layer.answer_options(), &sent).await,
+                false => arrived(layer, &sent).await,
+            };
+            let (arrived, body) = arrived.into_parts();
             (arrived, body.collect().await)
         });
         prop_assert_eq!(arrived.method, sent.method.clone());

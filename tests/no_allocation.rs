@@ -1,5 +1,5 @@
 //! What the policy costs in memory: no allocation for a request that is forwarded, and for one that
-//! is refused no more than the mark that it leaves.
+//! is rejected no more than the mark that it leaves.
 
 #![expect(
     unsafe_code,
@@ -212,7 +212,7 @@ fn a_layer_with_everything_configured_forwards_without_allocating() {
         .retry_after(RetryAfter::after(Duration::from_secs(60)))
         .cache_control(HeaderValue::from_static("max-age=10"))
         .respond_with(ProblemDetails)
-        .on_rejection(|rejection, request| assert_eq!(request.method, Method::DELETE));
+        .on_rejection(|_, request| assert_eq!(request.method, Method::DELETE));
     let router = Router::new().route("/", get(async || "hello").post(async || "hello"));
     let mut bare = router.clone();
     let mut service = layer.layer(router);
@@ -231,7 +231,7 @@ fn a_layer_with_everything_configured_forwards_without_allocating() {
 const MARK: usize = 3;
 
 #[test]
-fn a_refusal_with_an_empty_body_allocates_only_for_its_mark() {
+fn a_rejection_with_an_empty_body_allocates_only_for_its_mark() {
     let layer = MethodPolicyLayer::new(Policy::new().allow([Method::POST]))
         .retry_after(RetryAfter::after(Duration::from_secs(60)))
         .cache_control(HeaderValue::from_static("max-age=10"));

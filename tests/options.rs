@@ -14,8 +14,8 @@ use http_body_util::{BodyExt, Full};
 use tower::util::ServiceFn;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_method_policy::{
-    Allow, AnswerOptions, Drain, EmptyBody, MethodPolicyLayer, MethodSet, PlainText, Policy, ProblemDetails,
-    Rejection, Respond,
+    Allow, AnswerOptions, Drain, EmptyBody, MethodPolicyLayer, MethodSet, PlainText, Policy,
+    ProblemDetails, Rejection, Respond,
 };
 
 fn policy() -> Policy {
@@ -134,7 +134,7 @@ async fn options_for_the_server_is_answered_even_if_no_path_allows_it() {
 }
 
 #[tokio::test]
-async fn where_options_is_not_allowed_it_is_refused() {
+async fn where_options_is_not_allowed_it_is_rejected() {
     for request in [
         options("/closed"),
         preflight("/closed"),
@@ -340,9 +340,9 @@ async fn rules_given_one_after_the_other_keep_each_others_fields() {
     assert_eq!(both, ["1", "2"]);
 }
 
-/// An answer is no refusal.
+/// An answer is no rejection.
 #[tokio::test]
-async fn observers_and_refusal_fields_have_nothing_to_do_with_the_answer() {
+async fn observers_and_rejection_fields_have_nothing_to_do_with_the_answer() {
     let observed = Arc::new(AtomicBool::new(false));
     let observer = observed.clone();
     let layer = answering()
@@ -370,11 +370,11 @@ async fn the_body_is_empty_whatever_the_responder_is() {
         body_of(answering().respond_with(tower_method_policy::GrpcStatus)).await,
         ""
     );
-    let closure = |_: &_, _: &_| Response::new(Full::from("refused"));
+    let closure = |_: &_, _: &_| Response::new(Full::from("rejected"));
     assert_eq!(body_of(answering().respond_with(closure)).await, "");
 }
 
-/// A body that comes with `OPTIONS` is treated as that of a refused request.
+/// A body that comes with `OPTIONS` is treated as that of a rejected request.
 #[tokio::test]
 async fn an_unread_body_closes_the_connection() {
     let layer = answering().drain(Drain::default().bytes(3));

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use axum::ServiceExt;
 use axum::body::Body;
+use http::request::Parts;
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -32,12 +33,12 @@ fn panicking_observer() -> MethodPolicyLayer {
 
 fn panicking_responder() -> MethodPolicyLayer<impl Respond<Body> + Clone + Send + Sync + 'static> {
     layer().respond_with(|rejection: &Rejection, request: &Parts| {
-        panic_for_501(rejection);
-        PlainText.respond(rejection)
+        panic_for_501(rejection, request);
+        PlainText.respond(rejection, request)
     })
 }
 
-fn panic_for_501(rejection: &Rejection, request: &Parts) {
+fn panic_for_501(rejection: &Rejection, _: &Parts) {
     let reason = rejection.reason();
     assert_ne!(reason, Reason::NotImplemented, "a panic for the test");
 }

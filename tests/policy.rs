@@ -64,7 +64,7 @@ fn any_token_can_be_configured() {
 // Patterns.
 
 #[test]
-fn invalid_patterns_are_refused_with_the_reason() {
+fn invalid_patterns_are_rejected_with_the_reason() {
     let no_slash = "it does not begin with `/`";
     let parameter = "valid name";
     let segment = "one parameter";
@@ -147,7 +147,7 @@ fn conflicting_patterns_are_both_named() {
                 let rules = [before, &[existing], after].concat();
                 let error = routed(&rules).route(pattern, [Method::POST]).unwrap_err();
                 let PolicyError::ConflictingPattern {
-                    pattern: refused,
+                    pattern: rejected,
                     existing: named,
                     ..
                 } = &error
@@ -155,7 +155,7 @@ fn conflicting_patterns_are_both_named() {
                     panic!("{error:?}");
                 };
                 assert_eq!(
-                    (refused.as_str(), named.as_str()),
+                    (rejected.as_str(), named.as_str()),
                     (pattern, existing),
                     "{rules:?}"
                 );

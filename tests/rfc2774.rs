@@ -1,6 +1,7 @@
 //! The HTTP Extension Framework (RFC 2774) at servers and proxies: its rules, row by row, and the
 //! grammar of declarations.
 
+#![cfg(feature = "rfc2774")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
 mod support;
@@ -356,9 +357,9 @@ async fn row_5_a_proxy_has_to_support_only_what_is_declared_hop_by_hop() {
         ("c-man", "\"http://example.org/move\""),
         ("connection", "c-man"),
     ];
-    let refused = answer(proxy(), &ask("M-PUT", &fields)).await;
-    assert_eq!(refused.status(), 510);
-    assert!(!refused.is_forwarded());
+    let rejected = answer(proxy(), &ask("M-PUT", &fields)).await;
+    assert_eq!(rejected.status(), 510);
+    assert!(!rejected.is_forwarded());
 }
 
 /// RFC 2774 §4.1.
@@ -629,7 +630,7 @@ async fn an_error_of_the_inner_service_passes() {
     );
 }
 
-// Refusals are like any other.
+// Rejections are like any other.
 
 #[tokio::test]
 async fn observers_and_responders_see_the_problem() {
@@ -637,7 +638,7 @@ async fn observers_and_responders_see_the_problem() {
     let log = seen.clone();
     let layer = layer(origin())
         .cache_control(HeaderValue::from_static("no-store"))
-        .on_rejection(move |rejection, request| {
+        .on_rejection(move |rejection, _| {
             let problem = rejection.extension_problem().unwrap().to_string();
             log.lock().unwrap().push((rejection.reason(), problem));
         })
@@ -914,7 +915,7 @@ proptest! {
         prop_assert_eq!(declared[0].parameters().last(), Some((name.as_str(), text.as_deref())));
     }
 
-    /// Whatever is declared, in whatever version, GET and HEAD arrive, nothing panics, and a refusal is
+    /// Whatever is declared, in whatever version, GET and HEAD arrive, nothing panics, and a rejection is
     /// one of this table's.
     #[test]
     fn get_and_head_arrive_whatever_is_declared(

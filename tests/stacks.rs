@@ -14,6 +14,7 @@ use axum::body::Body;
 use axum::routing::get;
 use bytes::Bytes;
 use http::header::{ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW};
+use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Either, Empty, Full};
 use tonic::Code;
@@ -267,11 +268,11 @@ async fn a_grpc_service_is_called_through_the_policy() {
     let mut client = HealthClient::new(service.clone());
     let reply = client.check(HealthCheckRequest::default()).await.unwrap();
     assert_eq!(reply.into_inner().status(), ServingStatus::Serving);
-    let refused = client
+    let rejected = client
         .watch(HealthCheckRequest::default())
         .await
         .unwrap_err();
-    assert_eq!(refused.code(), Code::Unimplemented);
+    assert_eq!(rejected.code(), Code::Unimplemented);
 
     // Not gRPC.
     let path = "/grpc.health.v1.Health/Check";
@@ -283,17 +284,17 @@ async fn a_grpc_service_is_called_through_the_policy() {
 
     // A client may tell its codec by the subtype, and recognises a reply of the same type only.
     let request = Request::put(path).header("content-type", "application/grpc+proto");
-    let refused = service
+    let rejected = service
         .oneshot(request.body(Body::empty()).unwrap())
         .await
         .unwrap();
-    assert_eq!(refused.status(), StatusCode::METHOD_NOT_ALLOWED);
-    assert_eq!(refused.headers()["content-type"], "application/grpc+proto");
-    assert_eq!(refused.headers()["grpc-status"], "12");
+    assert_eq!(rejected.status(), StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(rejected.headers()["content-type"], "application/grpc+proto");
+    assert_eq!(rejected.headers()["grpc-status"], "12");
 }
 
 #[tokio::test]
-async fn cors_outside_of_the_policy_answers_preflights_and_marks_refusals() {
+async fn cors_outside_of_the_policy_answers_preflights_and_marks_rejections() {
     let cors = CorsLayer::new()
         .allow_origin(Any)
         .allow_methods([Method::POST]);
@@ -314,9 +315,9 @@ async fn cors_outside_of_the_policy_answers_preflights_and_marks_refusals() {
     assert_eq!(response.headers()[ACCESS_CONTROL_ALLOW_METHODS], "POST");
     assert_eq!(response.headers().get(ALLOW), None);
 
-    let refused = Request::delete("/").header("origin", "https://a");
+    let rejected = Request::delete("/").header("origin", "https://a");
     let response = app
-        .oneshot(refused.body(Body::empty()).unwrap())
+        .oneshot(rejected.body(Body::empty()).unwrap())
         .await
         .unwrap();
     assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
@@ -346,11 +347,11 @@ async fn cors_inside_of_the_policy_needs_options_to_be_allowed() {
     }
 }
 
-/// A classifier for [`TraceLayer`]: server errors are failures, refusals are not.
+/// A classifier for [`TraceLayer`]: server errors are failures, rejections are not.
 #[derive(Clone)]
-struct RefusalsAreNoFailures;
+struct RejectionsAreNoFailures;
 
-impl ClassifyResponse for RefusalsAreNoFailures {
+impl ClassifyResponse for RejectionsAreNoFailures {
     type FailureClass = ServerErrorsFailureClass;
     type ClassifyEos = NeverClassifyEos<ServerErrorsFailureClass>;
 
@@ -370,7 +371,7 @@ impl ClassifyResponse for RefusalsAreNoFailures {
 }
 
 #[tokio::test]
-async fn a_trace_layer_can_tell_refusals_from_failures() {
+async fn a_trace_layer_can_tell_rejections_from_failures() {
     /// How many of some answers count as failures.
     async fn failures<C>(classifier: C, requests: [(&str, &str, u16); 4]) -> usize
     where
@@ -397,14 +398,14 @@ async fn a_trace_layer_can_tell_refusals_from_failures() {
         failures.load(Ordering::Relaxed)
     }
 
-    let refusals = [
+    let rejections = [
         ("FOO", "/", 501),
         ("DELETE", "/", 405),
         ("FOO", "/broken", 501),
         ("GET", "/", 200),
     ];
-    assert_eq!(failures(RefusalsAreNoFailures, refusals).await, 0);
-    assert_eq!(failures(ServerErrorsAsFailures::new(), refusals).await, 2);
+    assert_eq!(failures(RejectionsAreNoFailures, rejections).await, 0);
+    assert_eq!(failures(ServerErrorsAsFailures::new(), rejections).await, 2);
 
     // Also a 501 is a failure if it is the inner service's.
     let broken = [
@@ -413,7 +414,7 @@ async fn a_trace_layer_can_tell_refusals_from_failures() {
         ("FOO", "/", 501),
         ("GET", "/", 200),
     ];
-    assert_eq!(failures(RefusalsAreNoFailures, broken).await, 2);
+    assert_eq!(failures(RejectionsAreNoFailures, broken).await, 2);
 }
 
 /// How an application holds its stack: every type can be named.
@@ -469,8 +470,8 @@ fn a_policy_is_tested_with_decide() {
 // What this and the next test say holds if they compile.
 #[test]
 fn layers_are_accepted_wherever_layers_are() {
-    fn respond(_: &Rejection, request: &Parts) -> Response<Body> {
-        Response::new(Body::from("refused"))
+    fn respond(_: &Rejection, _: &Parts) -> Response<Body> {
+        Response::new(Body::from("rejected"))
     }
     let observed = layer().on_rejection(|_, _| {});
     let _: Router = router()
@@ -480,7 +481,7 @@ fn layers_are_accepted_wherever_layers_are() {
         .layer(layer().respond_with(ProblemDetails))
         .layer(layer().respond_with(GrpcStatus))
         .layer(layer().respond_with(respond))
-        .layer(layer().respond_with(|_: &_, _: &_| Response::new(Body::from("refused"))))
+        .layer(layer().respond_with(|_: &_, _: &_| Response::new(Body::from("rejected"))))
         .route_layer(layer())
         .route(
             "/get",
@@ -503,10 +504,9 @@ fn types_are_clone_debug_send_and_sync() {
     shared::<Decision<'static>>();
     shared::<MethodPolicyLayer>();
     shared::<MethodPolicyLayer<ProblemDetails>>();
-    shared::<MethodPolicyLayer<fn(&Rejection, request: &Parts) -> Response<Body>>>();
+    shared::<MethodPolicyLayer<fn(&Rejection, &Parts) -> Response<Body>>>();
     shared::<MethodPolicy<Router>>();
     shared::<MethodPolicy<Router, ProblemDetails>>();
-    shared::<Rejection<'static>>();
     shared::<Rejection>();
     shared::<Reason>();
     shared::<RetryAfter>();

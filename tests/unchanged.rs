@@ -1,5 +1,5 @@
 //! What passes through the layer unchanged: requests that are forwarded, the inner service's
-//! readiness, its responses with their bodies, and its errors; and that what is refused does not get
+//! readiness, its responses with their bodies, and its errors; and that what is rejected does not get
 //! to the inner service at all.
 
 mod support;
@@ -29,7 +29,7 @@ use tower_method_policy::{
 
 use crate::support::strategies::{block_on, method, set};
 
-/// A layer with everything configured that could touch a response. It refuses `DELETE` with 405 and
+/// A layer with everything configured that could touch a response. It rejects `DELETE` with 405 and
 /// `FOO` with 501, and forwards `POST`.
 fn layer() -> MethodPolicyLayer {
     MethodPolicyLayer::new(Policy::new().allow([Method::POST]))
@@ -118,7 +118,7 @@ struct Mark(u64);
 
 fn headers() -> impl Strategy<Value = HeaderMap> {
     let names = prop_oneof![
-        // Those that the layer sets on refusals.
+        // Those that the layer sets on rejections.
         select(vec![
             "allow",
             "retry-after",
@@ -197,7 +197,7 @@ proptest! {
     }
 }
 
-/// Its status may mean the same as a refusal: it is the application's word all the same.
+/// Its status may mean the same as a rejection: it is the application's word all the same.
 #[tokio::test]
 async fn the_inner_service_s_own_allow_is_left_alone() {
     for status in [200, 204, 404, 405, 501] {
@@ -222,7 +222,7 @@ async fn the_inner_service_s_own_allow_is_left_alone() {
 
 /// One policy in front of a server, a stricter one in front of a part of it.
 #[tokio::test]
-async fn the_refusal_of_a_policy_further_in_passes_unchanged() {
+async fn the_rejection_of_a_policy_further_in_passes_unchanged() {
     let innermost = service_fn(async |_: Request<Full<Bytes>>| {
         Ok::<_, Infallible>(Response::new(Script::default()))
     });
@@ -276,7 +276,7 @@ async fn a_forwarded_request_arrives_as_it_was_sent() {
 }
 
 #[tokio::test]
-async fn a_refused_request_does_not_reach_the_inner_service() {
+async fn a_rejected_request_does_not_reach_the_inner_service() {
     let calls = Mutex::new(Vec::new());
     let mut service = layer().layer(service_fn(|request: Request<Full<Bytes>>| {
         calls.lock().unwrap().push(request.method().clone());
@@ -343,11 +343,9 @@ async fn readiness_is_the_inner_service_s() {
     check_readiness(layer().answer_options()).await;
 }
 
-async fn check_readiness<const ANSWER_OPTIONS: bool>(
-    layer: MethodPolicyLayer<EmptyBody, ANSWER_OPTIONS>,
-) where
-    MethodPolicy<Scripted, EmptyBody, ANSWER_OPTIONS>:
-        Service<Request<Full<Bytes>>, Error = Failure>,
+async fn check_readiness<O>(layer: MethodPolicyLayer<EmptyBody, O>)
+where
+    MethodPolicy<Scripted, EmptyBody, O>: Service<Request<Full<Bytes>>, Error = Failure>,
 {
     let failure = Failure::new();
     let readiness = [
@@ -412,9 +410,9 @@ async fn an_error_is_the_inner_service_s_own() {
     }
 }
 
-/// A refusal, too, waits until the inner service is ready, and fails if that does.
+/// A rejection, too, waits until the inner service is ready, and fails if that does.
 #[tokio::test]
-async fn a_refusal_waits_for_readiness() {
+async fn a_rejection_waits_for_readiness() {
     let failure = Failure::new();
     let inner = Scripted {
         readiness: [Poll::Ready(Err(failure.clone()))].into(),
@@ -482,7 +480,7 @@ async fn the_future_is_polled_and_dropped_as_the_inner_one() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_given_out_once() {
+async fn a_rejection_is_given_out_once() {
     let mut service = layer().layer(service_fn(async |_: Request<Full<Bytes>>| {
         Ok::<_, Infallible>(Response::new(Script::default()))
     }));

@@ -288,7 +288,7 @@ async fn a_client_that_expects_100_gets_the_final_status_and_nothing_before_it()
 
 /// A body is never taken for requests, and what follows it is answered in order or not at all.
 #[tokio::test]
-async fn a_refused_body_is_never_parsed_as_a_request() {
+async fn a_rejected_body_is_never_parsed_as_a_request() {
     let smuggled = "GET /smuggled HTTP/1.1\r\nhost: a\r\n\r\n";
     let length = smuggled.len();
     let declared = format!("content-length: {length}\r\n\r\n{smuggled}");
@@ -300,17 +300,17 @@ async fn a_refused_body_is_never_parsed_as_a_request() {
         let server = Server::start(layer().drain(Drain::default().bytes(bound))).await;
         for rest in [&declared, &chunked, &expects] {
             let mut connection = server.connect().await;
-            let refused = format!("DELETE / HTTP/1.1\r\nhost: a\r\n{rest}");
+            let rejected = format!("DELETE / HTTP/1.1\r\nhost: a\r\n{rest}");
             let next = "GET /next HTTP/1.1\r\nhost: a\r\n\r\n";
             connection
-                .write(format!("{refused}{next}").as_bytes())
+                .write(format!("{rejected}{next}").as_bytes())
                 .await;
             let answer = connection.read().await.unwrap();
-            assert_eq!(answer.status, 405, "{refused}");
+            assert_eq!(answer.status, 405, "{rejected}");
             if answer.closes {
-                assert!(connection.is_closed().await, "{refused}");
+                assert!(connection.is_closed().await, "{rejected}");
             } else {
-                assert_eq!(connection.read().await.unwrap().status, 200, "{refused}");
+                assert_eq!(connection.read().await.unwrap().status, 200, "{rejected}");
                 assert_eq!(server.forwarded().pop().unwrap(), "GET /next");
             }
         }
@@ -330,7 +330,7 @@ async fn a_refused_body_is_never_parsed_as_a_request() {
 
 /// RFC 9110 §9.3.6: the client may be speaking another protocol already.
 #[tokio::test]
-async fn what_follows_a_refused_connect_is_not_parsed() {
+async fn what_follows_a_rejected_connect_is_not_parsed() {
     let server = Server::start(layer()).await;
     let mut connection = server.connect().await;
     let connect = "CONNECT example.com:443 HTTP/1.1\r\nhost: example.com:443\r\n\r\n";

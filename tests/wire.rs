@@ -187,7 +187,7 @@ async fn converse(address: SocketAddr, requests: &[(&str, &str)]) {
 
 // RFC 9112 §9.3: a connection persists unless one side says otherwise.
 #[tokio::test]
-async fn a_connection_outlives_refusals_without_bodies() {
+async fn a_connection_outlives_rejections_without_bodies() {
     with_each_server(layer(), async |address| {
         let requests = [
             ("GET / HTTP/1.1", &*echoed("GET /")),
@@ -207,7 +207,7 @@ async fn a_connection_outlives_refusals_without_bodies() {
 }
 
 #[tokio::test]
-async fn a_refusal_ends_the_connection_if_the_client_asks_for_it() {
+async fn a_rejection_ends_the_connection_if_the_client_asks_for_it() {
     with_each_server(layer(), async |address| {
         let mut connection = Connection::open(address).await;
         connection
@@ -516,7 +516,7 @@ async fn a_grpc_client_is_served_through_the_policy() {
 }
 
 #[tokio::test]
-async fn a_refused_grpc_client_sees_unimplemented_from_grpc_status() {
+async fn a_rejected_grpc_client_sees_unimplemented_from_grpc_status() {
     let server = Server::tonic(without_watch().respond_with(GrpcStatus)).await;
     let mut client = grpc(server.address).await;
     assert_eq!(watch(&mut client).await, Err(Code::Unimplemented));
@@ -526,7 +526,7 @@ async fn a_refused_grpc_client_sees_unimplemented_from_grpc_status() {
 
 // gRPC's mapping of HTTP statuses knows neither 405 nor 501: this is what `GrpcStatus` is for.
 #[tokio::test]
-async fn a_refused_grpc_client_sees_unknown_from_an_empty_body() {
+async fn a_rejected_grpc_client_sees_unknown_from_an_empty_body() {
     let server = Server::tonic(without_watch()).await;
     let mut client = grpc(server.address).await;
     assert_eq!(watch(&mut client).await, Err(Code::Unknown));

@@ -33,9 +33,9 @@ const OWN: Asked = ("OWN-00003", "/", 0);
 const GET_ROUTED: Asked = ("GET", PATH, 0);
 const HEAD_ROUTED: Asked = ("HEAD", PATH, 0);
 const PUT_ROUTED: Asked = ("PUT", PATH, 0);
-/// Refused with 405.
+/// Rejected with 405.
 const DELETE: Asked = ("DELETE", "/", 5);
-/// Refused with 501.
+/// Rejected with 501.
 const FOO: Asked = ("FOO", "/", 5);
 
 const BARE: Inner = Inner::NEW;
@@ -199,7 +199,7 @@ fn forwarded(mut work: Work) -> Work {
 #[bench::not_implemented_validate(ask(validate(), FOO))]
 #[bench::not_implemented_bare_axum(ask_axum(Inner::<AxumBody>::NEW, FOO))]
 #[bench::not_implemented_from_fn(ask_axum(from_fn(), FOO))]
-fn refused(mut work: Work) -> Work {
+fn rejected(mut work: Work) -> Work {
     work();
     work
 }
@@ -259,14 +259,14 @@ fn through_hyper(mut work: Work) -> Work {
 }
 
 library_benchmark_group!(name = forwarding; benchmarks = forwarded);
-library_benchmark_group!(name = refusing; benchmarks = refused);
+library_benchmark_group!(name = rejecting; benchmarks = rejected);
 library_benchmark_group!(name = marking; benchmarks = marked);
 library_benchmark_group!(name = routing; benchmarks = by_path);
 library_benchmark_group!(name = axum_router; benchmarks = with_axum);
 library_benchmark_group!(name = hyper_http1; benchmarks = through_hyper);
 main!(
     library_benchmark_groups = forwarding,
-    refusing,
+    rejecting,
     marking,
     routing,
     axum_router,

@@ -143,8 +143,8 @@ fn routers(missed: &mut Missed) {
 fn sizes(missed: &mut Missed) {
     type Small = std::future::Ready<Result<Response<()>, Infallible>>;
     type Future<F> = ResponseFuture<F, Buffer, Buffer>;
-    // A refusal: the response, and the body with how much of it is read and how it is waited for.
-    let refusal =
+    // A rejection: the response, and the body with how much of it is read and how it is waited for.
+    let rejection =
         size_of::<Option<Response<Buffer>>>() + size_of::<Buffer>() + 3 * size_of::<u64>();
     let growth = size_of::<MethodPolicy<Inner>>() - size_of::<Inner>();
     let bare = connection(Inner::NEW);
@@ -163,7 +163,7 @@ fn sizes(missed: &mut Missed) {
         ),
         ("large", 4096, size_of::<Future<[u8; 4096]>>()),
     ] {
-        let goal = inner.max(refusal) + size_of::<usize>();
+        let goal = inner.max(rejection) + size_of::<usize>();
         println!("| future, around one of {inner} ({name}) | **{size}** | ≤ {goal} |");
         missed.hold("size of the future", size, goal);
     }

@@ -31,7 +31,7 @@ fn hand_written(bencher: Bencher<'_, '_>, name: &str) {
     with_request.bench_values(|request| exchange(&mut HandWritten::<false>(Inner::NEW), request));
 }
 
-/// All threads share one layer, as connections do: a flood of refusals is `DELETE` on two threads,
+/// All threads share one layer, as connections do: a flood of rejections is `DELETE` on two threads,
 /// each answer to which clones the one `Allow` value.
 #[divan::bench(args = METHODS, threads = [1, 2], sample_size = 1000)]
 fn policy(bencher: Bencher<'_, '_>, name: &str) {

@@ -7,7 +7,7 @@ end
 function done(summary)
    local errors = summary.errors
    print(string.format(
-      '{"requests": %d, "microseconds": %d, "refused": %d, "failed": %d}',
+      '{"requests": %d, "microseconds": %d, "rejected": %d, "failed": %d}',
       summary.requests,
       summary.duration,
       errors.status, -- all above 399

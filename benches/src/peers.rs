@@ -21,9 +21,9 @@ const ALLOWED: HeaderValue = HeaderValue::from_static(
     "GET, HEAD, POST, COPY, LOCK, MKCOL, MOVE, PROPFIND, PROPPATCH, UNLOCK",
 );
 
-/// The status of the refusal, if `method` is refused.
+/// The status of the rejection, if `method` is rejected.
 #[inline]
-pub fn refusal(method: &Method) -> Option<StatusCode> {
+pub fn rejection(method: &Method) -> Option<StatusCode> {
     match *method {
         Method::GET | Method::HEAD | Method::POST => None,
         Method::PUT
@@ -41,7 +41,7 @@ pub fn refusal(method: &Method) -> Option<StatusCode> {
 }
 
 #[inline]
-pub fn refused<B: Default>(status: StatusCode) -> Response<B> {
+pub fn rejected<B: Default>(status: StatusCode) -> Response<B> {
     let mut response = Response::new(B::default());
     *response.status_mut() = status;
     if status == StatusCode::METHOD_NOT_ALLOWED {
@@ -51,11 +51,11 @@ pub fn refused<B: Default>(status: StatusCode) -> Response<B> {
 }
 
 /// A fixed `match` in a service written for it: what a configurable layer is held against. With
-/// `MARKED` a refusal carries a value in its extensions.
+/// `MARKED` a rejection carries a value in its extensions.
 #[derive(Clone, Debug)]
 pub struct HandWritten<const MARKED: bool>(pub Inner);
 
-/// As large as what a refusal of the crate leaves.
+/// As large as what a rejection of the crate leaves.
 #[derive(Clone, Debug)]
 struct Mark(#[expect(dead_code, reason = "it only takes room")] [usize; 2]);
 
@@ -71,22 +71,22 @@ impl<B, const MARKED: bool> Service<Request<B>> for HandWritten<MARKED> {
 
     #[inline]
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let Some(status) = refusal(request.method()) else {
+        let Some(status) = rejection(request.method()) else {
             return HandWrittenFuture::Forward(self.0.call(request));
         };
-        let mut response = refused(status);
+        let mut response = rejected(status);
         if MARKED {
             let extensions: &mut Extensions = response.extensions_mut();
             extensions.insert(Mark([0; 2]));
         }
-        HandWrittenFuture::Refuse(Some(response))
+        HandWrittenFuture::Reject(Some(response))
     }
 }
 
 #[derive(Debug)]
 pub enum HandWrittenFuture {
     Forward(InnerFuture<crate::Buffer>),
-    Refuse(Option<Response<crate::Buffer>>),
+    Reject(Option<Response<crate::Buffer>>),
 }
 
 impl Future for HandWrittenFuture {
@@ -96,19 +96,19 @@ impl Future for HandWrittenFuture {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut *self {
             Self::Forward(future) => Pin::new(future).poll(cx),
-            Self::Refuse(response) => Poll::Ready(Ok(response.take().expect("polled once"))),
+            Self::Reject(response) => Poll::Ready(Ok(response.take().expect("polled once"))),
         }
     }
 }
 
-/// tower's `FilterLayer`, whose refusal is an error: it cannot answer.
+/// tower's `FilterLayer`, whose rejection is an error: it cannot answer.
 pub fn filter()
 -> Filter<Inner, impl Predicate<Request<crate::Buffer>, Request = Request<crate::Buffer>>> {
     Filter::new(
         Inner::NEW,
-        |request: Request<crate::Buffer>| match refusal(request.method()) {
+        |request: Request<crate::Buffer>| match rejection(request.method()) {
             None => Ok(request),
-            Some(_) => Err(BoxError::from("refused")),
+            Some(_) => Err(BoxError::from("rejected")),
         },
     )
 }
@@ -119,9 +119,9 @@ pub fn validate()
 -> ValidateRequestHeader<Inner, impl ValidateRequest<crate::Buffer, ResponseBody = crate::Buffer>> {
     ValidateRequestHeader::custom(
         Inner::NEW,
-        |request: &mut Request<crate::Buffer>| match refusal(request.method()) {
+        |request: &mut Request<crate::Buffer>| match rejection(request.method()) {
             None => Ok(()),
-            Some(status) => Err(refused(status)),
+            Some(status) => Err(rejected(status)),
         },
     )
 }
@@ -130,9 +130,9 @@ pub fn validate()
 pub fn from_fn()
 -> impl Service<AxumRequest, Response = axum::response::Response, Error = Infallible> + Clone {
     let layer = middleware::from_fn(async |request: AxumRequest, next: Next| {
-        match refusal(request.method()) {
+        match rejection(request.method()) {
             None => next.run(request).await,
-            Some(status) => refused(status),
+            Some(status) => rejected(status),
         }
     });
     layer.layer(Inner::<axum::body::Body>::NEW)

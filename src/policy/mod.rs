@@ -165,7 +165,7 @@ impl Policy {
     /// # Cost
     ///
     /// One look-up in a radix tree, for methods that not every target allows, and another where one
-    /// that is allowed elsewhere is refused; never for `GET` and `HEAD`. It does not allocate, with
+    /// that is allowed elsewhere is rejected; never for `GET` and `HEAD`. It does not allocate, with
     /// two exceptions in `matchit`, each of one allocation: patterns of more than three parameters,
     /// and paths that begin as a literal does where another pattern has a parameter (`/users/nancy`
     /// beside `/users/new` and `/users/{id}`).

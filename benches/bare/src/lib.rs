@@ -29,7 +29,7 @@ impl MethodPolicyLayer {
         Self
     }
 
-    /// Forgets the responder: nothing is refused.
+    /// Forgets the responder: nothing is rejected.
     #[must_use]
     pub fn respond_with<R>(self, _: R) -> Self {
         self
@@ -74,10 +74,10 @@ impl Policy {
 /// What is wrong with a policy: nothing ever is.
 pub type PolicyError = Infallible;
 
-/// Stands for the responder that refuses with a sentence of text.
+/// Stands for the responder that rejects with a sentence of text.
 #[derive(Clone, Copy, Debug)]
 pub struct PlainText;
 
-/// Stands for the responder that refuses with problem details.
+/// Stands for the responder that rejects with problem details.
 #[derive(Clone, Copy, Debug)]
 pub struct ProblemDetails;

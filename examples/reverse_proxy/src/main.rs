@@ -1,7 +1,7 @@
 //! A reverse proxy behind a policy: hyper's server in front of hyper-util's pooled client.
 //!
 //! Clients speak HTTP/1.1 or cleartext HTTP/2 to it, and it speaks HTTP/1.1 to one upstream. Content
-//! streams both ways. What the policy refuses never reaches the upstream, and what it forwards,
+//! streams both ways. What the policy rejects never reaches the upstream, and what it forwards,
 //! arrives there with its method as it was sent.
 //!
 //! ```text
@@ -59,12 +59,12 @@ type ProxyBody = Either<Incoming, Full<Bytes>>;
 #[cfg(target_os = "linux")]
 const STALL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Makes refusals.
+/// Makes rejections.
 ///
 /// `Incoming` has neither a default nor a constructor, so the ready responders cannot make one. They
 /// make the other half of a [`ProxyBody`] instead: nothing that is forwarded gets boxed for the sake
-/// of what is refused.
-fn refuse(rejection: &Rejection, request: &Parts) -> Response<ProxyBody> {
+/// of what is rejected.
+fn reject(rejection: &Rejection, request: &Parts) -> Response<ProxyBody> {
     PlainText.respond(rejection).map(Either::Right)
 }
 
@@ -190,7 +190,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     let policy = policy()?;
     let proxy = Arc::new(Proxy::new(upstream(&url)?, policy.clone()));
     let service = MethodPolicyLayer::new(policy)
-        .respond_with(refuse)
+        .respond_with(reject)
         .layer(service_fn(move |request| {
             let proxy = proxy.clone();
             async { Ok::<_, Infallible>(proxy.answer(request).await) }

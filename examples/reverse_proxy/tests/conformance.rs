@@ -170,20 +170,20 @@ async fn a_mandatory_extension_that_nobody_knows_ends_at_the_proxy() {
 }
 
 #[tokio::test]
-async fn a_connect_is_refused() {
+async fn a_connect_is_rejected() {
     let proxy = Proxy::start().await;
     let mut client = proxy.client().await;
     client
         .send("CONNECT a:443 HTTP/1.1\r\nhost: a:443\r\n\r\n")
         .await;
-    let refusal = client.receive().await;
+    let rejection = client.receive().await;
     assert!(
-        refusal.starts_with("HTTP/1.1 405 Method Not Allowed\r\n"),
-        "{refusal}"
+        rejection.starts_with("HTTP/1.1 405 Method Not Allowed\r\n"),
+        "{rejection}"
     );
     let allow = "allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE, ";
-    assert!(refusal.contains(allow), "{refusal}");
-    assert!(!refusal.contains("CONNECT,"), "{refusal}");
+    assert!(rejection.contains(allow), "{rejection}");
+    assert!(!rejection.contains("CONNECT,"), "{rejection}");
     proxy.stop().await;
 }
 
@@ -1032,9 +1032,9 @@ async fn nothing_stays_open() {
         "all goes well",
     ];
     for way in ways.into_iter().cycle().take(20) {
-        let mut refused = proxy.client().await;
-        refused.send("FOO / HTTP/1.1\r\nhost: a\r\n\r\n").await;
-        refused.receive().await;
+        let mut rejected = proxy.client().await;
+        rejected.send("FOO / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        rejected.receive().await;
 
         let (mut client, mut upstream) = proxy.asked("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
         upstream.receive_head().await;
@@ -1066,7 +1066,7 @@ async fn nothing_stays_open() {
                 upstream
             }
         };
-        drop((left, refused));
+        drop((left, rejected));
         proxy.has_closed_all_but(sockets).await;
     }
 }
