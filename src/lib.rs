@@ -60,8 +60,8 @@
 //! | # | condition | answer | required on it | source |
 //! |---|---|---|---|---|
 //! | 1 | the method is exactly `GET` or `HEAD` | forward | | RFC 9110 §9.1 |
-//! | 2 | `OPTIONS`, [answering](MethodPolicyLayer::answer_options) enabled, not a CORS preflight, and allowed at the target (or target `*`) | `200`, `Content-Length: 0` | `Allow` (for `*`: all that the server allows anywhere) | RFC 9110 §9.3.7, §10.2.1 |
-//! | 3 | allowed at the target | forward | | |
+//! | 2 | `OPTIONS`, [answering](MethodPolicyLayer::answer_options) enabled, not a CORS preflight, and a rule allows it at the target (or target `*`, and there is any rule) | `200`, `Content-Length: 0` | `Allow` (for `*`: all that rules allow anywhere) | RFC 9110 §9.3.7, §10.2.1 |
+//! | 3 | allowed at the target by a rule, or recognised where no rule speaks | forward | | |
 //! | 4 | recognised | `405` | `Allow` | RFC 9110 §15.5.6 |
 //! | 5 | anything else: `FOO`, `get`, `Get`, `M-GET`, `TRACK`, over-long | `501` | | RFC 9110 §15.6.2, RFC 9112 §3 |
 //!
@@ -102,7 +102,7 @@
 //!   layer adds its fields to them. Preflights are then answered by the CORS layer and do not reach
 //!   the policy.
 //! - **Tracing, metrics and request ids outside**, so that refusals are seen and counted; see
-//!   [below](#telling-refusals-from-failures).
+//!   [below](#telling-rejections-from-failures).
 //! - **Authentication** on either side: outside, nobody unauthenticated learns what is allowed;
 //!   inside, refusals cost no look-up of credentials.
 //! - **Concurrency limits, load shedding, timeouts** outside: see
@@ -110,7 +110,7 @@
 //! - **WebSockets over HTTP/2** arrive as an extended `CONNECT` (RFC 8441): allow `CONNECT` at
 //!   their paths.
 //!
-//! # Telling refusals from failures
+//! # Telling rejections from failures
 //!
 //! A `501` speaks of the request, but monitoring that counts every 5xx pages an operator for each
 //! scanner that tries `FOO`. Each refusal is marked: its response's extensions hold [`Rejected`].
