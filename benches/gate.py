@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 BENCHES = Path(__file__).resolve().parent
-TIMES = 100  # as in benches/instructions.rs
+TIMES = 100  # as in benches/instructions.rs and benches/fallback.rs
 
 # Where a goal is not reached the limit is what is reached, so that it does not get worse.
 FORWARDED = [
@@ -75,11 +75,12 @@ def count_instructions():
     if shutil.which("gungraun-runner") is None:
         fail(f"cargo install gungraun-runner --version ={version}")
     counts = Counts()
-    for line in bench("instructions", "--output-format=json").splitlines():
-        if line.startswith("{"):
-            benchmark = json.loads(line)
-            parts = benchmark["profiles"][0]["data"]["parts"]
-            counts[benchmark["id"]] = parts[0]["metrics"]["Ir"]["values"]["new"] / TIMES
+    for name in ["instructions", "fallback"]:
+        for line in bench(name, "--output-format=json").splitlines():
+            if line.startswith("{"):
+                benchmark = json.loads(line)
+                parts = benchmark["profiles"][0]["data"]["parts"]
+                counts[benchmark["id"]] = parts[0]["metrics"]["Ir"]["values"]["new"] / TIMES
     return counts
 
 
@@ -185,9 +186,12 @@ def tables(counts):
     around = counts["router_policy_around"] - bare
     cells = hold("around an axum `Router`", around, *AROUND_ROUTER)
     within = beside(counts, "router_policy_within", "router_bare")
+    fallback = beside(counts, "fallback_policy", "fallback_bare")
+    of_axum = beside(counts, "fallback_router", "fallback_bare")
     print("\n`GET` to an axum `Router` with one route: instructions, beside those of the router.")
     header = ["bare router", "policy around it", "goal", "policy by `Router::layer`"]
-    table(header, [[f"{bare:.0f}", cells, within]])
+    header += ["policy around it, as the fallback of an empty one", "the same without the policy"]
+    table(header, [[f"{bare:.0f}", cells, within, fallback, of_axum]])
 
     rows = []
     for case, name, goal, limit in HTTP1:

@@ -20,11 +20,11 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::extract::{Path, Request, State};
+use axum::Router;
+use axum::extract::{Path, State};
 use axum::http::{Method, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
-use axum::{Router, ServiceExt};
 use tower::Layer;
 use tower_method_policy::{MethodPolicyLayer, Policy, PolicyError, ProblemDetails};
 
@@ -67,15 +67,14 @@ async fn show(State(board): State<Board>, Path(id): Path<String>) -> Result<Stri
 }
 
 async fn serve() -> Result<(), Box<dyn Error>> {
-    // Around the router, so that no path is left out, be there a route for it or not. From within,
-    // by `Router::layer`, axum would add the `Allow` of the route to a 501, which has none.
-    let app = MethodPolicyLayer::new(policy()?)
-        .respond_with(ProblemDetails)
-        .layer(router());
+    // Around the router, so that every path is covered, whether there is a route for it or not. Then
+    // the fallback of an empty router, which takes further layers and is served as any router is.
+    let policy = MethodPolicyLayer::new(policy()?).respond_with(ProblemDetails);
+    let app = Router::new().fallback_service(policy.layer(router()));
 
     let shutdown = common::shutdown_signal()?;
     let listener = common::listen().await?;
-    axum::serve(listener, ServiceExt::<Request>::into_make_service(app))
+    axum::serve(listener, app)
         .with_graceful_shutdown(shutdown)
         .await?;
     Ok(())

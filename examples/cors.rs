@@ -22,10 +22,9 @@ mod common;
 use std::error::Error;
 use std::process::ExitCode;
 
-use axum::extract::Request;
+use axum::Router;
 use axum::http::{Method, header};
 use axum::routing::get;
-use axum::{Router, ServiceExt};
 use tower::Layer;
 use tower_http::cors::{Any, CorsLayer};
 use tower_method_policy::{MethodPolicyLayer, Policy, ProblemDetails};
@@ -50,11 +49,12 @@ fn cors() -> CorsLayer {
 
 async fn serve() -> Result<(), Box<dyn Error>> {
     let policy = MethodPolicyLayer::new(Policy::new().allow([Method::POST]));
-    let app = cors().layer(policy.respond_with(ProblemDetails).layer(router()));
+    let covered = policy.respond_with(ProblemDetails).layer(router());
+    let app = Router::new().fallback_service(covered).layer(cors());
 
     let shutdown = common::shutdown_signal()?;
     let listener = common::listen().await?;
-    axum::serve(listener, ServiceExt::<Request>::into_make_service(app))
+    axum::serve(listener, app)
         .with_graceful_shutdown(shutdown)
         .await?;
     Ok(())

@@ -101,7 +101,7 @@ fn table(methods: &MethodSet) -> Box<[Slot]> {
 
 #[inline]
 fn hash(method: &Method) -> u64 {
-    let mut hasher = Ends::default();
+    let mut hasher = NameHasher::default();
     method.hash(&mut hasher);
     hasher.finish()
 }
@@ -113,9 +113,9 @@ fn hash(method: &Method) -> u64 {
 /// Which names are stored is the configuration's choice, not a client's: a client cannot make
 /// entries collide, so a keyed hash would cost every request and protect nothing.
 #[derive(Default)]
-struct Ends(u64);
+struct NameHasher(u64);
 
-impl Hasher for Ends {
+impl Hasher for NameHasher {
     #[inline]
     fn write(&mut self, bytes: &[u8]) {
         if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {

@@ -34,21 +34,22 @@ pin_project! {
     #[project = KindProjection]
     enum Kind<F, ReqBody, ResBody> {
         Forward { #[pin] future: F },
-        Rare { #[pin] rare: Rare<F, ReqBody, ResBody> },
+        Handled { #[pin] handled: Handled<F, ReqBody, ResBody> },
     }
 }
 
 pin_project! {
-    /// What few requests become: apart, so that the others do not pay for it.
-    #[project = RareProjection]
-    enum Rare<F, ReqBody, ResBody> {
+    /// A response that the policy has to do with: apart, so that what is forwarded does not pay for
+    /// it.
+    #[project = HandledProjection]
+    enum Handled<F, ReqBody, ResBody> {
         Fulfil { #[pin] future: F, fulfilment: Fulfilment },
         Answer { #[pin] answer: Answer<ReqBody, ResBody> },
     }
 
     // Does nothing, but says that the drop is not worth inlining where the future of a forwarded
     // request is dropped.
-    impl<F, ReqBody, ResBody> PinnedDrop for Rare<F, ReqBody, ResBody> {
+    impl<F, ReqBody, ResBody> PinnedDrop for Handled<F, ReqBody, ResBody> {
         #[cold]
         #[inline(never)]
         fn drop(_this: Pin<&mut Self>) {}
@@ -74,16 +75,16 @@ impl<F, ReqBody, ResBody> ResponseFuture<F, ReqBody, ResBody> {
 
     #[cfg(feature = "rfc2774")]
     pub(crate) fn fulfil(future: F, fulfilment: Fulfilment) -> Self {
-        Self::rare(Rare::Fulfil { future, fulfilment })
+        Self::handled(Handled::Fulfil { future, fulfilment })
     }
 
     pub(crate) fn answer(answer: Answer<ReqBody, ResBody>) -> Self {
-        Self::rare(Rare::Answer { answer })
+        Self::handled(Handled::Answer { answer })
     }
 
-    fn rare(rare: Rare<F, ReqBody, ResBody>) -> Self {
+    fn handled(handled: Handled<F, ReqBody, ResBody>) -> Self {
         Self {
-            kind: Kind::Rare { rare },
+            kind: Kind::Handled { handled },
         }
     }
 }
@@ -99,12 +100,12 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().kind.project() {
             KindProjection::Forward { future } => future.poll(cx),
-            KindProjection::Rare { rare } => rare.poll(cx),
+            KindProjection::Handled { handled } => handled.poll(cx),
         }
     }
 }
 
-impl<F, ReqBody, ResBody, E> Rare<F, ReqBody, ResBody>
+impl<F, ReqBody, ResBody, E> Handled<F, ReqBody, ResBody>
 where
     F: Future<Output = Result<Response<ResBody>, E>>,
     ReqBody: Body,
@@ -114,14 +115,14 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         match self.project() {
             #[cfg(feature = "rfc2774")]
-            RareProjection::Fulfil { future, fulfilment } => {
+            HandledProjection::Fulfil { future, fulfilment } => {
                 let mut response = ready!(future.poll(cx))?;
                 fulfilment.acknowledge(&mut response);
                 Poll::Ready(Ok(response))
             }
             #[cfg(not(feature = "rfc2774"))]
-            RareProjection::Fulfil { fulfilment, .. } => match *fulfilment {},
-            RareProjection::Answer { answer } => answer.poll_response(cx),
+            HandledProjection::Fulfil { fulfilment, .. } => match *fulfilment {},
+            HandledProjection::Answer { answer } => answer.poll_response(cx),
         }
     }
 }
@@ -158,10 +159,10 @@ fn announce_close<B>(response: &mut Response<B>) {
 impl<F, ReqBody, ResBody> fmt::Debug for ResponseFuture<F, ReqBody, ResBody> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match &self.kind {
-            Kind::Rare {
-                rare: Rare::Answer { .. },
+            Kind::Handled {
+                handled: Handled::Answer { .. },
             } => "Answer",
-            Kind::Forward { .. } | Kind::Rare { .. } => "Forward",
+            Kind::Forward { .. } | Kind::Handled { .. } => "Forward",
         };
         write!(f, "ResponseFuture({kind})")
     }

@@ -1,7 +1,13 @@
-//! Tower middleware that answers request *methods* correctly.
+//! Tower middleware that answers HTTP request *methods* correctly.
 //!
-//! [`MethodPolicyLayer`] stands in front of a whole server, checks each request's method against a
-//! [`Policy`], and forwards the request or answers it:
+//! A router knows one resource at a time. Asked for a method that it has no handler for, it can only
+//! say `405 Method Not Allowed`, so it says that to `DELETE`, `FOO` and `get` alike, often without the
+//! `Allow` that a `405` must have. Clients, caches and crawlers are then told that the server
+//! implements what it does not. Only what stands in front of *every* resource can truthfully answer
+//! `501 Not Implemented`.
+//!
+//! [`MethodPolicyLayer`] stands there. It checks each request's method against a [`Policy`] for the
+//! whole server, and forwards the request or answers it:
 //!
 //! | the method is | answer | source |
 //! |---|---|---|
@@ -9,14 +15,7 @@
 //! | recognised by the server, not allowed at the target | `405` and a true `Allow` | RFC 9110 §15.5.6 |
 //! | not recognised: no resource of the server implements it | `501` | RFC 9110 §15.6.2 |
 //!
-//! `GET` and `HEAD` are allowed everywhere, whatever is configured (RFC 9110 §9.1).
-//!
-//! # Why a layer
-//!
-//! Only what stands in front of every resource can say `501` truthfully: a router knows one
-//! resource at a time, so routers answer `405` to `FOO`, `get` and `PROPFIND` alike, often without
-//! an `Allow`, and clients, caches and crawlers are told that the server implements what it does
-//! not.
+//! `GET` and `HEAD` always reach the inner service, whatever is configured (RFC 9110 §9.1).
 //!
 //! # Example
 //!
@@ -29,7 +28,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! // GET, HEAD and POST are allowed; the other standard methods get 405; all others get 501.
+//! // GET, HEAD and POST are allowed; the other standard methods get 405, and all others 501.
 //! let layer = MethodPolicyLayer::new(Policy::new().allow([Method::POST]));
 //! let service = layer.layer(service_fn(async |_: Request<Full<Bytes>>| {
 //!     Ok::<_, std::convert::Infallible>(Response::new(Full::<Bytes>::from("hello")))
@@ -53,6 +52,48 @@
 //! # }
 //! ```
 //!
+//! Paths can have rules of their own, and rejections a body, `Retry-After` and `Cache-Control`:
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use http::request::Parts;
+//! use http::{HeaderValue, Method};
+//! use tower_method_policy::{
+//!     Allow, Decision, MethodPolicyLayer, MethodSet, Policy, ProblemDetails, Rejection, RetryAfter,
+//!     method_excerpt,
+//! };
+//!
+//! # fn main() -> Result<(), tower_method_policy::PolicyError> {
+//! let dav = MethodSet::WEBDAV | MethodSet::from([Method::PUT, Method::DELETE, Method::OPTIONS]);
+//! let policy = Policy::new()
+//!     // 405 rather than 501 for these, although no rule allows them.
+//!     .recognize(MethodSet::WEBDAV_ACL)
+//!     // Every path without a rule of its own.
+//!     .allow([Method::POST, Method::OPTIONS])
+//!     // There is nothing to GET here, and `Allow` says so.
+//!     .route("/login", Allow::exactly([Method::POST]))?
+//!     // The pattern alone matches neither `/dav` nor `/dav/`.
+//!     .route("/dav", dav.clone())?
+//!     .route("/dav/", dav.clone())?
+//!     .route("/dav/{*path}", dav)?;
+//!
+//! // A decision needs neither a server nor a request.
+//! assert_eq!(policy.decide(&Method::PUT, "/dav/a.txt"), Decision::Forward);
+//! assert!(matches!(policy.decide(&Method::PUT, "/"), Decision::NotAllowed { .. }));
+//!
+//! let layer = MethodPolicyLayer::new(policy)
+//!     .answer_options()
+//!     .respond_with(ProblemDetails)
+//!     .retry_after(RetryAfter::after(Duration::from_secs(3600)))
+//!     .cache_control(HeaderValue::from_static("max-age=10"))
+//!     .on_rejection(|rejection: &Rejection, request: &Parts| {
+//!         eprintln!("{} for {}", rejection.status(), method_excerpt(&request.method));
+//!     });
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Decision table
 //!
 //! The first row that matches wins.
@@ -60,20 +101,27 @@
 //! | # | condition | answer | required on it | source |
 //! |---|---|---|---|---|
 //! | 1 | the method is exactly `GET` or `HEAD` | forward | | RFC 9110 §9.1 |
-//! | 2 | `OPTIONS`, [answering](MethodPolicyLayer::answer_options) enabled, not a CORS preflight, and allowed at the target (or target `*`) | `200`, `Content-Length: 0` | `Allow` (for `*`: all that the server allows anywhere) | RFC 9110 §9.3.7, §10.2.1 |
-//! | 3 | allowed at the target | forward | | |
+//! | 2 | `OPTIONS`, [answering](MethodPolicyLayer::answer_options) enabled, not a CORS preflight, and a rule allows it at the target (or target `*`, and there is any rule) | `200`, `Content-Length: 0` | `Allow` (for `*`: all that rules allow anywhere) | RFC 9110 §9.3.7, §10.2.1 |
+//! | 3 | allowed at the target by a rule, or recognised where no rule speaks | forward | | |
 //! | 4 | recognised | `405` | `Allow` | RFC 9110 §15.5.6 |
 //! | 5 | anything else: `FOO`, `get`, `Get`, `M-GET`, `TRACK`, over-long | `501` | | RFC 9110 §15.6.2, RFC 9112 §3 |
 //!
-//! - Methods are case-sensitive and never normalised; `X-HTTP-Method-Override` is never read.
-//! - What is recognised is up to the server, not to IANA: by default it is [`MethodSet::STANDARD`],
-//!   and a server without a handler for `PROPFIND` answers `501` to it although it is registered.
-//! - `Allow` lists `GET` and `HEAD`, every name once, in one order, whichever method was rejected.
-//! - What the inner service answers is passed on unchanged: status, header fields (its `Allow`
-//!   least of all), body, trailers and errors.
+#![doc = include_str!("../docs/decision.svg")]
 //!
-//! With [mandatory extensions](extension) (RFC 2774, off by default) switched on, their rules come
-//! between rows 1 and 2 for methods that begin with `M-`.
+//! - Methods are case-sensitive and never normalised. `X-HTTP-Method-Override` is never read.
+//! - What is recognised is up to the server, not to IANA. By default it is [`MethodSet::STANDARD`],
+//!   and whatever a rule allows anywhere. A server without a handler for `PROPFIND` answers `501` to
+//!   it, although the method is registered.
+//! - No rule speaks where no [path rule](Policy::route) matches and [`Policy::allow`] was not called.
+//!   There the layer only answers `501`, and leaves everything that is recognised to the inner
+//!   service, `CONNECT` and `TRACE` too: it does not know what the target allows, a router does.
+//! - `Allow` lists `GET` and `HEAD`, unless the rule was made by [`Allow::exactly`]. It names each
+//!   method once, always in the same order, and is the same whichever method was rejected.
+//! - What the inner service answers is passed on unchanged: status, header fields (its `Allow`
+//!   included), body, trailers and errors.
+//!
+//! With mandatory extensions (RFC 2774, feature `rfc2774`) switched on, their rules come between rows
+//! 1 and 2 for methods that begin with `M-`.
 //!
 //! # What a rejection carries
 //!
@@ -82,39 +130,126 @@
 //! | `Allow` | always | never: it speaks of a resource, `501` of the server |
 //! | `Retry-After` | | if [configured](MethodPolicyLayer::retry_after) |
 //! | `Cache-Control` | if [configured](MethodPolicyLayer::cache_control) | likewise |
-//! | `Connection: close` | HTTP/1.x, where the request's body [is not read](Drain) | likewise |
-//! | body | the [responder's](Respond), by default empty | likewise |
-//! | extensions | [`Rejected`] | likewise |
+//! | `Connection: close` | over HTTP/1.x, if the request's body is [not read to its end](Drain) | likewise |
+//! | body | the [responder's](Respond), empty by default | likewise |
+//! | extensions | [`Rejection`] | likewise |
+//!
+//! A rejected upload is read, within [bounds](Drain), before the answer is sent. Otherwise clients and
+//! proxies that are still sending would often lose it.
 //!
 //! # Where to put it
 //!
-//! Outside of everything that depends on the method, and inside of what shall see rejections, too:
+//! Around the whole application, inside of whatever should see rejections too.
 //!
-//! - **Around a router, not in it.** In axum wrap the whole `Router` (`layer.layer(router)`, served
-//!   with `axum::ServiceExt::into_make_service`). `Router::layer` applies it to each route: then
-//!   axum adds its own per-route `Allow` to a `501`, for it adds one to any response of a
-//!   `MethodRouter` without one, and every request pays for axum's type erasure: 4 allocations and
-//!   about 1,450 instructions, where the layer around the router takes none and about 15.
-//!   `Router::route_layer` leaves unmatched paths uncovered, so that the router's fallback answers
-//!   `404` to `FOO`. Inside `Router::nest` a layer sees paths without the prefix, and path rules
-//!   must be written so.
-//! - **CORS outside.** A script of another origin can read a `405` or a `501` only if the CORS
-//!   layer adds its fields to them. Preflights are then answered by the CORS layer and do not reach
-//!   the policy.
-//! - **Tracing, metrics and request ids outside**, so that rejections are seen and counted; see
-//!   [below](#telling-rejections-from-failures).
-//! - **Authentication** on either side: outside, nobody unauthenticated learns what is allowed;
-//!   inside, rejections cost no look-up of credentials.
-//! - **Concurrency limits, load shedding, timeouts** outside: see
-//!   [readiness](MethodPolicy#readiness).
-//! - **WebSockets over HTTP/2** arrive as an extended `CONNECT` (RFC 8441): allow `CONNECT` at
-//!   their paths.
+//! | layer | where | why |
+//! |---|---|---|
+//! | tracing, metrics, request ids | outside | they see and count rejections, and can [tell them from failures](#telling-rejections-from-failures) |
+//! | CORS | outside | scripts of other origins can only read a `405` or `501` that has the CORS fields; tower-http's `CorsLayer` then answers *every* `OPTIONS` itself, preflight or not |
+//! | timeouts | outside | they also bound the wait for a rejected upload |
+//! | compression | outside | the bodies of rejections are compressed too |
+//! | concurrency limits, load shedding | outside | see [readiness](MethodPolicy#readiness) |
+//! | authentication | either side | outside, nobody unauthenticated learns what is allowed; inside, a rejection costs no look-up of credentials |
+//!
+//! WebSockets over HTTP/2 arrive as an extended `CONNECT` (RFC 8441), so a rule for their path has to
+//! allow `CONNECT`.
+//!
+//! ## axum
+//!
+//! Wrap the router, and make it the fallback of an empty one. That is a `Router` again: it takes every
+//! other layer, and `axum::serve` and `into_make_service_with_connect_info` take it as it is.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use axum::Router;
+//! use axum::body::Body;
+//! use axum::routing::get;
+//! use http::{Method, Request, StatusCode};
+//! use tower::{Layer, ServiceExt};
+//! use tower_http::compression::CompressionLayer;
+//! use tower_http::cors::CorsLayer;
+//! use tower_http::timeout::TimeoutLayer;
+//! use tower_http::trace::TraceLayer;
+//! use tower_method_policy::{MethodPolicyLayer, Policy};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let router = Router::new().route("/", get("hello").post(async |text: String| text));
+//!
+//! let policy = MethodPolicyLayer::new(Policy::new().allow([Method::POST]));
+//! let app: Router = Router::new()
+//!     .fallback_service(policy.layer(router))
+//!     // From the inside out.
+//!     .layer(CompressionLayer::new())
+//!     .layer(TimeoutLayer::with_status_code(
+//!         StatusCode::SERVICE_UNAVAILABLE,
+//!         Duration::from_secs(10),
+//!     ))
+//!     .layer(CorsLayer::permissive())
+//!     .layer(TraceLayer::new_for_http());
+//!
+//! // `axum::serve(listener, app)` serves it. No server is needed to see what it answers:
+//! let ask = async |method: &str, path: &str| {
+//!     let request = Request::builder().method(method).uri(path);
+//!     let request = request.header("origin", "https://example.com").body(Body::empty());
+//!     app.clone().oneshot(request.unwrap()).await.unwrap()
+//! };
+//! assert_eq!(ask("POST", "/").await.status(), StatusCode::OK);
+//! assert_eq!(ask("GET", "/nowhere").await.status(), StatusCode::NOT_FOUND);
+//!
+//! let rejected = ask("DELETE", "/").await;
+//! assert_eq!(rejected.status(), StatusCode::METHOD_NOT_ALLOWED);
+//! assert_eq!(rejected.headers()["allow"], "GET, HEAD, POST");
+//! assert_eq!(rejected.headers()["access-control-allow-origin"], "*");
+//!
+//! let rejected = ask("PROPFIND", "/nowhere").await;
+//! assert_eq!(rejected.status(), StatusCode::NOT_IMPLEMENTED);
+//! assert!(!rejected.headers().contains_key("allow"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Without the outer router it works too, and costs [less](#cost). But the wrapped router is then a
+//! plain service. axum serves it only by `axum::ServiceExt::<Request>::into_make_service`, and not with
+//! every layer around it: with compression or tracing outside, for instance, the response has another
+//! body type, and `axum::serve` does not compile.
+//!
+//! What is different from a layer that is given to the router itself:
+//!
+//! - **Unmatched paths are covered.** A method that is rejected gets `405` or `501` where there is no
+//!   route, too, and not the router's `404`. Where no rule speaks, a recognised method still gets the
+//!   `404`.
+//! - **Routes of the outer router are not covered.** Add routes to the inner one. For the same reason
+//!   the application cannot be merged with another router that has a fallback: axum panics.
+//! - **`MatchedPath` is not known outside.** Only the inner router matches paths, so metrics by route
+//!   belong in there (`Router::route_layer`); what they do not see, rejections, `on_rejection` counts.
+//!   Or a layer in the inner router puts the `MatchedPath` into the response's extensions for the
+//!   layers outside.
+//! - **`method_not_allowed_fallback` is not called for rejections**, only for what the policy forwards
+//!   and the route has no handler for. On the outer router it does nothing. The bodies of rejections
+//!   are the [responder's](Respond).
+//!
+//! Where else the layer could be put, and why it should not:
+//!
+//! - **`Router::layer`** applies it within each route, where axum adds the route's own `Allow` to a
+//!   `501`: it adds one to each response to a method without a handler, unless the response has one.
+//! - **`Router::route_layer`** does the same, and leaves unmatched paths to the router's `404`.
+//! - **Inside `Router::nest`** it sees paths without the prefix, and path rules have to be written so.
+//!
+//! ## Other stacks
+//!
+//! - **hyper**: `TowerToHyperService::new(layer.layer(service))`.
+//! - **tonic**: `Server::builder().layer(layer.respond_with(GrpcStatus))`; see [`GrpcStatus`].
+//! - **salvo**: `Router::hoop` runs only after a route has matched, method included, so it never sees
+//!   what should be rejected. Cover the whole service.
+//! - **AWS Lambda**: `lambda_http` may put the stage in front of the path (`/Prod/items`), unless
+//!   `AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH` is set. Path rules see the path as it is in the request.
 //!
 //! # Telling rejections from failures
 //!
-//! A `501` speaks of the request, but monitoring that counts every 5xx pages an operator for each
-//! scanner that tries `FOO`. Each rejection is marked: its response's extensions hold [`Rejected`].
-//! With tower-http's `TraceLayer`:
+//! A `501` of this layer speaks of the request, but monitoring that counts every 5xx as a failure
+//! pages an operator for each scanner that tries `FOO`. The response's extensions tell them apart:
+//! those of a rejection hold the [`Rejection`]. With tower-http's `TraceLayer`:
 //!
 //! ```
 //! use http::Response;
@@ -123,7 +258,7 @@
 //!     ServerErrorsFailureClass, SharedClassifier,
 //! };
 //! use tower_http::trace::TraceLayer;
-//! use tower_method_policy::Rejected;
+//! use tower_method_policy::Rejection;
 //!
 //! /// Server errors are failures, rejected methods are not.
 //! #[derive(Clone, Debug)]
@@ -137,7 +272,7 @@
 //!         self,
 //!         response: &Response<B>,
 //!     ) -> ClassifiedResponse<Self::FailureClass, Self::ClassifyEos> {
-//!         match response.extensions().get::<Rejected>() {
+//!         match response.extensions().get::<Rejection>() {
 //!             Some(_) => ClassifiedResponse::Ready(Ok(())),
 //!             None => ServerErrorsAsFailures::new().classify_response(response),
 //!         }
@@ -158,18 +293,24 @@
 //!
 //! | request | instructions | allocations |
 //! |---|---|---|
-//! | a method of RFC 9110 or `PATCH`, forwarded | 13 | 0 |
-//! | any other method, forwarded, however many are allowed | 59 | 0 |
-//! | forwarded by a [path rule](Policy::route) | `matchit`'s look-up and 30 | 0 or 1 |
-//! | rejected with an empty body | 1,300 | 3 |
+//! | a method of RFC 9110 or `PATCH`, forwarded | +13 | 0 |
+//! | any other method, forwarded, however many are allowed | +59 | 0 |
+//! | forwarded by a [path rule](Policy::route) | `matchit`'s look-up and +28 | 0 or 1 |
+//! | `405` with an empty body | +1323 | 3 |
+//! | `501` with an empty body | +1226 | 3 |
+//! | `GET` to axum, [as the fallback](#axum) of an empty router | +1991 | 2 |
 //!
-//! More than half of a rejection, and its allocations, are for its mark, [`Rejected`]. A service is 8
-//! bytes larger than the inner one, and all of them share one configuration.
+//! More than half of what a rejection costs, and its allocations, are for the [`Rejection`] in the
+//! response's extensions. A service is 8 bytes larger than the inner one, and all services of a layer
+//! share one configuration. How this is measured, and other ways to the same end beside it, are in
+//! `benches/README.md` of the repository.
 //!
 //! # Features
 //!
 //! - `tokio` (default): the clock that bounds how long a rejected request's body is waited for, see
 //!   [`Drain`].
+//! - `rfc2774`: [mandatory extensions](rfc2774), the `M-` methods of the HTTP Extension Framework (RFC 2774,
+//!   Historic).
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]

@@ -133,11 +133,16 @@ fn routers(missed: &mut Missed) {
     let bare = allocations::<_, AxumBody, _>(router(), "GET", 0);
     let around = allocations::<_, AxumBody, _>(layer().layer(router()), "GET", 0);
     let within = allocations::<_, AxumBody, _>(router().layer(layer()), "GET", 0);
+    let fallback = axum::Router::new().fallback_service(layer().layer(router()));
+    let fallback = allocations::<_, AxumBody, _>(fallback, "GET", 0);
     missed.hold("allocations around an axum `Router`", around, bare);
     println!("\nAllocations for a `GET` to an axum `Router` with one route.\n");
-    println!("| bare router | policy around it | policy by `Router::layer` |");
-    println!("|---|---|---|");
-    println!("| {bare} | **{around}** | {within} |");
+    println!(
+        "| bare router | policy around it | policy by `Router::layer` | \
+         policy around it, as the fallback of an empty one |"
+    );
+    println!("|---|---|---|---|");
+    println!("| {bare} | **{around}** | {within} | {fallback} |");
 }
 
 fn sizes(missed: &mut Missed) {
