@@ -14,9 +14,7 @@ use axum::body::Body;
 use http::request::Parts;
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
-use hyper_util::service::TowerToHyperService;
+use support::serve::Server;
 use support::server::{Connection, http2, read, request, within};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -44,55 +42,44 @@ fn panic_for_501(rejection: &Rejection, _: &Parts) {
 }
 
 /// A server in front of a service whose answer to `/slow` waits for a word.
-struct Server {
+struct Site {
     address: SocketAddr,
     word: Arc<Notify>,
+    _hyper: Option<Server>,
 }
 
-impl Server {
+impl Site {
     async fn hyper<R>(layer: MethodPolicyLayer<R>) -> Self
     where
         R: Respond<Body> + Clone + Send + Sync + 'static,
     {
-        let (server, listener, word) = Self::bind().await;
-        let service = layer.layer(service_fn(move |request: Request<Incoming>| {
-            answer(request, word.clone())
-        }));
-        let service = TowerToHyperService::new(service);
-        tokio::spawn(async move {
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
-                let connection = auto::Builder::new(TokioExecutor::new())
-                    .serve_connection(TokioIo::new(stream), service.clone())
-                    .into_owned();
-                tokio::spawn(connection);
-            }
-        });
-        server
+        let word = Arc::new(Notify::new());
+        let waiting = word.clone();
+        let inner = service_fn(move |request: Request<Incoming>| answer(request, waiting.clone()));
+        let server = Server::start(layer.layer(inner)).await;
+        Self {
+            address: server.address,
+            word,
+            _hyper: Some(server),
+        }
     }
 
     async fn axum<R>(layer: MethodPolicyLayer<R>) -> Self
     where
         R: Respond<Body> + Clone + Send + Sync + 'static,
     {
-        let (server, listener, word) = Self::bind().await;
-        let service = layer.layer(service_fn(move |request: Request<Body>| {
-            answer(request, word.clone())
-        }));
-        let service = ServiceExt::<Request<Body>>::into_make_service(service);
-        tokio::spawn(axum::serve(listener, service).into_future());
-        server
-    }
-
-    async fn bind() -> (Self, TcpListener, Arc<Notify>) {
+        let word = Arc::new(Notify::new());
+        let waiting = word.clone();
+        let inner = service_fn(move |request: Request<Body>| answer(request, waiting.clone()));
+        let service = ServiceExt::<Request<Body>>::into_make_service(layer.layer(inner));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let word = Arc::new(Notify::new());
-        let server = Self {
+        tokio::spawn(axum::serve(listener, service).into_future());
+        Self {
             address,
-            word: word.clone(),
-        };
-        (server, listener, word)
+            word,
+            _hyper: None,
+        }
     }
 }
 
@@ -106,7 +93,7 @@ async fn answer<B>(request: Request<B>, word: Arc<Notify>) -> Result<Response<Bo
 const ANSWER: &str = "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nanswer";
 
 /// hyper polls the service in the connection's task, so the connection ends without another answer.
-async fn over_http1_it_costs_the_connection(server: Server) {
+async fn over_http1_it_costs_the_connection(server: Site) {
     let mut busy = Connection::open(server.address).await;
     busy.send("GET /slow HTTP/1.1\r\nhost: a\r\n\r\n").await;
     let mut idle = Connection::open(server.address).await;
@@ -135,7 +122,7 @@ async fn over_http1_it_costs_the_connection(server: Server) {
 }
 
 /// hyper spawns a task for each stream, and there `TowerToHyperService` calls the service.
-async fn over_http2_it_costs_the_stream(server: Server) {
+async fn over_http2_it_costs_the_stream(server: Site) {
     let mut client = http2(server.address).await;
     let slow = tokio::spawn(client.send_request(request("GET", "http://a/slow")));
     let mut other = http2(server.address).await;
@@ -156,16 +143,16 @@ async fn over_http2_it_costs_the_stream(server: Server) {
 
 #[tokio::test]
 async fn a_panic_costs_others_nothing_over_http_1() {
-    over_http1_it_costs_the_connection(Server::hyper(panicking_observer()).await).await;
-    over_http1_it_costs_the_connection(Server::axum(panicking_observer()).await).await;
-    over_http1_it_costs_the_connection(Server::hyper(panicking_responder()).await).await;
-    over_http1_it_costs_the_connection(Server::axum(panicking_responder()).await).await;
+    over_http1_it_costs_the_connection(Site::hyper(panicking_observer()).await).await;
+    over_http1_it_costs_the_connection(Site::axum(panicking_observer()).await).await;
+    over_http1_it_costs_the_connection(Site::hyper(panicking_responder()).await).await;
+    over_http1_it_costs_the_connection(Site::axum(panicking_responder()).await).await;
 }
 
 #[tokio::test]
 async fn a_panic_costs_others_nothing_over_http_2() {
-    over_http2_it_costs_the_stream(Server::hyper(panicking_observer()).await).await;
-    over_http2_it_costs_the_stream(Server::axum(panicking_observer()).await).await;
-    over_http2_it_costs_the_stream(Server::hyper(panicking_responder()).await).await;
-    over_http2_it_costs_the_stream(Server::axum(panicking_responder()).await).await;
+    over_http2_it_costs_the_stream(Site::hyper(panicking_observer()).await).await;
+    over_http2_it_costs_the_stream(Site::axum(panicking_observer()).await).await;
+    over_http2_it_costs_the_stream(Site::hyper(panicking_responder()).await).await;
+    over_http2_it_costs_the_stream(Site::axum(panicking_responder()).await).await;
 }

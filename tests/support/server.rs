@@ -1,6 +1,7 @@
 //! Clients for servers on real sockets, the upstream of a proxy, and the time limit of everything
 //! that waits.
 
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -53,27 +54,41 @@ impl Connection {
         self.stream.get_ref().set_zero_linger().unwrap();
     }
 
+    /// Sends all of it before anything is read; false if the peer does not take it all.
+    pub(crate) async fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        within(self.stream.write_all(bytes.as_ref())).await.is_ok()
+    }
+
     /// The next message as it came, except for its `Date`.
     pub(crate) async fn receive(&mut self) -> String {
-        let head = self.receive_head().await;
+        self.try_receive().await.unwrap()
+    }
+
+    /// The next message, unless the connection ends before it does.
+    pub(crate) async fn try_receive(&mut self) -> io::Result<String> {
+        let head = self.try_receive_head().await?;
         let length = head.lines().find_map(|line| {
             let length = line.strip_prefix("content-length: ")?;
             Some(length.parse().unwrap())
         });
         let mut body = vec![0; length.unwrap_or(0)];
-        within(self.stream.read_exact(&mut body)).await.unwrap();
-        head + std::str::from_utf8(&body).unwrap()
+        within(self.stream.read_exact(&mut body)).await?;
+        Ok(head + std::str::from_utf8(&body).unwrap())
     }
 
     /// The start line and the header section of the next message, except for its `Date`.
     pub(crate) async fn receive_head(&mut self) -> String {
+        self.try_receive_head().await.unwrap()
+    }
+
+    async fn try_receive_head(&mut self) -> io::Result<String> {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
-            head.push(within(self.stream.read_u8()).await.unwrap());
+            head.push(within(self.stream.read_u8()).await?);
         }
         let head = String::from_utf8(head).unwrap();
         let lines = head.split_inclusive("\r\n");
-        lines.filter(|line| !line.starts_with("date: ")).collect()
+        Ok(lines.filter(|line| !line.starts_with("date: ")).collect())
     }
 
     /// The next bytes, as many as are expected.
