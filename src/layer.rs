@@ -133,7 +133,7 @@ impl<R, O> MethodPolicyLayer<R, O> {
     /// allows them.
     ///
     /// The answer is `200` with `Content-Length: 0`, the target's `Allow` and what
-    /// [`Allow::options_header`] added to it. It is given where a rule of the policy allows
+    /// [`Allow::options_header`](crate::Allow::options_header) added to it. It is given where a rule of the policy allows
     /// `OPTIONS`, and, if there is any rule, to `OPTIONS *`, whose `Allow` lists what rules allow
     /// anywhere. Where no rule speaks, the policy does not know what to answer, and `OPTIONS` is
     /// forwarded if it is recognised. Neither observers nor [responders](crate::Respond) are called for it.
