@@ -11,11 +11,9 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 
 use crate::drain::Unread;
+use crate::rejection::WouldReject;
 #[cfg(feature = "rfc2774")]
 use crate::rfc2774::Fulfilment;
-// Without the feature nothing is ever fulfilled: `pin_project!` takes no `#[cfg]` on a variant.
-#[cfg(not(feature = "rfc2774"))]
-type Fulfilment = std::convert::Infallible;
 
 pin_project! {
     /// The future of [`MethodPolicy`](crate::MethodPolicy): the inner service's, or the policy's
@@ -43,7 +41,8 @@ pin_project! {
     /// it.
     #[project = HandledProjection]
     enum Handled<F, ReqBody, ResBody> {
-        Fulfil { #[pin] future: F, fulfilment: Fulfilment },
+        // `after` is there until the future is ready.
+        ForwardAnd { #[pin] future: F, after: Option<After> },
         Answer { #[pin] answer: Answer<ReqBody, ResBody> },
     }
 
@@ -54,6 +53,13 @@ pin_project! {
         #[inline(never)]
         fn drop(_this: Pin<&mut Self>) {}
     }
+}
+
+/// What is done to the inner service's response.
+pub(crate) enum After {
+    Report(WouldReject),
+    #[cfg(feature = "rfc2774")]
+    Acknowledge(Fulfilment),
 }
 
 pin_project! {
@@ -73,9 +79,9 @@ impl<F, ReqBody, ResBody> ResponseFuture<F, ReqBody, ResBody> {
         }
     }
 
-    #[cfg(feature = "rfc2774")]
-    pub(crate) fn fulfil(future: F, fulfilment: Fulfilment) -> Self {
-        Self::handled(Handled::Fulfil { future, fulfilment })
+    pub(crate) fn forward_and(future: F, after: After) -> Self {
+        let after = Some(after);
+        Self::handled(Handled::ForwardAnd { future, after })
     }
 
     pub(crate) fn answer(answer: Answer<ReqBody, ResBody>) -> Self {
@@ -114,14 +120,18 @@ where
     #[inline(never)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         match self.project() {
-            #[cfg(feature = "rfc2774")]
-            HandledProjection::Fulfil { future, fulfilment } => {
+            HandledProjection::ForwardAnd { future, after } => {
                 let mut response = ready!(future.poll(cx))?;
-                fulfilment.acknowledge(&mut response);
+                match after.take() {
+                    Some(After::Report(mark)) => {
+                        response.extensions_mut().insert(mark);
+                    }
+                    #[cfg(feature = "rfc2774")]
+                    Some(After::Acknowledge(fulfilment)) => fulfilment.acknowledge(&mut response),
+                    None => {}
+                }
                 Poll::Ready(Ok(response))
             }
-            #[cfg(not(feature = "rfc2774"))]
-            HandledProjection::Fulfil { fulfilment, .. } => match *fulfilment {},
             HandledProjection::Answer { answer } => answer.poll_response(cx),
         }
     }

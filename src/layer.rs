@@ -129,6 +129,44 @@ impl<R, O> MethodPolicyLayer<R, O> {
         self.configure(|shared| shared.decision.extensions = Some(extensions))
     }
 
+    /// Whether the layer only reports: everything is forwarded, and observers are called with what
+    /// would have been rejected. By default it rejects.
+    ///
+    /// Observers can tell by [`Rejection::is_enforced`], and the inner service's response has the mark
+    /// [`WouldReject`](crate::WouldReject) in its extensions. Nothing else is changed: an `OPTIONS`
+    /// request that would be answered is forwarded, and no body is read.
+    ///
+    /// So a policy can be tried before it counts. To try a stricter one beside the one that counts,
+    /// put two layers around the service, the stricter one outside:
+    ///
+    /// ```
+    /// use http::{Method, Request, Response};
+    /// use http_body_util::Empty;
+    /// use tower::{Layer, ServiceExt, service_fn};
+    /// use tower_method_policy::{MethodPolicyLayer, Policy, WouldReject};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let policy = Policy::new().allow([Method::POST, Method::PUT]);
+    /// let stricter = Policy::new().allow([Method::POST]);
+    /// let inner = MethodPolicyLayer::new(policy).layer(service_fn(
+    ///     async |_: Request<Empty<&'static [u8]>>| {
+    ///         Ok::<_, std::convert::Infallible>(Response::new(String::from("stored")))
+    ///     },
+    /// ));
+    /// let service = MethodPolicyLayer::new(stricter).report_only(true).layer(inner);
+    ///
+    /// let response = service.oneshot(Request::put("/").body(Empty::new())?).await?;
+    /// assert_eq!(response.status(), 200);
+    /// let mark = response.extensions().get::<WouldReject>().expect("the stricter policy's");
+    /// assert_eq!(mark.allow().unwrap().to_string(), "GET, HEAD, POST");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn report_only(self, report_only: bool) -> Self {
+        self.configure(|shared| shared.reports_only = report_only)
+    }
+
     /// Answers `OPTIONS` requests (RFC 9110 §9.3.7). By default they are forwarded where the policy
     /// allows them.
     ///

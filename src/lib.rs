@@ -338,6 +338,7 @@ pub use methods::{Cacheable, MethodSet, ParseMethodSetError, RegisteredMethod, m
 pub use policy::{Allow, Decision, Policy, PolicyError};
 pub use rejection::{
     EmptyBody, GrpcStatus, PlainText, ProblemDetails, Reason, Rejection, Respond, RetryAfter,
+    WouldReject,
 };
 pub use service::{AnswerOptions, ForwardOptions, HandleOptions, MethodPolicy};
 

@@ -17,6 +17,7 @@ use tower_method_policy::{
     Allow, AnswerOptions, Cacheable, Decision, Drain, EmptyBody, ForwardOptions, GrpcStatus,
     MethodPolicy, MethodPolicyLayer, MethodSet, ParseMethodSetError, PlainText, Policy,
     PolicyError, ProblemDetails, Reason, RegisteredMethod, Rejection, ResponseFuture, RetryAfter,
+    WouldReject,
 };
 
 /// Whether a type has a trait: the inherent constant, where there is one, hides the trait's.
@@ -78,6 +79,7 @@ fn data_has_every_auto_trait() {
         RegisteredMethod,
         Rejection,
         RetryAfter,
+        WouldReject,
     }
 }
 

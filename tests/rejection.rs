@@ -332,7 +332,7 @@ fn a_layer_and_its_services_show_their_configuration() {
     let configuration = format!(
         "policy: Policy {{ recognized: [GET, HEAD], default_rule: None, routes: {{}} }}, \
          answer_options: false, {}retry_after: None, cache_control: Some(\"no-store\"), \
-         observers: 1, drain: {:?}, responder: ",
+         observers: 1, report_only: false, drain: {:?}, responder: ",
         if cfg!(feature = "rfc2774") {
             "mandatory_extensions: None, "
         } else {

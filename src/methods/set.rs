@@ -81,6 +81,36 @@ impl MethodSet {
         self.contains_name(Name::of(method))
     }
 
+    /// `method`'s name if the set holds it, or else `_OTHER`, as OpenTelemetry's semantic conventions
+    /// call what is not known: a name for labels of metrics and attributes of spans.
+    ///
+    /// Clients choose methods, so a label that is made of one as it comes, or of a part of it, has as
+    /// many values as a client likes, and each costs memory for as long as the process runs. A name of
+    /// a set is bounded. Count by [`REGISTERED`](Self::REGISTERED) rather than by what the policy
+    /// recognises: then it shows that clients ask for `PROPFIND`, say, which nobody implements yet.
+    ///
+    /// The environment variable `OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS` parses as a set.
+    ///
+    /// ```
+    /// use http::Method;
+    /// use tower_method_policy::MethodSet;
+    ///
+    /// let set = MethodSet::REGISTERED;
+    /// assert_eq!(set.name_or_other(&Method::from_bytes(b"PROPFIND")?), "PROPFIND");
+    /// assert_eq!(set.name_or_other(&Method::from_bytes(b"propfind")?), "_OTHER");
+    ///
+    /// let known: MethodSet = "GET,HEAD,POST".parse()?;
+    /// assert_eq!(known.name_or_other(&Method::PUT), "_OTHER");
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn name_or_other<'a>(&self, method: &'a Method) -> &'a str {
+        match self.contains(method) {
+            true => method.as_str(),
+            false => "_OTHER",
+        }
+    }
+
     #[inline]
     pub(crate) fn contains_name(&self, name: Name<'_>) -> bool {
         match name {

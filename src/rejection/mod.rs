@@ -59,6 +59,20 @@ impl Reason {
             Self::MalformedDeclaration => StatusCode::BAD_REQUEST,
         }
     }
+
+    /// A name for labels of metrics and fields of logs: `not_allowed`, `not_implemented`,
+    /// `not_extended` or `malformed_declaration`. No version will change it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotAllowed => "not_allowed",
+            Self::NotImplemented => "not_implemented",
+            #[cfg(feature = "rfc2774")]
+            Self::NotExtended => "not_extended",
+            #[cfg(feature = "rfc2774")]
+            Self::MalformedDeclaration => "malformed_declaration",
+        }
+    }
 }
 
 /// Why a request is rejected, and what its target allows.
@@ -84,7 +98,10 @@ impl Reason {
 /// # assert!(!is_failure(&Response::new(())));
 /// ```
 #[derive(Clone, PartialEq, Eq)]
-pub struct Rejection(Cause);
+pub struct Rejection {
+    cause: Cause,
+    is_enforced: bool,
+}
 
 #[derive(Clone, PartialEq, Eq)]
 enum Cause {
@@ -95,23 +112,30 @@ enum Cause {
 }
 
 impl Rejection {
+    fn new(cause: Cause) -> Self {
+        Self {
+            cause,
+            is_enforced: true,
+        }
+    }
+
     pub(crate) fn not_allowed(allow: Allow) -> Self {
-        Self(Cause::NotAllowed(allow))
+        Self::new(Cause::NotAllowed(allow))
     }
 
     pub(crate) fn not_implemented() -> Self {
-        Self(Cause::NotImplemented)
+        Self::new(Cause::NotImplemented)
     }
 
     #[cfg(feature = "rfc2774")]
     pub(crate) fn by_extension(problem: ExtensionProblem) -> Self {
-        Self(Cause::Extension(Arc::new(problem)))
+        Self::new(Cause::Extension(Arc::new(problem)))
     }
 
     /// Why the request is rejected.
     #[must_use]
     pub fn reason(&self) -> Reason {
-        match &self.0 {
+        match &self.cause {
             Cause::NotAllowed(_) => Reason::NotAllowed,
             Cause::NotImplemented => Reason::NotImplemented,
             #[cfg(feature = "rfc2774")]
@@ -120,6 +144,13 @@ impl Rejection {
                 _ => Reason::NotExtended,
             },
         }
+    }
+
+    /// Whether the request is rejected. Where it is not, the layer only
+    /// [reports](crate::MethodPolicyLayer::report_only) that it would be, and forwards it.
+    #[must_use]
+    pub fn is_enforced(&self) -> bool {
+        self.is_enforced
     }
 
     /// The status code of the rejection.
@@ -131,7 +162,7 @@ impl Rejection {
     /// What the target allows, for [`Reason::NotAllowed`].
     #[must_use]
     pub fn allow(&self) -> Option<&Allow> {
-        match &self.0 {
+        match &self.cause {
             Cause::NotAllowed(allow) => Some(allow),
             _ => None,
         }
@@ -143,7 +174,7 @@ impl Rejection {
     #[cfg_attr(docsrs, doc(cfg(feature = "rfc2774")))]
     #[must_use]
     pub fn extension_problem(&self) -> Option<&ExtensionProblem> {
-        match &self.0 {
+        match &self.cause {
             Cause::Extension(problem) => Some(problem),
             _ => None,
         }
@@ -161,6 +192,53 @@ impl fmt::Debug for Rejection {
         if let Some(problem) = self.extension_problem() {
             f.field("extension_problem", problem);
         }
+        if !self.is_enforced {
+            f.field("is_enforced", &false);
+        }
         f.finish()
+    }
+}
+
+/// The mark in the extensions of a response to a request that a layer which only
+/// [reports](crate::MethodPolicyLayer::report_only) would have rejected.
+///
+/// Beside the response's status it answers the question of a roll-out: a success that would have been
+/// rejected means that the policy is too strict. It is a type of its own, and not a [`Rejection`], for the
+/// response is the inner service's: what forgives rejections must not overlook a failure.
+///
+/// ```
+/// use http::Response;
+/// use tower_method_policy::WouldReject;
+///
+/// fn is_too_strict<B>(response: &Response<B>) -> bool {
+///     response.status().is_success() && response.extensions().get::<WouldReject>().is_some()
+/// }
+/// # assert!(!is_too_strict(&Response::new(())));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WouldReject(Rejection);
+
+impl WouldReject {
+    pub(crate) fn new(rejection: Rejection) -> Self {
+        Self(Rejection {
+            is_enforced: false,
+            ..rejection
+        })
+    }
+
+    pub(crate) fn rejection(&self) -> &Rejection {
+        &self.0
+    }
+
+    /// Why the request would have been rejected.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        self.0.reason()
+    }
+
+    /// What the target allows, for [`Reason::NotAllowed`].
+    #[must_use]
+    pub fn allow(&self) -> Option<&Allow> {
+        self.0.allow()
     }
 }

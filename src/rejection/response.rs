@@ -28,9 +28,7 @@ impl Responses {
         rejection: Rejection,
         request: &mut request::Parts,
     ) -> Response<B> {
-        for observer in &self.observers {
-            observer(&rejection, request);
-        }
+        self.observe(&rejection, request);
         let mut response = responder.respond(&rejection, request);
         *response.status_mut() = rejection.status();
 
@@ -53,6 +51,13 @@ impl Responses {
         }
         extensions.insert(rejection);
         response
+    }
+
+    /// Tells observers of a request that is rejected, or would be.
+    pub(crate) fn observe(&self, rejection: &Rejection, request: &request::Parts) {
+        for observer in &self.observers {
+            observer(rejection, request);
+        }
     }
 
     fn set_fields(&self, headers: &mut HeaderMap, rejection: &Rejection) {
