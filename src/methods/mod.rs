@@ -1,5 +1,7 @@
 //! Methods: sets of them, and the IANA registry.
 
+#[cfg(feature = "serde")]
+pub(crate) mod data;
 mod excerpt;
 mod named;
 mod parse;

@@ -17,22 +17,30 @@ impl FromStr for MethodSet {
 
     fn from_str(list: &str) -> Result<Self, Self::Err> {
         let mut set = Self::new();
-        let mut position = 0;
-        for element in list.split(',') {
-            let token = element.trim_matches([' ', '\t']);
-            if !token.is_empty() {
-                set.insert(Method::from_bytes(token.as_bytes()).map_err(|_| {
-                    let leading = element.len() - element.trim_start_matches([' ', '\t']).len();
-                    ParseMethodSetError::InvalidToken {
-                        token: token.to_owned(),
-                        position: position + leading,
-                    }
-                })?);
-            }
-            position += element.len() + 1;
+        for (position, token) in elements(list) {
+            set.insert(Method::from_bytes(token.as_bytes()).map_err(|_| {
+                ParseMethodSetError::InvalidToken {
+                    token: token.to_owned(),
+                    position,
+                }
+            })?);
         }
         Ok(set)
     }
+}
+
+/// The elements of a list that are not empty, without the white space around them, and the byte at
+/// which each starts.
+pub(super) fn elements(list: &str) -> impl Iterator<Item = (usize, &str)> {
+    const OWS: [char; 2] = [' ', '\t'];
+
+    let mut next = 0;
+    list.split(',').filter_map(move |element| {
+        let position = next + element.len() - element.trim_start_matches(OWS).len();
+        next += element.len() + 1;
+        let token = element.trim_matches(OWS);
+        (!token.is_empty()).then_some((position, token))
+    })
 }
 
 /// Why a list of methods was not understood.

@@ -1,6 +1,8 @@
 //! [`Policy`]: which methods the server implements and where each is allowed. Pure data, pure decisions.
 
 mod allow;
+#[cfg(feature = "serde")]
+mod data;
 mod error;
 mod routes;
 

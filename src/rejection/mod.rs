@@ -1,5 +1,7 @@
 //! [`Rejection`]: why a request is rejected, and how that is answered.
 
+#[cfg(feature = "serde")]
+mod data;
 mod empty_body;
 mod grpc_status;
 mod plain_text;

@@ -1,0 +1,61 @@
+//! [`RetryAfter`] as data.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use httpdate::{fmt_http_date, parse_http_date};
+use serde_core::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
+
+use super::retry_after::RetryAfter;
+
+/// A whole number of seconds ([`RetryAfter::after`]), or an IMF-fixdate, such as
+/// `"Sun, 06 Nov 1994 08:49:37 GMT"` ([`RetryAfter::at`]).
+#[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
+impl<'de> Deserialize<'de> for RetryAfter {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(SecondsOrDate)
+    }
+}
+
+struct SecondsOrDate;
+
+impl Visitor<'_> for SecondsOrDate {
+    type Value = RetryAfter;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "a whole number of seconds, or an HTTP date such as \"Sun, 06 Nov 1994 08:49:37 GMT\"",
+        )
+    }
+
+    fn visit_u64<E: Error>(self, seconds: u64) -> Result<RetryAfter, E> {
+        Ok(RetryAfter::after(Duration::from_secs(seconds)))
+    }
+
+    fn visit_i64<E: Error>(self, seconds: i64) -> Result<RetryAfter, E> {
+        match u64::try_from(seconds) {
+            Ok(seconds) => self.visit_u64(seconds),
+            Err(_) => Err(E::invalid_value(Unexpected::Signed(seconds), &self)),
+        }
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<RetryAfter, E> {
+        match parse_http_date(text) {
+            Ok(time) => at(time, text).map_err(E::custom),
+            Err(_) if text.parse::<u64>().is_ok() => Err(E::custom(format_args!(
+                "{text:?} is a string: write a number of seconds without quotes"
+            ))),
+            Err(_) => Err(E::invalid_value(Unexpected::Str(text), &self)),
+        }
+    }
+}
+
+/// `time`, which `httpdate` reads from the two obsolete formats too, if `text` is in the one format
+/// that is still written (RFC 9110 §5.6.7).
+fn at(time: SystemTime, text: &str) -> Result<RetryAfter, String> {
+    let date = fmt_http_date(time);
+    match date == text {
+        true => Ok(RetryAfter::at(time)),
+        false => Err(format!("{text:?} is not an IMF-fixdate: write {date:?}")),
+    }
+}
