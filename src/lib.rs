@@ -314,6 +314,8 @@
 //!   [`Drain`].
 //! - `rfc2774`: [mandatory extensions](rfc2774), the `M-` methods of the HTTP Extension Framework (RFC 2774,
 //!   Historic).
+//! - `serde`: a [policy as data](Policy#as-data), in TOML, JSON, YAML and the like, with [`MethodSet`],
+//!   [`Allow`] and [`RetryAfter`].
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]

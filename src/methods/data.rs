@@ -21,8 +21,8 @@ impl Serialize for MethodSet {
 /// A list of names, or one string with commas between them, such as `"GET, HEAD"`.
 ///
 /// What is a method to the rest of the crate, but in data surely a mistake, is an error: `get`, which
-/// is not the registered `GET`, and the reserved names `PRI` and `*`. A set with such a name in it is
-/// serialized, and not read again.
+/// is not the registered `GET`, and the reserved names `PRI` and `*`. A set with such a name in it can
+/// be written, but not read again.
 #[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
 impl<'de> Deserialize<'de> for MethodSet {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -21,6 +21,11 @@ use super::registered::{self, Id, Name};
 /// `TRACE`, `CONNECT`, `QUERY`, then the other methods registered with IANA alphabetically, then
 /// the rest alphabetically.
 ///
+/// # As data
+///
+/// With the feature `serde` a set is a list of names, or one string such as `"GET, HEAD"`; it is
+/// written as a list. A registered name in another case, `get`, is an error, and so are `PRI` and `*`.
+///
 /// # Cost
 ///
 /// [`contains`](Self::contains) never allocates. For a method registered with IANA it is a bit

@@ -17,6 +17,8 @@ use crate::methods::registered::Id;
 ///
 /// The field's value is rendered when the rule is made. Cloning is cheap and does not allocate.
 ///
+/// With the feature `serde` a rule is read from data, see [`Policy`](crate::Policy#as-data).
+///
 /// ```
 /// use http::{HeaderName, HeaderValue, Method};
 /// use tower_method_policy::{Allow, MethodSet, Policy};

@@ -251,7 +251,8 @@ impl<'de> Visitor<'de> for Values<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut values: A) -> Result<(), A::Error> {
         let mut read = |value: &str| self.add(value);
-        let mut value = || values.next_element_seed(Text::new("a value", &mut read));
+        let mut value =
+            || values.next_element_seed(Text::new("the value of a header field", &mut read));
         while value()?.is_some() {}
         Ok(())
     }

@@ -74,6 +74,41 @@ use crate::methods::registered::{Id, Name};
 /// assert_eq!(policy.decide(&search, "/dav/a.txt"), Decision::NotImplemented);
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
+///
+/// # As data
+///
+/// With the feature `serde` a policy is read from TOML, JSON, YAML or any other format that describes
+/// itself. All keys are optional, and their order is of no importance:
+///
+/// ```
+/// # #[cfg(feature = "serde")] {
+/// # use http::Method;
+/// # use tower_method_policy::{Decision, Policy};
+/// let policy: Policy = toml::from_str(r#"
+///     recognize = ["ACL", "REPORT"]           # a list of methods, …
+///     recognize_only = "GET, HEAD, POST"      # … or one string, as in `Allow`
+///     allow = ["POST"]                        # the default rule: a list, a string or a table
+///
+///     [routes]
+///     "/users/{id}" = "PUT, DELETE"
+///     "/login" = { exactly = ["POST"] }
+///     "/dav/{*path}" = { methods = ["PUT", "PROPFIND"], options_headers = { DAV = "1, 2" } }
+/// "#)?;
+///
+/// assert_eq!(policy.decide(&Method::PUT, "/dav/a.txt"), Decision::Forward);
+/// assert_eq!(policy.allowed_at("/login").unwrap().to_string(), "POST");
+/// assert_eq!(policy.allowed_at("/users/7").unwrap().to_string(), "GET, HEAD, PUT, DELETE");
+///
+/// let error = toml::from_str::<Policy>("allow = ['get']").unwrap_err();
+/// assert_eq!(error.message(), r#""get" is not "GET": methods are case-sensitive"#);
+/// # }
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+///
+/// A rule in the form of a table has either `methods` ([`Allow::new`]) or `exactly`
+/// ([`Allow::exactly`]), and maybe `options_headers` ([`Allow::options_header`]), each with a string
+/// or a list of strings for several values. Errors say what is wrong, and where as far as the format
+/// tells; see [`MethodSet`](MethodSet#as-data) for names that only data may not have.
 #[derive(Clone)]
 #[must_use]
 pub struct Policy {

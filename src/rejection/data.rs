@@ -40,22 +40,29 @@ impl Visitor<'_> for SecondsOrDate {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<RetryAfter, E> {
-        match parse_http_date(text) {
-            Ok(time) => at(time, text).map_err(E::custom),
-            Err(_) if text.parse::<u64>().is_ok() => Err(E::custom(format_args!(
-                "{text:?} is a string: write a number of seconds without quotes"
+        let Some(time) = parse_http_date(text).ok().or_else(|| on_its_weekday(text)) else {
+            return Err(match text.parse::<u64>() {
+                Ok(_) => E::custom(format_args!(
+                    "{text:?} is a string: write a number of seconds without quotes"
+                )),
+                Err(_) => E::invalid_value(Unexpected::Str(text), &self),
+            });
+        };
+        // `httpdate` reads the two obsolete formats too (RFC 9110 §5.6.7).
+        let date = fmt_http_date(time);
+        match date == text {
+            true => Ok(RetryAfter::at(time)),
+            false => Err(E::custom(format_args!(
+                "{text:?} is not an IMF-fixdate: write {date:?}"
             ))),
-            Err(_) => Err(E::invalid_value(Unexpected::Str(text), &self)),
         }
     }
 }
 
-/// `time`, which `httpdate` reads from the two obsolete formats too, if `text` is in the one format
-/// that is still written (RFC 9110 §5.6.7).
-fn at(time: SystemTime, text: &str) -> Result<RetryAfter, String> {
-    let date = fmt_http_date(time);
-    match date == text {
-        true => Ok(RetryAfter::at(time)),
-        false => Err(format!("{text:?} is not an IMF-fixdate: write {date:?}")),
-    }
+/// The time that the IMF-fixdate `text` names but for a wrong day of the week.
+fn on_its_weekday(text: &str) -> Option<SystemTime> {
+    let rest = text.get(3..)?;
+    let days = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+    days.iter()
+        .find_map(|day| parse_http_date(&format!("{day}{rest}")).ok())
 }

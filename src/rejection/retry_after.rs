@@ -10,6 +10,8 @@ use httpdate::HttpDate;
 /// It is rendered once, when it is made. For a `501` it says when the server may have come to
 /// implement the method, after a planned deployment for instance.
 ///
+/// With the feature `serde` it is read from data: a whole number of seconds, or an IMF-fixdate.
+///
 /// ```
 /// use std::time::Duration;
 /// use tower_method_policy::{MethodPolicyLayer, RetryAfter};
