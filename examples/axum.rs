@@ -31,7 +31,7 @@ use tower_method_policy::{MethodPolicyLayer, Policy, PolicyError, ProblemDetails
 /// The messages; the first one's id is 1.
 type Board = Arc<Mutex<Vec<String>>>;
 
-fn router() -> Router {
+pub(crate) fn router() -> Router {
     Router::new()
         .route("/", get(list).post(add))
         .route("/{id}", get(show))
@@ -39,7 +39,7 @@ fn router() -> Router {
 }
 
 /// What each path allows beside `GET` and `HEAD`: nothing, unless it has a rule of its own.
-fn policy() -> Result<Policy, PolicyError> {
+pub(crate) fn policy() -> Result<Policy, PolicyError> {
     Policy::new().allow([]).route("/", [Method::POST])
 }
 

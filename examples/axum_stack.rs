@@ -35,11 +35,11 @@ use tower_http::cors::{Any, CorsLayer};
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
-use tower_method_policy::{MethodPolicyLayer, Policy, ProblemDetails, Rejection};
+use tower_method_policy::{MethodPolicyLayer, Policy, PolicyError, ProblemDetails, Rejection};
 
 const TIMEOUT: Duration = Duration::from_secs(1);
 
-fn router() -> Router {
+pub(crate) fn router() -> Router {
     Router::new()
         .route("/", get("Hello!\n").post(async |text: String| text))
         .route("/peer", get(peer))
@@ -55,12 +55,17 @@ async fn slow() {
     tokio::time::sleep(10 * TIMEOUT).await;
 }
 
-fn app() -> Router {
-    let policy = MethodPolicyLayer::new(Policy::new().allow([Method::POST]));
+/// What each path allows beside `GET` and `HEAD`: nothing, unless it has a rule of its own.
+pub(crate) fn policy() -> Result<Policy, PolicyError> {
+    Policy::new().allow([]).route("/", [Method::POST])
+}
+
+fn app() -> Result<Router, PolicyError> {
+    let policy = MethodPolicyLayer::new(policy()?);
     let covered = policy.respond_with(ProblemDetails).layer(router());
 
     // From here on this is a router like any other: it takes all layers, and axum serves it.
-    Router::new().fallback_service(covered).layer(
+    Ok(Router::new().fallback_service(covered).layer(
         // The first is the outermost.
         ServiceBuilder::new()
             .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
@@ -75,7 +80,7 @@ fn app() -> Router {
                 TIMEOUT,
             ))
             .layer(CompressionLayer::new()),
-    )
+    ))
 }
 
 fn cors() -> CorsLayer {
@@ -111,7 +116,7 @@ impl ClassifyResponse for Failures {
 async fn serve() -> Result<(), Box<dyn Error>> {
     let shutdown = common::shutdown_signal()?;
     let listener = common::listen().await?;
-    let app = app().into_make_service_with_connect_info::<SocketAddr>();
+    let app = app()?.into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, app)
         .with_graceful_shutdown(shutdown)
         .await?;

@@ -29,9 +29,13 @@ use tower::Layer;
 use tower_http::cors::{Any, CorsLayer};
 use tower_method_policy::{MethodPolicyLayer, Policy, ProblemDetails};
 
-fn router() -> Router {
+pub(crate) fn router() -> Router {
     let hello = get("Hello!\n").post(async |text: String| text);
     Router::new().route("/", hello)
+}
+
+pub(crate) fn policy() -> Policy {
+    Policy::new().allow([Method::POST])
 }
 
 fn cors() -> CorsLayer {
@@ -48,7 +52,7 @@ fn cors() -> CorsLayer {
 }
 
 async fn serve() -> Result<(), Box<dyn Error>> {
-    let policy = MethodPolicyLayer::new(Policy::new().allow([Method::POST]));
+    let policy = MethodPolicyLayer::new(policy());
     let covered = policy.respond_with(ProblemDetails).layer(router());
     let app = Router::new().fallback_service(covered).layer(cors());
 
