@@ -41,17 +41,10 @@ pin_project! {
     /// it.
     #[project = HandledProjection]
     enum Handled<F, ReqBody, ResBody> {
-        // `after` is there until the future is ready.
         ForwardAnd { #[pin] future: F, after: Option<After> },
         Answer { #[pin] answer: Answer<ReqBody, ResBody> },
-    }
-
-    // Does nothing, but says that the drop is not worth inlining where the future of a forwarded
-    // request is dropped.
-    impl<F, ReqBody, ResBody> PinnedDrop for Handled<F, ReqBody, ResBody> {
-        #[cold]
-        #[inline(never)]
-        fn drop(_this: Pin<&mut Self>) {}
+        // The response was returned.
+        Done,
     }
 }
 
@@ -118,8 +111,8 @@ where
 {
     #[cold]
     #[inline(never)]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        match self.project() {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        match self.as_mut().project() {
             HandledProjection::ForwardAnd { future, after } => {
                 let mut response = ready!(future.poll(cx))?;
                 match after.take() {
@@ -130,8 +123,12 @@ where
                     Some(After::Acknowledge(fulfilment)) => fulfilment.acknowledge(&mut response),
                     None => {}
                 }
+                // What is dropped here as well as with the whole future is not inlined there, where it
+                // would cost each forwarded request 15 instructions.
+                self.set(Handled::Done);
                 Poll::Ready(Ok(response))
             }
+            HandledProjection::Done => panic!("polled after completion"),
             HandledProjection::Answer { answer } => answer.poll_response(cx),
         }
     }
