@@ -40,6 +40,9 @@ use self::clock::Clock;
 /// - Where a body is not read to its end, and for a rejected `CONNECT`, the answer to an HTTP/1.x
 ///   request says `Connection: close` (RFC 9112 §9.6). From HTTP/2 on only the stream ends.
 ///
+/// A proxy that passes `Expect` on and sends the body without waiting, as Caddy does (2.6), may lose the
+/// answer: tell it not to pass the field on (`header_up -Expect`).
+///
 /// Memory does not grow with the body. A body that has to be waited for costs one allocation, for
 /// its timer.
 ///

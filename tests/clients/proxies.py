@@ -83,7 +83,9 @@ CADDY = """
     }}
 }}
 http://127.0.0.1:{port} {{
-    reverse_proxy {authority}
+    reverse_proxy {authority} {{
+        {option}
+    }}
 }}
 """
 
@@ -111,9 +113,9 @@ def apache(directory, port, authority):
     return proxy("apache2", port, *command, chatter=r"\[[^]]*\] \[\w+:notice\]")
 
 
-def caddy(directory, port, authority):
+def caddy(directory, port, authority, option=""):
     file = directory / "Caddyfile"
-    file.write_text(CADDY.format(port=port, authority=authority))
+    file.write_text(CADDY.format(port=port, authority=authority, option=option))
     command = ("caddy", "run", "--config", file, "--adapter", "caddyfile")
     home = {name: str(directory) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")}
     # What it says before it has read what to log.
@@ -141,6 +143,13 @@ WAYS = {
     "apache": (("apache2",), apache),
     "caddy": (("caddy",), caddy),
     "varnish": (("varnishd",), varnish),
+}
+
+# Caddy passes `Expect` on and sends the body without waiting for what it asked for, so the server, which
+# does not touch the body then, closes while Caddy is sending: about one of five answers is lost. It has to
+# be told not to pass the field on.
+EXPECTING = {name: way for name, (_, way) in WAYS.items()} | {
+    "caddy": functools.partial(caddy, option="header_up -Expect")
 }
 
 # Those that ask for the body themselves, Caddy most times; the others leave that to the server.
@@ -175,7 +184,7 @@ for way_name, (way_tools, way) in WAYS.items():
                 return rejected(upload(client, url))
 
     @case(f"{way_name}-curl-expect", *way_tools, "curl", seconds=120)
-    def _(way=way, asks=way_name in ASKING):
+    def _(way=EXPECTING[way_name], asks=way_name in ASKING):
         client = curls("-H", "Expect: 100-continue")
         with way_to("axum", way) as url:
             return rejected(upload(unasked(client) if asks else client, url), f"1.1 {REJECTION}")
