@@ -287,6 +287,8 @@
 //! let trace = TraceLayer::new(SharedClassifier::new(Failures));
 //! ```
 //!
+#![doc = include_str!("../docs/instrumentation.md")]
+//!
 //! # Cost
 //!
 //! What the layer adds to a request, counted with callgrind over a service that itself takes some 400
@@ -296,12 +298,12 @@
 //! |---|---|---|
 //! | a method of RFC 9110 or `PATCH`, forwarded | +13 | 0 |
 //! | any other method, forwarded, however many are allowed | +59 | 0 |
-//! | forwarded by a [path rule](Policy::route) | `matchit`'s look-up and +28 | 0 or 1 |
+//! | forwarded by a [path rule](Policy::route) | `matchit`'s look-up and +50 | 0 or 1 |
 //! | `405` with an empty body | +1323 | 3 |
-//! | `501` with an empty body | +1226 | 3 |
+//! | `501` with an empty body | +1230 | 3 |
 //! | `GET`, around an axum `Router` | +15 | 0 |
-//! | the same, as the [fallback](#axum) of an empty one | +1991 | 2 |
-//! | the same, by `Router::layer` | +1450 | 4 |
+//! | the same, as the [fallback](#axum) of an empty one | +2003 | 2 |
+//! | the same, by `Router::layer` | +1411 | 4 |
 //!
 //! More than half of what a rejection costs, and its allocations, are for the [`Rejection`] in the
 //! response's extensions. A service is 8 bytes larger than the inner one, and all services of a layer

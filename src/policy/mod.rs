@@ -109,6 +109,7 @@ use crate::methods::registered::{Id, Name};
 /// ([`Allow::exactly`]), and maybe `options_headers` ([`Allow::options_header`]), each with a string
 /// or a list of strings for several values. Errors say what is wrong, and where as far as the format
 /// tells; see [`MethodSet`](MethodSet#as-data) for names that only data may not have.
+#[doc = include_str!("../../docs/agreement.md")]
 #[derive(Clone)]
 #[must_use]
 pub struct Policy {
