@@ -390,3 +390,19 @@ async fn an_unread_body_closes_the_connection() {
         );
     }
 }
+
+/// As many as a header map holds, no more.
+#[test]
+fn a_rule_can_have_as_many_fields_as_a_header_map() {
+    let name = |n: usize| HeaderName::try_from(format!("x-{n}")).unwrap();
+    let value = HeaderValue::from_static("1");
+    let allow = (0..24_000).fold(Allow::new(Method::OPTIONS), |allow, n| {
+        allow.options_header(name(n), value.clone())
+    });
+    let one_too_many = move || {
+        (24_000..25_000).fold(allow, |allow, n| {
+            allow.options_header(name(n), value.clone())
+        })
+    };
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(one_too_many)).is_err());
+}
