@@ -37,7 +37,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{Method, Request, Response, StatusCode, Uri, Version};
+use http::{Method, Request, Response, StatusCode, Uri, Version, request};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -64,8 +64,8 @@ const STALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// `Incoming` has neither a default nor a constructor, so the ready responders cannot make one. They
 /// make the other half of a [`ProxyBody`] instead: nothing that is forwarded gets boxed for the sake
 /// of what is rejected.
-fn reject(rejection: &Rejection, request: &Parts) -> Response<ProxyBody> {
-    PlainText.respond(rejection).map(Either::Right)
+fn reject(rejection: &Rejection, request: &request::Parts) -> Response<ProxyBody> {
+    PlainText.respond(rejection, request).map(Either::Right)
 }
 
 /// What may be asked of the upstream: the standard methods, WebDAV's, and some that caches and UPnP
