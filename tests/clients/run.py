@@ -3,11 +3,12 @@
 
     cargo build --examples --all-features
     cargo build --manifest-path examples/reverse_proxy/Cargo.toml --target-dir target
+    cargo build --manifest-path examples/operations/Cargo.toml --target-dir target
     python3 tests/clients/run.py [CASE...]
 
 Needs Linux, Python 3.11 and what install.sh installs; a case whose tool is missing is skipped, and
-says so. The examples are those in $CARGO_TARGET_DIR, by default target, in debug/examples and, the
-reverse proxy, in debug.
+says so. The examples are those in $CARGO_TARGET_DIR, by default target, in debug/examples and, those
+that are packages of their own, in debug.
 """
 
 import importlib
@@ -17,7 +18,7 @@ import time
 
 from harness import CASES, Failure, OutOfTime, Skipped, time_limit
 
-SUBJECTS = "uploads proxies slow connections memory webdav browser reverse_proxy"
+SUBJECTS = "uploads proxies slow connections memory webdav browser reverse_proxy operations"
 
 for subject in SUBJECTS.split():
     importlib.import_module(subject)

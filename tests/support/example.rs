@@ -52,11 +52,22 @@ impl Example {
         arguments: [&str; N],
     ) -> (Self, SocketAddr) {
         let mut example = Self::start(name, &[&["127.0.0.1:0"], &arguments[..]].concat());
-        let line = within(example.lines.recv()).await.unwrap();
+        let address = example.address().await;
+        (example, address)
+    }
+
+    /// Where it says that it listens, which is the first that it says.
+    pub(crate) async fn address(&mut self) -> SocketAddr {
+        let line = self.line().await.unwrap();
         let address = line.strip_prefix("listening on http://").unwrap();
         let address: SocketAddr = address.parse().unwrap();
         assert_ne!(address.port(), 0);
-        (example, address)
+        address
+    }
+
+    /// The next line that it prints; none if it ends.
+    pub(crate) async fn line(&mut self) -> Option<String> {
+        within(self.lines.recv()).await
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -71,7 +82,7 @@ impl Example {
 
     /// How it ends by itself, and what it says on stderr. It prints nothing more.
     pub(crate) async fn end(mut self) -> (ExitStatus, String) {
-        assert_eq!(within(self.lines.recv()).await, None);
+        assert_eq!(self.line().await, None);
         let status = self.child.wait().unwrap();
         let mut errors = String::new();
         let stderr = self.child.stderr.as_mut().unwrap();

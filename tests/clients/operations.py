@@ -1,0 +1,93 @@
+"""What the operations example counts, as Prometheus sees it."""
+
+import json
+import time
+import urllib.parse
+import urllib.request
+
+from harness import case, example, expect, free_port, proxy, scratch, succeed
+
+SETTINGS = """
+[policy]
+allow = ["POST"]
+"""
+
+CONFIG = """
+scrape_configs:
+  - job_name: operations
+    scrape_interval: 500ms
+    scrape_timeout: 500ms
+    static_configs:
+      - targets: ["{target}"]
+"""
+
+# What is asked, how often, and what it is counted as.
+REQUESTS = {
+    "POST": (1, None),
+    "DELETE": (2, ("DELETE", "not_allowed")),
+    "PROPFIND": (3, ("PROPFIND", "not_implemented")),
+    "FOO": (4, ("_OTHER", "not_implemented")),
+    "BAR": (5, ("_OTHER", "not_implemented")),
+}
+
+QUERY = "sum by (method, reason, enforced) (http_method_rejections_total)"
+
+
+def counted() -> dict[tuple[str, str, str], int]:
+    counts = {}
+    for times, labels in REQUESTS.values():
+        if labels is not None:
+            series = (*labels, "true")
+            counts[series] = counts.get(series, 0) + times
+    return counts
+
+
+def query(prometheus: str, expression: str) -> list[dict]:
+    url = f"{prometheus}api/v1/query?query={urllib.parse.quote(expression)}"
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return json.load(answer)["data"]["result"]
+
+
+def seen(prometheus: str) -> dict[tuple[str, str, str], int]:
+    counts = {}
+    for result in query(prometheus, QUERY):
+        labels = result["metric"]
+        series = (labels["method"], labels["reason"], labels["enforced"])
+        counts[series] = int(result["value"][1])
+    return counts
+
+
+@case("operations-prometheus", "curl", "promtool", "prometheus")
+def _():
+    with scratch() as directory:
+        settings = directory / "policy.toml"
+        settings.write_text(SETTINGS)
+        config = directory / "prometheus.yml"
+        with example("operations", str(settings)) as server:
+            for method, (times, _) in REQUESTS.items():
+                for _ in range(times):
+                    succeed("curl", "-sS", "--max-time", 10, "-X", method, server.url)
+
+            metrics = directory / "metrics"
+            metrics.write_text(succeed("curl", "-sS", "--max-time", 10, f"{server.url}metrics"))
+            with metrics.open() as text:
+                said = succeed("promtool", "check", "metrics", stdin=text)
+            expect(said, "", "what promtool says")
+
+            config.write_text(CONFIG.format(target=server.authority))
+            with free_port() as port:
+                command = [
+                    "prometheus",
+                    f"--config.file={config}",
+                    f"--storage.tsdb.path={directory / 'data'}",
+                    f"--web.listen-address=127.0.0.1:{port}",
+                    "--log.level=error",
+                ]
+                with proxy("prometheus", port, *command) as prometheus:
+                    end = time.monotonic() + 30
+                    while seen(prometheus) != counted() and time.monotonic() < end:
+                        time.sleep(0.1)
+                    expect(seen(prometheus), counted(), "what Prometheus has scraped")
+                    [up] = query(prometheus, 'up{job="operations"}')
+                    expect(up["value"][1], "1", "whether the last scrape went well")
+            return f"{len(counted())} series of rejections"
