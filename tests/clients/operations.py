@@ -2,6 +2,7 @@
 
 import json
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 
@@ -48,6 +49,17 @@ def query(prometheus: str, expression: str) -> list[dict]:
         return json.load(answer)["data"]["result"]
 
 
+def is_ready(prometheus: str) -> bool:
+    """It listens before it answers queries with anything but 503."""
+    try:
+        with urllib.request.urlopen(f"{prometheus}-/ready", timeout=10):
+            return True
+    except urllib.error.HTTPError as error:
+        if error.code != 503:
+            raise
+        return False
+
+
 def seen(prometheus: str) -> dict[tuple[str, str, str], int]:
     counts = {}
     for result in query(prometheus, QUERY):
@@ -85,6 +97,8 @@ def _():
                 ]
                 with proxy("prometheus", port, *command) as prometheus:
                     end = time.monotonic() + 30
+                    while not is_ready(prometheus) and time.monotonic() < end:
+                        time.sleep(0.1)
                     while seen(prometheus) != counted() and time.monotonic() < end:
                         time.sleep(0.1)
                     expect(seen(prometheus), counted(), "what Prometheus has scraped")
