@@ -21,7 +21,7 @@ pin_project! {
     ///
     /// # Panics
     ///
-    /// Polled again after the policy's own answer was returned, it panics.
+    /// Polled again after the policy's own answer was returned, or a response that it marked, it panics.
     pub struct ResponseFuture<F, ReqBody, ResBody> {
         #[pin]
         kind: Kind<F, ReqBody, ResBody>,
