@@ -24,6 +24,10 @@
 //! is a symbolic link to another directory, changes over there are not seen, and SIGHUP is what makes
 //! the server read it. `RUST_LOG=debug` logs each rejection.
 //!
+//! `[candidate]` in the file is a second policy, which is tried beside the one that is in force: it only
+//! counts, with `enforced="false"`, and `http_method_would_reject_total` says with which status the
+//! application answered what it would have rejected. How to read all of that is in `docs/owners.md`.
+//!
 //! `/metrics` is public here, for the sake of brevity; serve it from another address where clients
 //! should not see it.
 
@@ -35,12 +39,15 @@ mod settings;
 mod watch;
 
 use std::error::Error;
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use axum::Router;
 use axum::http::Method;
+use axum::middleware::map_response;
 use axum::routing::{any, get};
-use tower::Layer;
+use tower::ServiceBuilder;
+use tower::util::Either;
 use tower_method_policy::{MethodPolicy, MethodPolicyLayer, ProblemDetails};
 
 use crate::reloading::Reloading;
@@ -55,25 +62,34 @@ fn router() -> Router {
         .route("/{*path}", done)
 }
 
-/// The router behind the policy of these settings.
-fn covered(router: Router, settings: &Settings) -> MethodPolicy<Router, ProblemDetails> {
-    let mut layer = MethodPolicyLayer::new(settings.policy.clone())
+/// The router behind the policy that is in force.
+type Enforced = MethodPolicy<Router, ProblemDetails>;
+
+/// Around that, a policy that only reports, if one is tried.
+type Covered = Either<MethodPolicy<Enforced>, Enforced>;
+
+/// The router behind the policies of these settings.
+fn covered(router: Router, settings: &Settings) -> Covered {
+    let mut policy = MethodPolicyLayer::new(settings.policy.clone())
         .report_only(settings.report_only)
         .respond_with(ProblemDetails)
         .on_rejection(observe::rejection);
     if let Some(retry_after) = settings.retry_after.clone() {
-        layer = layer.retry_after(retry_after);
+        policy = policy.retry_after(retry_after);
     }
-    layer.layer(router)
+    let candidate = settings.candidate.clone().map(|policy| {
+        MethodPolicyLayer::new(policy)
+            .report_only(true)
+            .on_rejection(observe::rejection)
+    });
+    ServiceBuilder::new()
+        .option_layer(candidate)
+        .layer(policy)
+        .service(router)
 }
 
 /// Applies the file's settings whenever it changes.
-async fn reload(
-    mut file: File,
-    mut changes: Changes,
-    service: Reloading<MethodPolicy<Router, ProblemDetails>>,
-    router: Router,
-) {
+async fn reload(mut file: File, mut changes: Changes, service: Reloading<Covered>, router: Router) {
     loop {
         let change = changes.next().await;
         let outcome = match change {
@@ -107,7 +123,11 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     })?;
     observe::started(&settings);
     let service = Reloading::new(covered(router.clone(), &settings));
-    let app = Router::new().fallback_service(service.clone());
+    let app = Router::new()
+        .fallback_service(service.clone())
+        .layer(map_response(observe::response))
+        // For the log to say who asks.
+        .into_make_service_with_connect_info::<SocketAddr>();
 
     let shutdown = common::shutdown_signal()?;
     let listener = common::listen_on(&address).await?;

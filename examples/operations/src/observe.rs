@@ -1,11 +1,15 @@
 //! Metrics and logs.
 
-use axum::http::header::CONTENT_TYPE;
+use std::net::SocketAddr;
+
+use axum::extract::ConnectInfo;
+use axum::http::Response;
+use axum::http::header::{CONTENT_TYPE, USER_AGENT};
 use axum::response::IntoResponse;
 use http::request::Parts;
 use metrics::{counter, describe_counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
-use tower_method_policy::{MethodSet, Rejection, method_excerpt};
+use tower_method_policy::{MethodSet, Rejection, WouldReject, method_excerpt};
 use tracing::{debug, error, info};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
@@ -14,12 +18,13 @@ use crate::settings::{Problem, Settings};
 use crate::watch::Change;
 
 const REJECTIONS: &str = "http_method_rejections_total";
+const WOULD_REJECT: &str = "http_method_would_reject_total";
 const RELOADS: &str = "method_policy_reloads_total";
 const LAST_RELOAD: &str = "method_policy_last_reload_successful";
 const REPORT_ONLY: &str = "method_policy_report_only";
 
-/// How many characters of a path are logged: clients send up to 64 KiB.
-const LONGEST_PATH: usize = 256;
+/// How many characters of a path or of a field are logged: clients send up to 64 KiB.
+const LONGEST: usize = 256;
 
 /// Logs to stdout, an object of JSON on each line: from `info` on, or as `RUST_LOG` says.
 pub(crate) fn log() {
@@ -37,6 +42,10 @@ pub(crate) fn metrics() -> Result<PrometheusHandle, BuildError> {
     describe_counter!(
         REJECTIONS,
         "Requests that the method policy rejects, or would reject where it is not enforced."
+    );
+    describe_counter!(
+        WOULD_REJECT,
+        "Answers of the application that a policy that only reports would have kept from it, by status."
     );
     describe_counter!(RELOADS, "How often the settings were read again.");
     describe_gauge!(
@@ -82,17 +91,42 @@ pub(crate) fn rejection(rejection: &Rejection, request: &Parts) {
     // status is not known here: the request is about to be forwarded.
     let is_other = method != request.method.as_str();
     let status = enforced.then(|| rejection.status().as_u16());
-    let path = request.uri.path().chars().take(LONGEST_PATH);
+    let peer = request.extensions.get::<ConnectInfo<SocketAddr>>();
+    let user_agent = request.headers.get(USER_AGENT);
     debug!(
         http.request.method = method,
         http.request.method_original =
             is_other.then(|| tracing::field::display(method_excerpt(&request.method))),
-        url.path = path.collect::<String>(),
+        url.path = excerpt(request.uri.path()),
         http.response.status_code = status,
         "error.type" = reason,
+        // Behind a proxy this is the proxy, and who asked it is in a field of its choice.
+        network.peer.address = peer.map(|ConnectInfo(peer)| tracing::field::display(peer.ip())),
+        user_agent.original =
+            user_agent.map(|value| excerpt(&String::from_utf8_lossy(value.as_bytes()))),
         enforced,
         "method rejected"
     );
+}
+
+fn excerpt(text: &str) -> String {
+    text.chars().take(LONGEST).collect()
+}
+
+/// Counts an answer that a policy that only reports would have replaced. A success among them says that
+/// the policy is too strict.
+pub(crate) async fn response<B>(response: Response<B>) -> Response<B> {
+    if let Some(mark) = response.extensions().get::<WouldReject>() {
+        let status = match response.status().as_u16() {
+            100..=199 => "1xx",
+            200..=299 => "2xx",
+            300..=399 => "3xx",
+            400..=499 => "4xx",
+            _ => "5xx",
+        };
+        counter!(WOULD_REJECT, "reason" => mark.reason().as_str(), "status" => status).increment(1);
+    }
+    response
 }
 
 /// The settings that the server starts with.

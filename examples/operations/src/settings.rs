@@ -20,6 +20,8 @@ pub(crate) struct Settings {
     pub(crate) report_only: bool,
     pub(crate) retry_after: Option<RetryAfter>,
     pub(crate) policy: Policy,
+    /// Tried beside it: what it would reject is counted and logged.
+    pub(crate) candidate: Option<Policy>,
 }
 
 /// The settings' file.

@@ -141,6 +141,10 @@ fn rejections(method: &str, reason: &str, enforced: bool, count: u32) -> String 
     )
 }
 
+fn would_reject(reason: &str, status: &str, count: u32) -> String {
+    format!("http_method_would_reject_total{{reason=\"{reason}\",status=\"{status}\"}} {count}")
+}
+
 #[tokio::test]
 async fn a_file_that_is_written_or_replaced_is_applied() {
     let mut server = Server::start(POST).await;
@@ -227,6 +231,7 @@ async fn invalid_settings_are_told_and_not_applied() {
         ("reportonly = true\n[policy]\n", 1, 1, "`reportonly`"),
         ("[policy]\nalow = ['PUT']\n", 2, 1, "`alow`"),
         ("[policy]\nallow = ['PUT', 'delete']\n", 2, 17, "\"delete\""),
+        ("[policy]\n[candidate]\nallow = 'put'\n", 3, 9, "\"put\""),
         (
             "[policy.routes]\n'/ü' = 'PUT'\n'/:id' = 'PUT'\n",
             3,
@@ -305,6 +310,44 @@ async fn report_only_is_switched_while_it_runs() {
     server.stop().await;
 }
 
+/// A stricter policy is counted beside the one that is in force, and changes no answer.
+#[tokio::test]
+async fn a_candidate_only_counts() {
+    let policy = "[policy]\nallow = ['POST', 'PUT']\n";
+    let candidate = "[candidate]\nallow = ['POST']\n";
+    let mut server = Server::start(policy).await;
+    let mut answers = Vec::new();
+    for method in METHODS {
+        answers.push(server.ask(method).await);
+    }
+
+    server.replace(&format!("{policy}{candidate}"));
+    server.applied().await;
+    for (method, answer) in METHODS.into_iter().zip(answers) {
+        assert_eq!(server.ask(method).await, answer);
+    }
+    for sample in [
+        rejections("DELETE", "not_allowed", true, 2),
+        rejections("_OTHER", "not_implemented", true, 2),
+        rejections("PUT", "not_allowed", false, 1),
+        rejections("DELETE", "not_allowed", false, 1),
+        rejections("_OTHER", "not_implemented", false, 1),
+        would_reject("not_allowed", "2xx", 1),
+        would_reject("not_allowed", "4xx", 1),
+        would_reject("not_implemented", "5xx", 1),
+    ] {
+        server.has_sample(&sample).await;
+    }
+
+    server.replace(policy);
+    server.applied().await;
+    assert_eq!(server.status("PUT").await, 200);
+    server
+        .has_sample(&would_reject("not_allowed", "2xx", 1))
+        .await;
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn methods_that_clients_make_up_are_one_series() {
     let server = Server::start(POST).await;
@@ -348,11 +391,13 @@ async fn rejections_are_logged_with_the_names_of_opentelemetry() {
 
     let mut client = Connection::open(server.address).await;
     let long = "A".repeat(10_000);
-    for (method, path, event) in [
+    for (method, path, user_agent, event) in [
         (
             "DELETE",
             "/notes/1?secret",
+            &b"user-agent: caf\xe9\r\n"[..],
             json!({
+                "user_agent.original": "caf\u{fffd}",
                 "http.request.method": "DELETE",
                 "url.path": "/notes/1",
                 "http.response.status_code": 405,
@@ -362,6 +407,7 @@ async fn rejections_are_logged_with_the_names_of_opentelemetry() {
         (
             "foo",
             "/",
+            b"",
             json!({
                 "http.request.method": "_OTHER",
                 "http.request.method_original": "foo",
@@ -373,7 +419,9 @@ async fn rejections_are_logged_with_the_names_of_opentelemetry() {
         (
             &long,
             &format!("/{long}"),
+            format!("user-agent: {long}\r\n").as_bytes(),
             json!({
+                "user_agent.original": &long[..256],
                 "http.request.method": "_OTHER",
                 "http.request.method_original": format!("{}…", &long[..64]),
                 "url.path": format!("/{}", &long[..255]),
@@ -382,8 +430,9 @@ async fn rejections_are_logged_with_the_names_of_opentelemetry() {
             }),
         ),
     ] {
+        let line = format!("{method} {path} HTTP/1.1\r\nhost: a\r\n");
         client
-            .send(format!("{method} {path} HTTP/1.1\r\nhost: a\r\n\r\n"))
+            .send([line.as_bytes(), user_agent, b"\r\n"].concat())
             .await;
         client.receive().await;
         let mut seen = server.event().await;
@@ -392,6 +441,7 @@ async fn rejections_are_logged_with_the_names_of_opentelemetry() {
         event["level"] = json!("DEBUG");
         event["message"] = json!("method rejected");
         event["enforced"] = json!(true);
+        event["network.peer.address"] = json!("127.0.0.1");
         event["target"] = json!("operations::observe");
         assert_eq!(seen, event);
     }
