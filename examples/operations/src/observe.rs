@@ -9,7 +9,7 @@ use axum::response::IntoResponse;
 use http::request::Parts;
 use metrics::{counter, describe_counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
-use tower_method_policy::{MethodSet, Rejection, WouldReject, method_excerpt};
+use tower_method_policy::{MethodSet, Reason, Rejection, WouldReject, method_excerpt};
 use tracing::{debug, error, info};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
@@ -59,6 +59,9 @@ pub(crate) fn metrics() -> Result<PrometheusHandle, BuildError> {
     // There from the start, so that the first increase is one.
     for outcome in ["applied", "invalid"] {
         counter!(RELOADS, "outcome" => outcome).increment(0);
+    }
+    for reason in [Reason::NotAllowed, Reason::NotImplemented] {
+        counter!(WOULD_REJECT, "reason" => reason.as_str(), "status" => "2xx").increment(0);
     }
     Ok(metrics)
 }
