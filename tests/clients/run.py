@@ -18,7 +18,7 @@ import time
 
 from harness import CASES, Failure, OutOfTime, Skipped, time_limit
 
-SUBJECTS = "uploads proxies slow connections memory webdav browser reverse_proxy operations"
+SUBJECTS = "uploads proxies caches slow connections memory webdav browser reverse_proxy operations"
 
 for subject in SUBJECTS.split():
     importlib.import_module(subject)

@@ -77,6 +77,9 @@ fn covered(router: Router, settings: &Settings) -> Covered {
     if let Some(retry_after) = settings.retry_after.clone() {
         policy = policy.retry_after(retry_after);
     }
+    if let Some(cache_control) = settings.cache_control.clone() {
+        policy = policy.cache_control(cache_control);
+    }
     let candidate = settings.candidate.clone().map(|policy| {
         MethodPolicyLayer::new(policy)
             .report_only(true)

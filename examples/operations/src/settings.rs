@@ -4,7 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use axum::http::HeaderValue;
+use serde::{Deserialize, Deserializer, de};
 use tower_method_policy::{Policy, RetryAfter};
 
 /// The content of the file.
@@ -19,9 +20,19 @@ pub(crate) struct Settings {
     #[serde(default)]
     pub(crate) report_only: bool,
     pub(crate) retry_after: Option<RetryAfter>,
+    #[serde(default, deserialize_with = "field_value")]
+    pub(crate) cache_control: Option<HeaderValue>,
     pub(crate) policy: Policy,
     /// Tried beside it: what it would reject is counted and logged.
     pub(crate) candidate: Option<Policy>,
+}
+
+fn field_value<'de, D: Deserializer<'de>>(data: D) -> Result<Option<HeaderValue>, D::Error> {
+    let value = String::deserialize(data)?;
+    let parsed = HeaderValue::from_str(&value);
+    parsed
+        .map(Some)
+        .map_err(|_| de::Error::invalid_value(de::Unexpected::Str(&value), &"a field value"))
 }
 
 /// The settings' file.

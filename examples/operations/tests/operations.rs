@@ -230,6 +230,12 @@ async fn invalid_settings_are_told_and_not_applied() {
         ("report_only = true\n[policy\n", 2, 8, "unclosed table"),
         ("reportonly = true\n[policy]\n", 1, 1, "`reportonly`"),
         ("[policy]\nalow = ['PUT']\n", 2, 1, "`alow`"),
+        (
+            "cache_control = \"a\\n\"\n[policy]\n",
+            1,
+            17,
+            "a field value",
+        ),
         ("[policy]\nallow = ['PUT', 'delete']\n", 2, 17, "\"delete\""),
         ("[policy]\n[candidate]\nallow = 'put'\n", 3, 9, "\"put\""),
         (
@@ -282,7 +288,7 @@ async fn invalid_settings_are_told_and_not_applied() {
 
 #[tokio::test]
 async fn report_only_is_switched_while_it_runs() {
-    let enforced = "report_only = false\n[policy]\nallow = ['POST']\n";
+    let enforced = "cache_control = 'max-age=9'\n[policy]\nallow = ['POST']\n";
     let reported = "report_only = true\n[policy]\nallow = ['POST']\n";
     let mut server = Server::start(enforced).await;
     assert_eq!(server.status("DELETE").await, 405);
@@ -297,7 +303,9 @@ async fn report_only_is_switched_while_it_runs() {
 
     server.replace(enforced);
     server.applied().await;
-    assert_eq!(server.status("DELETE").await, 405);
+    let answer = server.ask("DELETE").await;
+    assert!(answer.starts_with("HTTP/1.1 405 "), "{answer}");
+    assert!(answer.contains("\r\ncache-control: max-age=9\r\n"));
     server.has_sample("method_policy_report_only 0").await;
     for sample in [
         rejections("DELETE", "not_allowed", true, 2),
