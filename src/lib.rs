@@ -1,5 +1,7 @@
 //! Tower middleware that answers HTTP request *methods* correctly.
 //!
+//! You run a server that answers `501`, and did not build it? Here is [what that means](owners).
+//!
 //! A router knows one resource at a time. Asked for a method that it has no handler for, it can only
 //! say `405 Method Not Allowed`, so it says that to `DELETE`, `FOO` and `get` alike, often without the
 //! `Allow` that a `405` must have. Clients, caches and crawlers are then told that the server
@@ -328,6 +330,9 @@ mod forwarded;
 mod future;
 mod layer;
 mod methods;
+#[cfg(any(doc, doctest))]
+#[doc = include_str!("../docs/owners.md")]
+pub mod owners {}
 mod policy;
 mod rejection;
 #[cfg(feature = "rfc2774")]

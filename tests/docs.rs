@@ -96,6 +96,21 @@ fn every_count_is_one_of_the_last_results() {
     }
 }
 
+// The example is a package of its own, and not in this one.
+#[test]
+fn the_alert_that_owners_are_shown_is_the_one_that_is_tested() {
+    let alerts = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/operations/alerts.yml");
+    let Ok(alerts) = fs::read_to_string(alerts) else {
+        return;
+    };
+    let (_, shown) = include_str!("../docs/owners.md")
+        .split_once("```yaml\n")
+        .unwrap();
+    let (shown, _) = shown.split_once("```").unwrap();
+    assert!(shown.contains("alert: NewMethodWanted"));
+    assert!(alerts.contains(shown));
+}
+
 #[test]
 fn the_files_that_the_readme_links_to_exist() {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR"));

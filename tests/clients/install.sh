@@ -27,7 +27,7 @@ install() {
 
 for pair in curl:curl node:nodejs go:golang-go nginx:nginx haproxy:haproxy apache2:apache2 \
     caddy:caddy varnishd:varnish h2load:nghttp2-client litmus:litmus rclone:rclone \
-    chromium:chromium promtool:prometheus; do
+    chromium:chromium promtool:prometheus jq:jq; do
     program=${pair%%:*}
     package=${pair#*:}
     PATH=$PATH:/usr/sbin command -v "$program" >/dev/null && continue
