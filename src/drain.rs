@@ -366,8 +366,8 @@ mod clock {
     }
 
     fn later(now: Instant, duration: Duration) -> Instant {
-        // Durations that no clock can express stand for no bound.
-        const LONGEST: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+        // 30 years, beyond which some systems' clocks cannot express an instant: no bound.
+        const LONGEST: Duration = Duration::from_secs(946_080_000);
         now + duration.min(LONGEST)
     }
 }
