@@ -2,6 +2,7 @@
 """Runs foreign clients and proxies against the examples, over loopback.
 
     cargo build --examples --all-features
+    cargo build --manifest-path examples/openapi/Cargo.toml --target-dir target
     cargo build --manifest-path examples/reverse_proxy/Cargo.toml --target-dir target
     cargo build --manifest-path examples/operations/Cargo.toml --target-dir target
     python3 tests/clients/run.py [CASE...]
@@ -18,7 +19,9 @@ import time
 
 from harness import CASES, Failure, OutOfTime, Skipped, time_limit
 
-SUBJECTS = "uploads proxies caches slow connections memory webdav browser reverse_proxy operations"
+SUBJECTS = """
+    uploads proxies caches slow connections memory webdav browser schemas reverse_proxy operations
+"""
 
 for subject in SUBJECTS.split():
     importlib.import_module(subject)
