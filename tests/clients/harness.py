@@ -209,10 +209,10 @@ def example(name: str, *arguments: str, stops_within: int = 15):
         process(*command, stdout=subprocess.PIPE, stderr=stderr, text=True) as child,
     ):
         line = child.stdout.readline()
-        prefix = "listening on http://"
-        if not line.startswith(prefix):
+        listening = re.fullmatch(r"listening on https?://(\S+)\n", line)
+        if listening is None:
             raise Failure(f"{name} said {line!r}")
-        yield Server(line.removeprefix(prefix).strip(), child.pid)
+        yield Server(listening[1], child.pid)
         stop(child, name, stops_within)
         stderr.seek(0)
         expect(stderr.read(), "", f"what {name} wrote to stderr")

@@ -59,7 +59,8 @@ impl Example {
     /// Where it says that it listens, which is the first that it says.
     pub(crate) async fn address(&mut self) -> SocketAddr {
         let line = self.line().await.unwrap();
-        let address = line.strip_prefix("listening on http://").unwrap();
+        let url = line.strip_prefix("listening on ").unwrap();
+        let (_, address) = url.split_once("://").unwrap();
         let address: SocketAddr = address.parse().unwrap();
         assert_ne!(address.port(), 0);
         address
