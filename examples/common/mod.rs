@@ -11,7 +11,8 @@ use tokio::net::TcpListener;
 /// and says so.
 #[allow(
     dead_code,
-    reason = "an example that has other arguments, too, listens with `listen_on`"
+    reason = "an example that has other arguments, too, listens with `listen_on`, and over QUIC \
+              with neither"
 )]
 pub(crate) async fn listen() -> Result<TcpListener, Box<dyn Error>> {
     let [address] = arguments(["127.0.0.1:3000"])?;
