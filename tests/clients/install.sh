@@ -38,7 +38,7 @@ done
 # Where no other program looks.
 modules=${CARGO_TARGET_DIR:-$(dirname "$0")/../../target}/clients/python
 python3 -m pip --version >/dev/null 2>&1 || install python3-pip
-for module in requests httpx schemathesis; do
+for module in requests httpx schemathesis aioquic; do
     PYTHONPATH=$modules python3 -c "import $module" 2>/dev/null && continue
     python3 -m pip install -q --root-user-action ignore --target "$modules" "$module" ||
         missing="$missing $module"

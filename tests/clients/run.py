@@ -5,6 +5,7 @@
     cargo build --manifest-path examples/openapi/Cargo.toml --target-dir target
     cargo build --manifest-path examples/reverse_proxy/Cargo.toml --target-dir target
     cargo build --manifest-path examples/operations/Cargo.toml --target-dir target
+    cargo build --manifest-path examples/http3/Cargo.toml --target-dir target
     python3 tests/clients/run.py [CASE...]
 
 Needs Linux, Python 3.11 and what install.sh installs; a case whose tool is missing is skipped, and
@@ -20,7 +21,8 @@ import time
 from harness import CASES, Failure, OutOfTime, Skipped, time_limit
 
 SUBJECTS = """
-    uploads proxies caches slow connections memory webdav browser schemas reverse_proxy operations
+    uploads proxies caches slow connections memory webdav browser schemas
+    reverse_proxy operations http3
 """
 
 for subject in SUBJECTS.split():
