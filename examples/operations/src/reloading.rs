@@ -13,16 +13,15 @@ use tower::{Service, ServiceExt};
 /// only reports. So no request sees half of a change, and one that has begun ends as it began.
 ///
 /// A lock of the standard library is enough. It is held for no longer than a clone takes, and adds
-/// nothing to what that costs. What other means add to the 5,344
-/// instructions of a `GET` to a service that cannot be replaced, as `cargo bench --bench reloading`
-/// counts them in `benches/`:
+/// next to nothing to what that costs. What it and other means add to the 5,429 instructions of a `GET`
+/// to a service that cannot be replaced, as `cargo bench --bench reloading` counts them in `benches/`:
 ///
 /// | | instructions |
 /// |---|---|
 /// | to ask a clone of a service, whichever it is | +196 |
-/// | this one | +196 |
-/// | `tokio::sync::watch` | +226 |
-/// | `ArcSwap` | +236 |
+/// | this one | +200 |
+/// | `tokio::sync::watch` | +230 |
+/// | `ArcSwap` | +240 |
 /// | `arc_swap::Cache`, which is behind for ever: axum clones what it serves for each request | +286 |
 /// | a service for each connection | 0 |
 ///
