@@ -1,0 +1,59 @@
+//! Every committed input of every target, and what a fuzzer has found, if it has.
+
+use std::fs;
+use std::path::Path;
+
+use tower_method_policy_fuzz::{declarations, method_set, policy_data};
+
+/// The inputs of `target`, each with its file's name.
+fn inputs(target: &str) -> Vec<(String, Vec<u8>)> {
+    let directory = |kind: &str| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(kind);
+        path.join(target)
+    };
+    let mut inputs = Vec::new();
+    for directory in [directory("seeds"), directory("artifacts")] {
+        let Ok(entries) = fs::read_dir(&directory) else {
+            continue;
+        };
+        for entry in entries {
+            let path = entry.expect("an entry").path();
+            let data = fs::read(&path).expect("a file");
+            inputs.push((path.display().to_string(), data));
+        }
+    }
+    inputs.sort();
+    inputs
+}
+
+fn replay(target: &str, mut run: impl FnMut(&[u8])) {
+    let inputs = inputs(target);
+    assert!(!inputs.is_empty());
+    for (path, data) in inputs {
+        println!("{path}");
+        run(&data);
+    }
+}
+
+#[test]
+fn of_declarations() {
+    replay("declarations", declarations);
+}
+
+#[test]
+fn of_method_set() {
+    replay("method_set", |data| {
+        if let Ok(text) = std::str::from_utf8(data) {
+            method_set(text);
+        }
+    });
+}
+
+#[test]
+fn of_policy_data() {
+    replay("policy_data", |data| {
+        if let Ok(text) = std::str::from_utf8(data) {
+            policy_data(text);
+        }
+    });
+}
