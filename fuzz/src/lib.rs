@@ -2,9 +2,12 @@
 //! toolchain does the same with the inputs in `seeds`.
 
 mod declarations;
+mod layer;
 mod method_set;
+pub mod names;
 mod policy_data;
 
 pub use self::declarations::declarations;
+pub use self::layer::{SITUATIONS, layer};
 pub use self::method_set::method_set;
 pub use self::policy_data::policy_data;

@@ -1,9 +1,10 @@
 //! Every committed input of every target, and what a fuzzer has found, if it has.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use tower_method_policy_fuzz::{declarations, method_set, policy_data};
+use tower_method_policy_fuzz::{SITUATIONS, declarations, layer, method_set, policy_data};
 
 /// The inputs of `target`, each with its file's name.
 fn inputs(target: &str) -> Vec<(String, Vec<u8>)> {
@@ -38,6 +39,14 @@ fn replay(target: &str, mut run: impl FnMut(&[u8])) {
 #[test]
 fn of_declarations() {
     replay("declarations", declarations);
+}
+
+/// `cargo run --example seeds` makes them.
+#[test]
+fn of_layer() {
+    let mut seen = BTreeSet::new();
+    replay("layer", |data| seen.extend(layer(data)));
+    assert_eq!(seen, SITUATIONS.iter().copied().collect());
 }
 
 #[test]
