@@ -84,14 +84,16 @@ pub fn method(name: &str) -> Method {
 
 /// A method that another draw may well give, too, or one that is almost one of these, or any.
 pub(crate) fn draw(u: &mut Unstructured<'_>) -> Result<Method> {
-    let name = match u.int_in_range(0..=9)? {
-        0..=4 => return Ok(method(u.choose(OTHERS)?)),
-        5 | 6 => {
+    let name = match u.int_in_range(0..=19)? {
+        0..=9 => return Ok(method(u.choose(OTHERS)?)),
+        10..=13 => {
             let names = u.choose(SAME_ENDS)?;
             return Ok(method(u.choose(names)?));
         }
-        7 => return Ok(method(u.choose(&SAME_FNV_1A)?)),
-        8 => altered(u)?,
+        14 | 15 => return Ok(method(u.choose(&SAME_FNV_1A)?)),
+        16 | 17 => altered(u)?,
+        // Longer than any that is shown.
+        18 => vec![b'A'; u.int_in_range(300..=301)?],
         _ => {
             let length = u.int_in_range(1..=24)?;
             let characters = (0..length).map(|_| u.choose(TCHARS).copied());

@@ -503,6 +503,9 @@ impl Check<'_> {
                 let text = std::str::from_utf8(&text).expect("UTF-8");
                 let line = text.strip_suffix('\n').expect("a line");
                 assert!(!line.contains(char::is_control));
+                // A client chooses the method, and so its length.
+                let allow = rejected.allow.as_ref().map_or(0, String::len);
+                assert!(line.len() < 1024 + allow);
             }
             (Responder::Problem, Payload::Text(text)) => {
                 let problem: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
