@@ -25,7 +25,7 @@ fn main() -> std::io::Result<()> {
             };
             missing.swap_remove(at);
             println!("{situation}");
-            let file = situation.replace(' ', "_");
+            let file = situation.replace(", ", "_").replace(' ', "_");
             fs::write(directory.join(file), cut(input.clone(), situation))?;
         }
     }

@@ -118,10 +118,12 @@ pub(super) fn drained(
                     "answered after {answered:?} instead of {end:?}"
                 ),
             }
-            match in_all <= end {
-                true => Drained::Left("timeout"),
-                false => Drained::Left("idle"),
-            }
+            Drained::Left(match (in_all <= end, first == began) {
+                (true, true) => "timeout",
+                (true, false) => "timeout after more than one wait",
+                (false, true) => "idle",
+                (false, false) => "idle after more than one wait",
+            })
         }
         Polled::Pending => {
             assert_eq!(declared, None, "given up without a clock");

@@ -41,6 +41,8 @@ pub const SITUATIONS: &[&str] = &[
     "fulfilled",
     "reported",
     "OPTIONS answered",
+    "OPTIONS answered with more fields",
+    "OPTIONS not answered, although others are",
     "400",
     "405",
     "501",
@@ -60,9 +62,12 @@ pub const SITUATIONS: &[&str] = &[
     "too much",
     "error",
     "timeout",
+    "timeout after more than one wait",
     "idle",
+    "idle after more than one wait",
     "nothing arrives",
     "never answered",
+    "left where no connection is to be closed",
     "hash 0 forwarded",
     "hash 0 rejected",
     "largest hash forwarded",
@@ -272,11 +277,18 @@ impl Configured {
                     Expected::Report(_) => "reported",
                     Expected::Fulfil(_) => "fulfilled",
                     _ if is_get => "GET or HEAD forwarded",
+                    _ if self.settings.answers_options && sent.method == "OPTIONS" => {
+                        "OPTIONS not answered, although others are"
+                    }
                     _ => "forwarded",
                 });
             }
             Expected::AnswerOptions(fields) => {
                 assert!(arrived.is_empty());
+                seen.push(match fields.len() {
+                    2 => "OPTIONS answered",
+                    _ => "OPTIONS answered with more fields",
+                });
                 let answered =
                     answered.map(|answer| answer.expect("no error of the inner service"));
                 check.answered(answered, seen, |response, close| {
@@ -287,7 +299,6 @@ impl Configured {
                     assert_eq!(response.body(), &Payload::Default);
                     assert!(response.extensions().is_empty());
                 });
-                seen.push("OPTIONS answered");
             }
             Expected::Reject(rejected) => {
                 assert!(arrived.is_empty());
@@ -464,6 +475,9 @@ impl Check<'_> {
             Drained::Never => return seen.push("never answered"),
         };
         seen.push(how);
+        if matches!(drained, Drained::Left(_)) && !close {
+            seen.push("left where no connection is to be closed");
+        }
         check(response.expect("answered"), close);
     }
 
