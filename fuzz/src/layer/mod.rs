@@ -132,6 +132,7 @@ struct Asked {
     is_in_runtime: bool,
 }
 
+/// A fuzzer ends the process before this is dropped: to see what failed, replay what it has left.
 struct ShownOnPanic<'a>(&'a Configured, &'a Asked);
 
 impl Drop for ShownOnPanic<'_> {
