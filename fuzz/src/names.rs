@@ -85,7 +85,9 @@ pub fn method(name: &str) -> Method {
 /// A method that another draw may well give, too, or one that is almost one of these, or any.
 pub(crate) fn draw(u: &mut Unstructured<'_>) -> Result<Method> {
     let name = match u.int_in_range(0..=19)? {
-        0..=9 => return Ok(method(u.choose(OTHERS)?)),
+        // What most settings and fields are about.
+        0 | 1 => return Ok(Method::OPTIONS),
+        2..=9 => return Ok(method(u.choose(OTHERS)?)),
         10..=13 => {
             let names = u.choose(SAME_ENDS)?;
             return Ok(method(u.choose(names)?));

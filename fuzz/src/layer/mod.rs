@@ -43,6 +43,8 @@ pub const SITUATIONS: &[&str] = &[
     "OPTIONS answered",
     "OPTIONS answered with more fields",
     "OPTIONS not answered, although others are",
+    "preflight answered that may go no further",
+    "preflight not answered",
     "400",
     "405",
     "501",
@@ -208,7 +210,7 @@ impl Configured {
     /// The fields of the answer to `OPTIONS`, if that is the layer's.
     fn options(&self, sent: &Sent) -> Option<HeaderMap> {
         let is_asked = self.settings.answers_options && sent.method == "OPTIONS";
-        if !is_asked || sent.is_preflight_for_others() {
+        if !is_asked || sent.is_preflight() && !sent.is_at_its_end() {
             return None;
         }
         match sent.uri.path() {
@@ -278,15 +280,15 @@ impl Configured {
                     Expected::Report(_) => "reported",
                     Expected::Fulfil(_) => "fulfilled",
                     _ if is_get => "GET or HEAD forwarded",
-                    _ if self.settings.answers_options && sent.method == "OPTIONS" => {
-                        "OPTIONS not answered, although others are"
-                    }
-                    _ => "forwarded",
+                    _ if !self.settings.answers_options || sent.method != "OPTIONS" => "forwarded",
+                    _ if sent.is_preflight() => "preflight not answered",
+                    _ => "OPTIONS not answered, although others are",
                 });
             }
             Expected::AnswerOptions(fields) => {
                 assert!(arrived.is_empty());
                 seen.push(match fields.len() {
+                    _ if sent.is_preflight() => "preflight answered that may go no further",
                     2 => "OPTIONS answered",
                     _ => "OPTIONS answered with more fields",
                 });

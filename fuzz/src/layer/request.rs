@@ -52,6 +52,12 @@ const FIELDS: &[(&str, &str)] = &[
     ("upgrade", "websocket"),
 ];
 
+/// Together they make an `OPTIONS` request a CORS preflight.
+const PREFLIGHT: [(&str, &str); 2] = [
+    ("origin", "http://a.example"),
+    ("access-control-request-method", "PUT"),
+];
+
 /// The fields of RFC 2774 §3 and §4.2.
 const DECLARING: [&str; 4] = ["man", "c-man", "opt", "c-opt"];
 
@@ -98,12 +104,15 @@ impl Sent {
         ])?;
         let mut headers = HeaderMap::new();
         for _ in 0..u.int_in_range(0..=5)? {
-            let (name, value) = match u.ratio(1, 3)? {
-                true => (*u.choose(&DECLARING)?, u.choose(DECLARATIONS)?.0),
-                false => *u.choose(FIELDS)?,
+            let fields: &[(&'static str, &'static str)] = match u.int_in_range(0..=5)? {
+                0 | 1 => &[(*u.choose(&DECLARING)?, u.choose(DECLARATIONS)?.0)],
+                2 => &PREFLIGHT,
+                _ => &[*u.choose(FIELDS)?],
             };
-            let name = HeaderName::from_static(name);
-            headers.append(name, HeaderValue::from_static(value));
+            for (name, value) in fields {
+                let name = HeaderName::from_bytes(name.as_bytes()).expect("a field name");
+                headers.append(name, HeaderValue::from_static(value));
+            }
         }
         let peer = u.ratio(1, 2)?.then_some(Peer(7));
         let body = Plan::draw(u)?;
@@ -139,16 +148,18 @@ impl Sent {
         can && self.headers.contains_key("expect")
     }
 
-    /// Fetch, "CORS-preflight request"; one that `Max-Forwards` lets go no further is answered here
-    /// (RFC 9110 §7.6.2).
-    pub(super) fn is_preflight_for_others(&self) -> bool {
+    /// Fetch, "CORS-preflight request".
+    pub(super) fn is_preflight(&self) -> bool {
         let has = |name| self.headers.contains_key(name);
-        let last = self.headers.get(MAX_FORWARDS);
-        let is_last = last.is_some_and(|value| {
+        has("origin") && has("access-control-request-method")
+    }
+
+    /// Whether `Max-Forwards` lets it go no further (RFC 9110 §7.6.2).
+    pub(super) fn is_at_its_end(&self) -> bool {
+        self.headers.get(MAX_FORWARDS).is_some_and(|value| {
             let value = value.to_str().expect("ASCII");
             value.starts_with('0') && value.parse() == Ok(0_u8)
-        });
-        has("origin") && has("access-control-request-method") && !is_last
+        })
     }
 
     pub(super) fn is_grpc(&self) -> Option<&HeaderValue> {
