@@ -25,6 +25,8 @@
 //!   HTTP/1.1 request whose `Connection` lists them (RFC 9110 §7.6.1): HTTP/2 and HTTP/3 have no
 //!   `Connection`, and in an HTTP/1.0 request the fields that it lists are ignored, whichever they
 //!   are, and not forwarded with an `M-` method (RFC 2774 §5).
+//! - **Rules** name the method without `M-`: where `PUT` is allowed, `M-PUT` is. To name `M-PUT` itself
+//!   allows nothing, and makes `Allow` say more than is true.
 //! - **The forwarded request** has its [`Declarations`] in its extensions. Its method keeps the
 //!   `M-`.
 //! - **The response** to a forwarded `M-` request, if it is a success, says that the request was
