@@ -49,6 +49,10 @@ async fn serve() -> Result<(), Box<dyn Error>> {
         reporter.clear_service_status("").await;
     };
     Server::builder()
+        // hyper's defaults, of which tonic's are none: how many calls a client makes at once on a
+        // connection, and how many streams the server resets on it that break the protocol.
+        .max_concurrent_streams(200)
+        .http2_max_local_error_reset_streams(Some(1024))
         .layer(layer)
         .add_service(health)
         .serve_with_incoming_shutdown(TcpIncoming::from(listener), shutdown)
