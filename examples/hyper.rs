@@ -118,7 +118,8 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     let service = TowerToHyperService::new(service);
 
     let mut server = auto::Builder::new(TokioExecutor::new());
-    // The timer closes HTTP/1.1 connections that never complete a request's header section.
+    // The timer closes HTTP/1.1 connections that never complete a request's header section. One on which
+    // nothing is sent stays open, for which version it will be is not known yet.
     server.http1().timer(TokioTimer::new());
 
     let mut shutdown = pin!(common::shutdown_signal()?);
