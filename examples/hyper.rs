@@ -150,5 +150,5 @@ async fn serve() -> Result<(), Box<dyn Error>> {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    common::exit_code(serve().await)
+    common::run(serve()).await
 }

@@ -1,11 +1,20 @@
-//! What every example does beside its subject: its address, when to stop, and how errors end it.
+//! What every example does beside its subject: its address, when to stop, and how it ends.
 
 use std::env;
 use std::error::Error;
 use std::io;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
+
+/// How long clients have to come to an end once the program is told to stop: longer than the policy
+/// waits for a rejected upload (`Drain`).
+const GRACE: Duration = Duration::from_secs(40);
+
+/// Notified when it is.
+static STOPPING: Notify = Notify::const_new();
 
 /// Listens on the address that is the program's only, optional argument, by default 127.0.0.1:3000,
 /// and says so.
@@ -58,6 +67,7 @@ pub(crate) fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
+        STOPPING.notify_one();
     })
 }
 
@@ -67,11 +77,24 @@ pub(crate) fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
     let mut interrupt = tokio::signal::windows::ctrl_c()?;
     Ok(async move {
         interrupt.recv().await;
+        STOPPING.notify_one();
     })
 }
 
-/// The program's exit code; an error is told on stderr.
-pub(crate) fn exit_code(served: Result<(), Box<dyn Error>>) -> ExitCode {
+/// Runs the program, to its exit code; an error is told on stderr.
+///
+/// A graceful shutdown goes on for as long as a client likes: one that never ends its request, or that
+/// answers no `PING` of HTTP/2, would keep the program from ending.
+pub(crate) async fn run(serve: impl Future<Output = Result<(), Box<dyn Error>>>) -> ExitCode {
+    let overdue = async {
+        STOPPING.notified().await;
+        tokio::time::sleep(GRACE).await;
+        format!("clients kept their connections open for {GRACE:?} after the signal")
+    };
+    let served = tokio::select! {
+        served = serve => served,
+        error = overdue => Err(error.into()),
+    };
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
