@@ -75,6 +75,29 @@ impl Example {
         self.child.id()
     }
 
+    /// The memory that it has resident, in KiB.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
+        let resident = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .unwrap();
+        resident
+            .trim()
+            .strip_suffix(" kB")
+            .unwrap()
+            .parse()
+            .unwrap()
+    }
+
+    /// How many files and sockets it has open.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn descriptors(&self) -> usize {
+        let descriptors = std::fs::read_dir(format!("/proc/{}/fd", self.id()));
+        descriptors.unwrap().count()
+    }
+
     pub(crate) fn signal(&self, signal: &str) {
         let process = self.child.id().to_string();
         let kill = Command::new("kill").args([signal, &process]).status();

@@ -5,6 +5,7 @@
 
 #[cfg(unix)]
 pub(crate) mod example;
+pub(crate) mod frames;
 pub(crate) mod grpc;
 pub(crate) mod serve;
 pub(crate) mod server;

@@ -1,0 +1,282 @@
+//! Many streams on one connection, answered or reset (CVE-2023-44487, CVE-2025-8671).
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use http::{Request, Response};
+use http_body::{Body, SizeHint};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use tokio::sync::oneshot::error::TryRecvError;
+use tokio::sync::{mpsc, oneshot};
+use tower::{Layer, Service, service_fn};
+use tower_method_policy::{Drain, MethodPolicyLayer, Policy};
+
+use crate::program::{ALL, Program, ask, connect, on_each, rejection, request, serves};
+use crate::support::frames::{
+    DATA, ENHANCE_YOUR_CALM, Frame, Frames, GOAWAY, HEADERS, RST_STREAM, data, headers, reset,
+    window_update,
+};
+use crate::support::serve::Server;
+use crate::support::server::within;
+
+const MIB: u64 = 1024;
+
+const STREAMS: usize = 100_000;
+
+const IN_FLIGHT: usize = 100;
+
+#[tokio::test]
+async fn every_one_of_a_flood_of_streams_is_answered_and_takes_no_memory() {
+    on_each(ALL, async |name| {
+        let program = Program::start(name).await;
+        let client = connect(program.address).await;
+        let answer = |i: usize| {
+            let method = ["DELETE", "PROPFIND", "FOO"][i % 3];
+            let content: &[u8] = [b"", b"content".as_slice(), &[0; 1024]][i / 3 % 3];
+            let client = &client;
+            async move {
+                let (status, _) = ask(client, request(method), content).await.unwrap();
+                assert_eq!(status, rejection(method), "{i}");
+            }
+        };
+        let start = Instant::now();
+        let mut before = 0;
+        let mut answers = stream::iter(0..STREAMS)
+            .map(answer)
+            .buffer_unordered(IN_FLIGHT);
+        for done in 0.. {
+            if answers.next().await.is_none() {
+                break;
+            }
+            if done == STREAMS / 10 {
+                before = program.resident();
+            }
+        }
+        let seconds = start.elapsed().as_secs_f64();
+        let grown = program.grown(before, 2 * MIB);
+        println!("{name}: {STREAMS} streams in {seconds:.1} s, all answered, grew by {grown} KiB");
+        drop(answers);
+        serves(name, &client).await;
+        drop(client);
+        program.survives().await;
+    })
+    .await;
+}
+
+/// What became of resets.
+#[derive(Debug, Default)]
+struct Tally {
+    resets: usize,
+    connections: usize,
+    /// How many of the connections the server ended, by `GOAWAY` and this error.
+    calmed: usize,
+}
+
+/// Sends one burst after the other, as many as there are to be, on as few connections as it takes.
+async fn resets(
+    program: &Program,
+    total: usize,
+    burst: usize,
+    mut send: impl AsyncFnMut(&mut Frames) -> Result<Vec<Frame>, Vec<Frame>>,
+) -> Tally {
+    let mut tally = Tally::default();
+    while tally.resets < total {
+        let mut frames = Frames::open(program.address).await;
+        tally.connections += 1;
+        while tally.resets < total {
+            tally.resets += burst;
+            let received = send(&mut frames).await;
+            let ended = received.is_err();
+            for frame in received.unwrap_or_else(|frames| frames) {
+                if frame.kind == GOAWAY {
+                    assert_eq!(frame.error(), Some(ENHANCE_YOUR_CALM));
+                    tally.calmed += 1;
+                }
+            }
+            if ended {
+                break;
+            }
+        }
+        program.serves_others().await;
+    }
+    tally
+}
+
+/// Each stream is reset before it can be answered, so the limit on concurrent streams does not help.
+#[tokio::test]
+async fn rapid_resets_are_calmed_and_leave_nothing_behind() {
+    const RESETS: usize = 30_000;
+    const BURST: usize = 500;
+
+    on_each(ALL, async |name| {
+        let program = Program::start(name).await;
+        let before = program.resident();
+        let start = Instant::now();
+        let tally = resets(&program, RESETS, BURST, async |frames| {
+            let mut burst = Vec::new();
+            for i in 0..BURST {
+                let stream = frames.stream();
+                let method = ["DELETE", "FOO"][i % 2];
+                burst.extend(headers(stream, method, &[], i % 4 < 2));
+                burst.extend(reset(stream));
+            }
+            frames.try_send(burst).await;
+            frames.ping().await
+        })
+        .await;
+        let seconds = start.elapsed().as_secs_f64();
+        let grown = program.grown(before, 4 * MIB);
+        println!("{name}: {tally:?} in {seconds:.1} s, grew by {grown} KiB");
+        program.survives().await;
+    })
+    .await;
+}
+
+/// The answer is still being held back when the stream is reset.
+#[tokio::test]
+async fn resets_of_uploads_that_are_being_read_leave_nothing_behind() {
+    const RESETS: usize = 20_000;
+    /// How many others have begun when one is reset: the server has looked at it by then, so the reset is
+    /// none of the rapid ones.
+    const OPEN: usize = 100;
+
+    on_each(ALL, async |name| {
+        let program = Program::start(name).await;
+        let before = program.resident();
+        let start = Instant::now();
+        let mut open = VecDeque::new();
+        let tally = resets(&program, RESETS, 1, async |frames| {
+            let stream = frames.stream();
+            let mut bytes = headers(stream, "DELETE", &[("content-length", "100")], false);
+            bytes.extend(data(stream, b"content", false));
+            open.push_back(stream);
+            if open.len() > OPEN {
+                bytes.extend(reset(open.pop_front().unwrap()));
+            }
+            frames.send(bytes).await;
+            let received = frames.ping().await?;
+            let is_answer = |frame: &Frame| matches!(frame.kind, HEADERS | DATA | RST_STREAM);
+            assert!(!received.iter().any(is_answer), "{received:?}");
+            Ok(received)
+        })
+        .await;
+        assert_eq!((tally.connections, tally.calmed), (1, 0));
+        let seconds = start.elapsed().as_secs_f64();
+        let grown = program.grown(before, 2 * MIB);
+        println!("{name}: {tally:?} in {seconds:.1} s, grew by {grown} KiB");
+        program.survives().await;
+    })
+    .await;
+}
+
+/// The server itself resets streams whose client breaks the protocol; as many as it likes, it must not.
+#[tokio::test]
+async fn provoked_resets_are_calmed_and_leave_nothing_behind() {
+    const RESETS: usize = 10_000;
+    const BURST: usize = 20;
+
+    on_each(ALL, async |name| {
+        let program = Program::start(name).await;
+        let before = program.resident();
+        let start = Instant::now();
+        let tally = resets(&program, RESETS, BURST, async |frames| {
+            let mut burst = Vec::new();
+            for i in 0..BURST {
+                let stream = frames.stream();
+                burst.extend(headers(stream, "DELETE", &[("content-length", "5")], false));
+                burst.extend(match i % 2 {
+                    // RFC 9113 §8.1.1: more than was declared.
+                    0 => data(stream, b"content", false),
+                    // RFC 9113 §6.9.1: a window larger than any can be.
+                    _ => window_update(stream, i32::MAX as u32),
+                });
+            }
+            frames.try_send(burst).await;
+            frames.ping().await
+        })
+        .await;
+        let seconds = start.elapsed().as_secs_f64();
+        let grown = program.grown(before, 4 * MIB);
+        println!("{name}: {tally:?} in {seconds:.1} s, grew by {grown} KiB");
+        assert!(tally.calmed > 0, "{name}: {tally:?}");
+        program.survives().await;
+    })
+    .await;
+}
+
+/// A body that tells when it is dropped.
+struct Watched {
+    body: Incoming,
+    _dropped: oneshot::Sender<()>,
+}
+
+impl Body for Watched {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<hyper::Result<http_body::Frame<Bytes>>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// However long it would have been waited for.
+#[tokio::test]
+async fn a_body_that_is_being_read_is_dropped_with_its_stream() {
+    let hour = Duration::from_secs(60 * 60);
+    let drain = Drain::default()
+        .timeout(hour)
+        .idle(hour)
+        .idle_undeclared(hour);
+    let policy = MethodPolicyLayer::new(Policy::new().allow([]))
+        .drain(drain)
+        .layer(service_fn(async |_: Request<Watched>| {
+            Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
+        }));
+    let (sender, mut bodies) = mpsc::unbounded_channel();
+    let server = Server::start(service_fn(move |request: Request<Incoming>| {
+        let (dropped, is_dropped) = oneshot::channel();
+        sender.send(is_dropped).unwrap();
+        policy.clone().call(request.map(|body| Watched {
+            body,
+            _dropped: dropped,
+        }))
+    }))
+    .await;
+
+    let mut frames = Frames::open(server.address).await;
+    for fields in [&[("content-length", "100")][..], &[]] {
+        let stream = frames.stream();
+        frames.send(headers(stream, "DELETE", fields, false)).await;
+        frames.send(data(stream, b"content", false)).await;
+        let mut dropped = within(bodies.recv()).await.unwrap();
+        frames.ping().await.unwrap();
+        assert_eq!(dropped.try_recv(), Err(TryRecvError::Empty));
+        frames.send(reset(stream)).await;
+        // Nothing is sent, it is only dropped.
+        assert!(within(dropped).await.is_err());
+    }
+
+    // So it is with all streams if the client goes away.
+    let stream = frames.stream();
+    frames.send(headers(stream, "DELETE", &[], false)).await;
+    let dropped = within(bodies.recv()).await.unwrap();
+    drop(frames);
+    assert!(within(dropped).await.is_err());
+}

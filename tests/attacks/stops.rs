@@ -1,0 +1,209 @@
+//! Programs that are told to stop in the middle of an attack: they end by themselves, and whoever can be
+//! answered is.
+
+use std::cell::Cell;
+use std::time::Instant;
+
+use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
+use http::{Request, StatusCode};
+
+use crate::program::{ALL, Program, ask, connect, on_each, rejection, request};
+use crate::slow::Slow;
+use crate::support::frames::{Frames, data, headers, reset};
+use crate::support::server::within;
+
+#[tokio::test]
+async fn slow_uploads_are_answered_before_the_program_ends() {
+    const UPLOADS: usize = 100;
+
+    on_each(ALL, async |name| {
+        let program = Program::start(name).await;
+        let address = program.address;
+        let shared = connect(address).await;
+        let mut uploads = Vec::new();
+        for i in 0..UPLOADS {
+            let slow = match (i % 3, name) {
+                (0, _) => Slow::Stream(shared.clone()),
+                (1, "axum" | "hyper") => Slow::Http1 { address },
+                _ => Slow::Http2 { address },
+            };
+            uploads.push(slow.begin().await);
+        }
+        drop(shared);
+        program.serves_others().await;
+        let start = Instant::now();
+        program.terminate();
+        // Each keeps its end of the connection.
+        let (answers, _senders): (Vec<_>, Vec<_>) = uploads
+            .into_iter()
+            .map(|upload| (upload.answer, upload.sender))
+            .unzip();
+        let answers = within(join_all(answers)).await;
+        assert_eq!(answers, [StatusCode::METHOD_NOT_ALLOWED; UPLOADS], "{name}");
+        program.ends().await;
+        let seconds = start.elapsed().as_secs_f64();
+        println!("{name}: {UPLOADS} uploads answered, ended {seconds:.1} s after the signal");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_flood_of_streams_does_not_keep_the_program_from_ending() {
+    const IN_FLIGHT: usize = 100;
+    const BEFORE: usize = 2000;
+
+    on_each(ALL, async |name| {
+        let program = Program::start(name).await;
+        let client = connect(program.address).await;
+        let is_over = Cell::new(false);
+        let mut answers = stream::iter((0..).take_while(|_| !is_over.get()))
+            .map(|i| {
+                let method = ["DELETE", "FOO"][i % 2];
+                let client = &client;
+                async move { (method, ask(client, request(method), b"content").await) }
+            })
+            .buffer_unordered(IN_FLIGHT);
+        let mut start = Instant::now();
+        let mut answered = 0;
+        let mut not_answered = 0;
+        while let Some((method, answer)) = answers.next().await {
+            match answer {
+                Ok((status, _)) => {
+                    assert_eq!(status, rejection(method), "{name}");
+                    answered += 1;
+                    if answered == BEFORE {
+                        start = Instant::now();
+                        program.terminate();
+                    }
+                }
+                // RFC 9113 §6.8: they were not looked at, and the client knows it.
+                Err(error) => {
+                    assert!(error.is_go_away() && error.is_remote(), "{name}: {error}");
+                    assert_eq!(error.reason(), Some(h2::Reason::NO_ERROR), "{name}");
+                    not_answered += 1;
+                    is_over.set(true);
+                }
+            }
+        }
+        drop(answers);
+        drop(client);
+        program.ends().await;
+        let seconds = start.elapsed().as_secs_f64();
+        println!(
+            "{name}: {} more answered, {not_answered} told that they are not, ended {seconds:.1} s \
+             after the signal",
+            answered - BEFORE
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn resets_do_not_keep_the_program_from_ending() {
+    on_each(ALL, async |name| {
+        let program = Program::start(name).await;
+        let mut frames = Frames::open(program.address).await;
+        let mut resets = 0;
+        let start = loop {
+            // As many as are not taken for rapid ones.
+            let stream = frames.stream();
+            let mut bytes = headers(stream, "DELETE", &[("content-length", "100")], false);
+            bytes.extend(data(stream, b"content", false));
+            if resets > 0 {
+                bytes.extend(reset(stream - 2));
+            }
+            frames.try_send(bytes).await;
+            resets += 1;
+            if resets == 500 {
+                program.terminate();
+                break Instant::now();
+            }
+            frames.ping().await.unwrap();
+        };
+        // Until it takes no more.
+        while frames.ping().await.is_ok() {
+            let stream = frames.stream();
+            let mut bytes = headers(stream, "DELETE", &[("content-length", "100")], false);
+            bytes.extend(reset(stream - 2));
+            bytes.extend(reset(stream));
+            frames.try_send(bytes).await;
+        }
+        program.ends().await;
+        let seconds = start.elapsed().as_secs_f64();
+        println!("{name}: ended {seconds:.1} s after the signal");
+    })
+    .await;
+}
+
+/// The upload that is allowed has begun, and is behind those that fill the window.
+#[tokio::test]
+async fn an_upload_behind_a_filled_window_is_answered_before_the_program_ends() {
+    on_each(ALL, async |name| {
+        let program = Program::start(name).await;
+        let client = connect(program.address).await;
+        let mut rejected = Vec::new();
+        for declared in [None, Some(67_108_865), Some(60_000_000), Some(4 << 20)] {
+            for _ in 0..4 {
+                let mut client = within(client.clone().ready()).await.unwrap();
+                let mut request = Request::delete("http://a/");
+                if let Some(declared) = declared {
+                    request = request.header("content-length", declared);
+                }
+                let request = request.body(()).unwrap();
+                let (answer, mut stream) = client.send_request(request, false).unwrap();
+                stream.send_data(vec![0; 4 << 20].into(), false).unwrap();
+                rejected.push((answer, stream));
+            }
+        }
+        let (path, mut message) = match name {
+            "tonic" => ("/grpc.health.v1.Health/Check", vec![0; 5]),
+            _ => ("/", vec![b'm'; 60_000]),
+        };
+        let last = message.split_off(message.len() / 2);
+        let request = Request::post(format!("http://a{path}"));
+        let request = request.header("content-type", "application/grpc");
+        let mut client = within(client.ready()).await.unwrap();
+        let (answer, mut stream) = client
+            .send_request(request.body(()).unwrap(), false)
+            .unwrap();
+        stream.send_data(message.into(), false).unwrap();
+        program.serves_others().await;
+        let start = Instant::now();
+        program.terminate();
+        stream.send_data(last.into(), true).unwrap();
+        let (head, _) = within(answer).await.unwrap().into_parts();
+        if name == "tonic" {
+            // As it stops, there is no service any more that is well.
+            assert_eq!(head.headers["content-type"], "application/grpc");
+        } else {
+            assert_eq!(head.status, 201, "{name}");
+        }
+        for (answer, _) in &mut rejected {
+            let answer = within(answer).await;
+            assert_eq!(answer.unwrap().status(), 405, "{name}");
+        }
+        drop((rejected, client));
+        program.ends().await;
+        let seconds = start.elapsed().as_secs_f64();
+        println!("{name}: ended {seconds:.1} s after the signal");
+    })
+    .await;
+}
+
+/// hyper closes a connection once the client has answered a `PING`, which makes sure that it knows of the
+/// `GOAWAY` before.
+#[tokio::test]
+async fn a_client_that_says_nothing_more_does_not_keep_the_program_from_ending() {
+    on_each(ALL, async |name| {
+        let program = Program::start(name).await;
+        let mut frames = Frames::open(program.address).await;
+        frames.ping().await.unwrap();
+        let start = Instant::now();
+        program.terminate();
+        program.gives_up().await;
+        let seconds = start.elapsed().as_secs_f64();
+        println!("{name}: ended {seconds:.1} s after the signal");
+    })
+    .await;
+}

@@ -1,0 +1,211 @@
+//! A client that writes and reads the frames of HTTP/2 itself (RFC 9113 §4.1), for what no library
+//! sends.
+
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+
+use super::server::within;
+
+/// RFC 9113 §3.4.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// What a frame is (RFC 9113 §6).
+pub(crate) const DATA: u8 = 0;
+pub(crate) const HEADERS: u8 = 1;
+pub(crate) const RST_STREAM: u8 = 3;
+pub(crate) const SETTINGS: u8 = 4;
+pub(crate) const PING: u8 = 6;
+pub(crate) const GOAWAY: u8 = 7;
+pub(crate) const WINDOW_UPDATE: u8 = 8;
+
+const ACK: u8 = 1;
+const END_STREAM: u8 = 1;
+const END_HEADERS: u8 = 4;
+
+/// RFC 9113 §7.
+pub(crate) const PROTOCOL_ERROR: u32 = 1;
+pub(crate) const CANCEL: u32 = 8;
+pub(crate) const ENHANCE_YOUR_CALM: u32 = 11;
+
+/// The largest payload that every peer takes (RFC 9113 §4.2).
+pub(crate) const LARGEST: usize = 16 * 1024;
+
+#[derive(Debug)]
+pub(crate) struct Frame {
+    pub(crate) kind: u8,
+    pub(crate) flags: u8,
+    pub(crate) stream: u32,
+    pub(crate) payload: Vec<u8>,
+}
+
+impl Frame {
+    /// The error code of `RST_STREAM` and `GOAWAY`.
+    pub(crate) fn error(&self) -> Option<u32> {
+        let code = match self.kind {
+            RST_STREAM => self.payload.first_chunk(),
+            // The last stream comes before it, and what may be of use in debugging after it.
+            GOAWAY => self.payload.get(4..).and_then(<[u8]>::first_chunk),
+            _ => None,
+        };
+        code.map(|code| u32::from_be_bytes(*code))
+    }
+}
+
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    let head = [length[1], length[2], length[3], kind, flags];
+    [&head[..], &stream.to_be_bytes(), payload].concat()
+}
+
+/// A request, whose content follows unless `ends`. What is not among the fields is the scheme, and the
+/// path if it is `/`.
+pub(crate) fn headers(
+    stream: u32,
+    method: impl AsRef<[u8]>,
+    fields: &[(&str, &str)],
+    ends: bool,
+) -> Vec<u8> {
+    // RFC 7541, Appendix A: `:scheme: http`, `:path: /`.
+    let mut block = match fields.iter().any(|(name, _)| *name == ":path") {
+        true => vec![0x86],
+        false => vec![0x86, 0x84],
+    };
+    field(&mut block, b":method", method.as_ref());
+    for (name, value) in fields {
+        field(&mut block, name.as_bytes(), value.as_bytes());
+    }
+    let flags = if ends {
+        END_HEADERS | END_STREAM
+    } else {
+        END_HEADERS
+    };
+    frame(HEADERS, flags, stream, &block)
+}
+
+/// A request whose fields are all of them.
+pub(crate) fn bare_headers(stream: u32, fields: &[(&str, &str)]) -> Vec<u8> {
+    let mut block = Vec::new();
+    for (name, value) in fields {
+        field(&mut block, name.as_bytes(), value.as_bytes());
+    }
+    frame(HEADERS, END_HEADERS, stream, &block)
+}
+
+/// A literal that is not to be indexed, neither its name nor its value compressed (RFC 7541 §6.2.2).
+fn field(block: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    block.push(0);
+    for string in [name, value] {
+        length(block, string.len());
+        block.extend(string);
+    }
+}
+
+/// An integer with a prefix of seven bits (RFC 7541 §5.1).
+fn length(block: &mut Vec<u8>, length: usize) {
+    let Some(mut rest) = length.checked_sub(127) else {
+        block.push(u8::try_from(length).unwrap());
+        return;
+    };
+    block.push(127);
+    while rest >= 128 {
+        block.push((rest % 128) as u8 | 128);
+        rest /= 128;
+    }
+    block.push(rest as u8);
+}
+
+pub(crate) fn data(stream: u32, content: &[u8], ends: bool) -> Vec<u8> {
+    let flags = if ends { END_STREAM } else { 0 };
+    frame(DATA, flags, stream, content)
+}
+
+pub(crate) fn reset(stream: u32) -> Vec<u8> {
+    frame(RST_STREAM, 0, stream, &CANCEL.to_be_bytes())
+}
+
+pub(crate) fn window_update(stream: u32, increment: u32) -> Vec<u8> {
+    frame(WINDOW_UPDATE, 0, stream, &increment.to_be_bytes())
+}
+
+/// A connection with prior knowledge (RFC 9113 §3.3).
+pub(crate) struct Frames {
+    stream: BufReader<TcpStream>,
+    /// How much content the server takes, on all streams together.
+    pub(crate) window: usize,
+    /// The number of the next stream.
+    next: u32,
+}
+
+impl Frames {
+    pub(crate) async fn open(address: SocketAddr) -> Self {
+        let stream = within(TcpStream::connect(address)).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let mut frames = Self {
+            stream: BufReader::new(stream),
+            window: 65_535,
+            next: 1,
+        };
+        frames.send(PREFACE).await;
+        frames.send(frame(SETTINGS, 0, 0, &[])).await;
+        frames
+    }
+
+    /// The number of a new stream.
+    pub(crate) fn stream(&mut self) -> u32 {
+        self.next += 2;
+        self.next - 2
+    }
+
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        assert!(self.try_send(bytes).await, "the server takes no more");
+    }
+
+    /// False if the server does not take it all.
+    pub(crate) async fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        within(self.stream.write_all(bytes.as_ref())).await.is_ok()
+    }
+
+    /// The next frame, unless the connection ends before it does. Settings and pings are acknowledged.
+    pub(crate) async fn receive(&mut self) -> Option<Frame> {
+        let mut head = [0; 9];
+        within(self.stream.read_exact(&mut head)).await.ok()?;
+        let [a, b, c, kind, flags, stream @ ..] = head;
+        let mut payload = vec![0; u32::from_be_bytes([0, a, b, c]) as usize];
+        within(self.stream.read_exact(&mut payload)).await.ok()?;
+        let stream = u32::from_be_bytes(stream);
+        match (kind, flags & ACK, stream) {
+            // The server may be closing the connection.
+            (SETTINGS, 0, _) => drop(self.try_send(frame(SETTINGS, ACK, 0, &[])).await),
+            (PING, 0, _) => drop(self.try_send(frame(PING, ACK, 0, &payload)).await),
+            (WINDOW_UPDATE, _, 0) => {
+                let increment = u32::from_be_bytes(payload[..].try_into().unwrap());
+                self.window += increment as usize;
+            }
+            _ => {}
+        }
+        Some(Frame {
+            kind,
+            flags,
+            stream,
+            payload,
+        })
+    }
+
+    /// What comes before the answer to a `PING`; an error is what comes before the connection ends.
+    ///
+    /// The server has read all that was sent before.
+    pub(crate) async fn ping(&mut self) -> Result<Vec<Frame>, Vec<Frame>> {
+        let mut frames = Vec::new();
+        // A server that takes no more may have said why.
+        self.try_send(frame(PING, 0, 0, b"all read")).await;
+        while let Some(frame) = self.receive().await {
+            if frame.kind == PING && frame.flags & ACK != 0 {
+                return Ok(frames);
+            }
+            frames.push(frame);
+        }
+        Err(frames)
+    }
+}
