@@ -153,5 +153,5 @@ async fn run() -> Result<(), Box<dyn Error>> {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    common::exit_code(run().await)
+    common::run(run()).await
 }
