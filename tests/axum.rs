@@ -16,9 +16,8 @@ use axum::extract::{ConnectInfo, MatchedPath, Path, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{delete, get, post};
-use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_ENCODING};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::header::ALLOW;
+use http::{HeaderValue, Method, StatusCode};
 use http_body_util::BodyExt;
 use tower::{Layer, Service, ServiceExt};
 use tower_http::compression::CompressionLayer;
@@ -260,10 +259,12 @@ async fn connect_info_reaches_the_handler_through_the_recipe() {
 mod example {
     use std::time::{Duration, Instant};
 
+    use bytes::Bytes;
     use http::header::{
         ACCEPT_ENCODING, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-        ACCESS_CONTROL_EXPOSE_HEADERS, ORIGIN,
+        ACCESS_CONTROL_EXPOSE_HEADERS, CONTENT_ENCODING, ORIGIN,
     };
+    use http::{HeaderMap, HeaderName};
 
     use super::support::example::Example;
     use super::support::server::{Connection, http2, read, request};
