@@ -142,3 +142,49 @@ impl Hasher for NameHasher {
         self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::Allow;
+
+    /// What it leaves to the decision table is only slower; it shall leave as little as it can.
+    #[test]
+    fn it_leaves_nothing_that_is_forwarded_for_its_method_or_path_to_the_decision_table() {
+        let own = (0..1000).map(|number| format!("OWN-{number}"));
+        let own = own.map(|name| Method::from_bytes(name.as_bytes()).unwrap());
+        let propfind = Method::from_bytes(b"PROPFIND").unwrap();
+        let everywhere: MethodSet = own.chain([Method::POST, propfind]).collect();
+        let policy = Policy::new()
+            .allow(everywhere.clone() | Method::PATCH.into())
+            .route("/put", everywhere.clone() | Method::PUT.into())
+            .unwrap()
+            .route("/login", Allow::exactly(everywhere.clone()))
+            .unwrap();
+        let forwarded = Forwarded::new(&Table::new(policy.clone()));
+        let contains = |method: &Method, path| {
+            let request = Request::builder().method(method).uri(path).body(());
+            forwarded.contains(&request.unwrap(), &policy)
+        };
+
+        let get_and_head = MethodSet::from([Method::GET, Method::HEAD]);
+        for method in &(everywhere | get_and_head) {
+            for path in ["/", "/put", "/login"] {
+                assert!(contains(method, path), "{method} {path}");
+            }
+        }
+        for (method, path) in [(Method::PATCH, "/"), (Method::PUT, "/put")] {
+            assert!(contains(&method, path), "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn where_no_rule_speaks_it_forwards_what_is_recognised() {
+        let policy = Policy::new();
+        let forwarded = Forwarded::new(&Table::new(policy.clone()));
+        for method in policy.recognized() {
+            let request = Request::builder().method(method).body(()).unwrap();
+            assert!(forwarded.contains(&request, &policy), "{method}");
+        }
+    }
+}

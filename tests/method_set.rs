@@ -61,6 +61,7 @@ fn every_way_to_build_a_set_gives_the_same_one() {
     let expected = set("POST PROPFIND A-NAME-OF-MORE-THAN-FIFTEEN-BYTES");
 
     assert_eq!(MethodSet::from(methods.clone()), expected);
+    assert_eq!(MethodSet::from(methods.to_vec()), expected);
     assert_eq!(MethodSet::from_iter(methods.clone()), expected);
     assert_eq!(MethodSet::from_iter(&methods), expected);
 

@@ -339,6 +339,31 @@ async fn row_5_an_extension_that_is_not_supported_is_510_which_names_it() {
     );
 }
 
+/// Up to eight extensions are told of, and up to 128 bytes of each.
+#[tokio::test]
+async fn what_is_told_of_extensions_is_bounded() {
+    let longest = format!("x:{}", "y".repeat(126));
+    for (count, identifier, told) in [
+        (1, longest.clone(), longest.clone()),
+        (1, format!("{longest}y"), format!("{longest}…")),
+        (8, "x:y".to_owned(), ["x:y"; 8].join(", ")),
+        (9, "x:y".to_owned(), ["x:y"; 8].join(", ") + " and 1 more"),
+    ] {
+        let man = vec![format!("\"{identifier}\""); count].join(", ");
+        let request = Request::builder().method("M-PUT").header("man", man);
+        let service = layer(MandatoryExtensions::at_origin());
+        let service = service.layer(service_fn(async |_: Request<Full<Bytes>>| {
+            Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
+        }));
+        let request = request.body(Full::default()).unwrap();
+        let response = service.oneshot(request).await.unwrap();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let expected =
+            format!("Extensions that are not supported here: {told}. Supported: none.\n");
+        assert_eq!(body, expected);
+    }
+}
+
 /// RFC 2774 §14.
 #[tokio::test]
 async fn row_5_a_proxy_has_to_support_only_what_is_declared_hop_by_hop() {
@@ -536,6 +561,12 @@ async fn what_an_http_1_0_connection_lists_is_removed_and_ignored() {
     let man = ("man", "\"http://example.org/copy\"");
     let ignored = ask("M-PUT", &[man, ("connection", "man")]).over(Version::HTTP_10);
     assert_eq!(answer(origin(), &ignored).await.status(), 510);
+
+    // What later versions list is what may not be forwarded (RFC 9110 §7.6.1), and counts.
+    for version in [Version::HTTP_11, Version::HTTP_2] {
+        let counts = ask("M-PUT", &[man, ("connection", "man")]).over(version);
+        assert_eq!(answer(origin(), &counts).await.status(), 200, "{version:?}");
+    }
 
     let fields = [
         man,
@@ -793,7 +824,7 @@ fn what_is_a_list_of_declarations() {
         ),
     ] {
         let declarations = parse(value.as_bytes()).unwrap();
-        let declarations: Vec<_> = declarations.iter().map(ToString::to_string).collect();
+        let declarations: Vec<_> = declarations.into_iter().map(ToString::to_string).collect();
         assert_eq!(declarations, shown, "{value}");
     }
 }

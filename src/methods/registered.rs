@@ -274,3 +274,18 @@ impl Id {
         bits
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All that are variants for the oldest `http` that the crate can be built with.
+    #[test]
+    fn variants_are_told_apart_without_their_names() {
+        for method in &methods()[..9] {
+            let variant = variant(method).map(|id| id as u32);
+            assert_eq!(variant, position_of_name(method.as_str().as_bytes()));
+            assert!(variant.is_some(), "{method}");
+        }
+    }
+}
