@@ -265,3 +265,21 @@ fn paths() -> impl Strategy<Value = String> {
         1 => "/[/a:*{}%]{0,8}",
     ]
 }
+
+#[test]
+fn too_many_parameters_are_an_error() {
+    let pattern = |count| {
+        (0..count)
+            .map(|at| format!("/{{p{at}}}"))
+            .collect::<String>()
+    };
+    for (pattern, is_valid) in [
+        (pattern(25), true),
+        (pattern(25) + "/{{/{*rest}", true),
+        (pattern(26), false),
+        (pattern(26) + "/{*rest}", false),
+    ] {
+        let policy = tower_method_policy::Policy::new().route(&pattern, []);
+        assert_eq!(policy.is_ok(), is_valid, "{pattern}");
+    }
+}

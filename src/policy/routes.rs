@@ -74,6 +74,11 @@ fn check(pattern: &str) -> Result<(), String> {
     if !pattern.starts_with('/') {
         return Err("it does not begin with `/`".to_owned());
     }
+    // `matchit` panics at one more.
+    let parameters = pattern.replace("{{", "").replace("{*", "");
+    if parameters.matches('{').count() > 25 {
+        return Err("it has more than 25 parameters".to_owned());
+    }
     for segment in pattern.split('/') {
         if let Some(name) = segment.strip_prefix(':') {
             let name = named(name, "name");
