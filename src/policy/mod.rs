@@ -210,7 +210,7 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// - [`PolicyError::InvalidPattern`] if `pattern` does not begin with `/`, has a segment that
+    /// - [`PolicyError::InvalidPattern`] if `pattern` has more than 25 parameters, does not begin with `/`, has a segment that
     ///   begins with `:` or `*`, or is not understood.
     /// - [`PolicyError::ConflictingPattern`] if an earlier pattern matches the same paths, as
     ///   `/users/{name}` does beside `/users/{id}`.
