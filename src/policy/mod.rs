@@ -210,8 +210,8 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// - [`PolicyError::InvalidPattern`] if `pattern` has more than 25 parameters, does not begin with `/`, has a segment that
-    ///   begins with `:` or `*`, or is not understood.
+    /// - [`PolicyError::InvalidPattern`] if `pattern` does not begin with `/`, has a segment that begins
+    ///   with `:` or `*`, has more than 25 parameters, or is not understood.
     /// - [`PolicyError::ConflictingPattern`] if an earlier pattern matches the same paths, as
     ///   `/users/{name}` does beside `/users/{id}`.
     ///
