@@ -273,3 +273,112 @@ async fn a_bad_argument_is_named() {
         assert_eq!(errors, "error: unexpected argument: more\n", "{name}");
     }
 }
+
+mod axum_stack {
+    use std::time::{Duration, Instant};
+
+    use bytes::Bytes;
+    use http::header::{
+        ACCEPT_ENCODING, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+        ACCESS_CONTROL_EXPOSE_HEADERS, ALLOW, CONTENT_ENCODING, ORIGIN,
+    };
+    use http::{HeaderMap, HeaderName, StatusCode};
+
+    use super::*;
+
+    /// What it answers over HTTP/2.
+    async fn ask(
+        address: SocketAddr,
+        method: &str,
+        path: &str,
+        field: (HeaderName, &'static str),
+    ) -> (StatusCode, HeaderMap, Bytes) {
+        let mut request = request(method, format!("http://a{path}"));
+        let (name, value) = field;
+        request
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(value));
+        read(http2(address).await.send_request(request)).await
+    }
+
+    #[tokio::test]
+    async fn the_policy_answers_inside_of_cors_and_request_ids() {
+        let (example, address) = Example::listening("axum_stack", []).await;
+        let origin = (ORIGIN, "https://example.com");
+        for (method, path, status, allow) in [
+            ("GET", "/", 200, None),
+            ("POST", "/", 200, None),
+            ("DELETE", "/", 405, Some("GET, HEAD, POST")),
+            ("DELETE", "/nowhere", 405, Some("GET, HEAD")),
+            ("POST", "/poem", 405, Some("GET, HEAD")),
+            ("PROPFIND", "/", 501, None),
+            ("PROPFIND", "/nowhere", 501, None),
+            ("GET", "/nowhere", 404, None),
+        ] {
+            let (answered, headers, _) = ask(address, method, path, origin.clone()).await;
+            assert_eq!(answered, status, "{method} {path}");
+            let field = headers.get(ALLOW).map(|allow| allow.to_str().unwrap());
+            assert_eq!(field, allow, "{method} {path}");
+            assert_eq!(headers[ACCESS_CONTROL_ALLOW_ORIGIN], "*");
+            assert_eq!(headers[ACCESS_CONTROL_EXPOSE_HEADERS], "allow");
+            assert!(headers.contains_key("x-request-id"), "{method} {path}");
+        }
+        // No preflight, but the CORS layer answers each `OPTIONS`.
+        let (status, headers, _) = ask(address, "OPTIONS", "/", origin).await;
+        assert_eq!(status, 200);
+        assert_eq!(headers[ACCESS_CONTROL_ALLOW_METHODS], "*");
+        assert_eq!(headers.get(ALLOW), None);
+        example.signal("-TERM");
+        example.ends_cleanly().await;
+    }
+
+    #[tokio::test]
+    async fn what_the_router_and_the_policy_answer_is_compressed() {
+        const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+        let (example, address) = Example::listening("axum_stack", []).await;
+        for (method, path, status) in [("GET", "/poem", 200), ("DELETE", "/", 405)] {
+            let (answered, headers, content) =
+                ask(address, method, path, (ACCEPT_ENCODING, "gzip")).await;
+            assert_eq!(answered, status);
+            assert_eq!(headers[CONTENT_ENCODING], "gzip");
+            assert!(content.starts_with(&GZIP), "{content:?}");
+        }
+        example.signal("-TERM");
+        example.ends_cleanly().await;
+    }
+
+    #[tokio::test]
+    async fn a_handler_is_told_the_address_of_the_client() {
+        let (example, address) = Example::listening("axum_stack", []).await;
+        let mut connection = Connection::open(address).await;
+        connection
+            .send("GET /peer HTTP/1.1\r\nhost: a\r\n\r\n")
+            .await;
+        let response = connection.receive().await;
+        let peer = format!("\r\n\r\n{}\n", connection.local_address());
+        assert!(response.ends_with(&peer), "{response}");
+        drop(connection);
+        example.signal("-TERM");
+        example.ends_cleanly().await;
+    }
+
+    #[tokio::test]
+    async fn the_timeout_bounds_a_slow_handler_and_the_wait_for_a_rejected_upload() {
+        let (example, address) = Example::listening("axum_stack", []).await;
+        for request in [
+            "GET /slow HTTP/1.1\r\nhost: a\r\n\r\n",
+            // The rest of the content never comes.
+            "DELETE / HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\nabc",
+        ] {
+            let mut connection = Connection::open(address).await;
+            let start = Instant::now();
+            connection.send(request).await;
+            let response = connection.receive_head().await;
+            assert!(response.starts_with("HTTP/1.1 503 "), "{response}");
+            assert!(start.elapsed() >= Duration::from_secs(1));
+        }
+        example.signal("-TERM");
+        example.ends_cleanly().await;
+    }
+}
