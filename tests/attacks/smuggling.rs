@@ -6,7 +6,7 @@ use crate::support::frames::{Frames, HEADERS, PROTOCOL_ERROR, RST_STREAM, bare_h
 use crate::support::server::Connection;
 
 /// It leaves a message on the board if it is taken for a request.
-const SMUGGLED: &str = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 8\r\n\r\nsmuggled";
+pub(crate) const SMUGGLED: &str = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 8\r\n\r\nsmuggled";
 
 /// It closes the connection if it is taken for a request, so that there is an end to wait for.
 pub(crate) const LAST: &str = "GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";

@@ -8,10 +8,11 @@ use futures_util::future::join_all;
 use futures_util::{StreamExt, stream};
 use http::{Request, StatusCode};
 
-use crate::program::{ALL, Program, ask, connect, on_each, rejection, request};
+use crate::program::{ALL, BOARDS, Program, ask, connect, on_each, rejection, request};
 use crate::slow::Slow;
+use crate::smuggling::{LAST, SMUGGLED};
 use crate::support::frames::{Frames, data, headers, reset};
-use crate::support::server::within;
+use crate::support::server::{Connection, within};
 
 #[tokio::test]
 async fn slow_uploads_are_answered_before_the_program_ends() {
@@ -191,19 +192,89 @@ async fn an_upload_behind_a_filled_window_is_answered_before_the_program_ends() 
     .await;
 }
 
-/// hyper closes a connection once the client has answered a `PING`, which makes sure that it knows of the
-/// `GOAWAY` before.
+/// Each of the clients keeps its end of the connection open.
 #[tokio::test]
-async fn a_client_that_says_nothing_more_does_not_keep_the_program_from_ending() {
-    on_each(ALL, async |name| {
+async fn what_http_1_clients_hold_on_to_does_not_keep_the_program_from_ending() {
+    const GOES_ON: [&str; 2] = [
+        "FOO / HTTP/1.1\r\nhost: a\r\n\r\n",
+        "FOO / HTTP/1.0\r\nconnection: keep-alive\r\n\r\n",
+    ];
+    /// What follows has no meaning.
+    const IS_OVER: [&str; 4] = [
+        "FOO / HTTP/1.1\r\nhost: a\r\ncontent-length: 67108865\r\n\r\n",
+        "FOO / HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n",
+        "FOO / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        "CONNECT b:443 HTTP/1.1\r\nhost: b:443\r\n\r\n",
+    ];
+
+    on_each(BOARDS, async |name| {
         let program = Program::start(name).await;
-        let mut frames = Frames::open(program.address).await;
-        frames.ping().await.unwrap();
+        let mut connections = Vec::new();
+        for request in GOES_ON.into_iter().chain(IS_OVER) {
+            let mut connection = Connection::open(program.address).await;
+            connection.send(request).await;
+            let answer = connection.receive().await;
+            let is_over = answer.contains("\r\nconnection: close\r\n");
+            assert_eq!(is_over, IS_OVER.contains(&request), "{name}: {answer}");
+            connections.push((connection, is_over));
+        }
+        let mut half = Connection::open(program.address).await;
+        half.send("DELETE / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nhe")
+            .await;
+        program.serves_others().await;
+
         let start = Instant::now();
         program.terminate();
-        program.gives_up().await;
+        for (connection, is_over) in &mut connections {
+            if *is_over {
+                // The server may have closed it for writing, too.
+                connection.try_send(SMUGGLED).await;
+            }
+            assert_eq!(connection.receive_rest().await, "", "{name}");
+        }
+        half.send(format!("llo{SMUGGLED}{LAST}")).await;
+        let answer = half.receive_rest().await;
+        assert!(answer.starts_with("HTTP/1.1 405 "), "{name}: {answer}");
+        assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
+        assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{name}: {answer}");
+        program.ends().await;
         let seconds = start.elapsed().as_secs_f64();
         println!("{name}: ended {seconds:.1} s after the signal");
     })
     .await;
+}
+
+/// hyper closes a connection once the client has answered a `PING`, which makes sure that it knows of the
+/// `GOAWAY` before; and over HTTP/1.1 once it has sent the answers that it has.
+#[tokio::test]
+async fn a_client_that_says_or_hears_nothing_more_does_not_keep_the_program_from_ending() {
+    let says_nothing = on_each(ALL, async |name| {
+        let program = Program::start(name).await;
+        let mut frames = Frames::open(program.address).await;
+        frames.ping().await.unwrap();
+        gives_up(program, "says").await;
+    });
+    let hears_nothing = on_each(BOARDS, async |name| {
+        let program = Program::start(name).await;
+        let mut connection = Connection::open(program.address).await;
+        let message = "m".repeat(60_000);
+        let post = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 60000\r\n\r\n";
+        connection.send(format!("{post}{message}")).await;
+        connection.receive().await;
+        // More than is buffered anywhere.
+        let get = "GET /1 HTTP/1.1\r\nhost: a\r\n\r\n";
+        connection.send(get.repeat(1000)).await;
+        program.serves_others().await;
+        gives_up(program, "hears").await;
+    });
+    tokio::join!(says_nothing, hears_nothing);
+}
+
+async fn gives_up(program: Program, what: &str) {
+    let name = program.name;
+    let start = Instant::now();
+    program.terminate();
+    program.gives_up().await;
+    let seconds = start.elapsed().as_secs_f64();
+    println!("{name}: a client that {what} nothing, ended {seconds:.1} s after the signal");
 }
