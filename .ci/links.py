@@ -1,0 +1,59 @@
+#!/usr/bin/env python3
+"""Follows the links of pages to files, to headings, and to the documentation that has been built.
+
+    cargo doc --no-deps --all-features
+    python3 .ci/links.py README.md CONTRIBUTING.md SECURITY.md docs/owners.md
+"""
+
+import os
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+DOCUMENTATION = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "doc"
+PUBLISHED = "https://docs.rs/tower-method-policy/latest/"
+
+
+def links(page):
+    """Inline ones, and those that are defined below."""
+    return re.findall(r"\]\(([^)\s]+)\)", page) + re.findall(r"^\[[^]]+\]: (\S+)$", page, re.M)
+
+
+def headings(page):
+    """The fragments by which they are linked to."""
+    text = re.sub(r"^```.*?^```$", "", page, flags=re.M | re.S)
+    for heading in re.findall(r"^#+ (.+)$", text, re.M):
+        yield re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def leads_somewhere(name, link):
+    """Whether there is what the link is to; None if it is elsewhere."""
+    if link.startswith(PUBLISHED):
+        path, _, fragment = link.removeprefix(PUBLISHED).partition("#")
+        page = DOCUMENTATION / path
+        if page.is_dir():
+            page /= "index.html"
+        return page.exists() and (not fragment or f'id="{fragment}"' in page.read_text())
+    if "://" in link:
+        return None
+    path, _, fragment = link.partition("#")
+    target = (ROOT / name).parent / path if path else ROOT / name
+    return target.exists() and (not fragment or fragment in headings(target.read_text()))
+
+
+def main(names):
+    broken = followed = 0
+    for name in names:
+        for link in links((ROOT / name).read_text()):
+            there = leads_somewhere(name, link)
+            followed += there is not None
+            if there is False:
+                broken += 1
+                print(f"{name}: nothing is at {link}")
+    print(f"{followed} links followed, {broken} broken")
+    return 1 if broken or not followed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
