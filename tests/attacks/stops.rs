@@ -219,8 +219,10 @@ async fn what_http_1_clients_hold_on_to_does_not_keep_the_program_from_ending() 
             connections.push((connection, is_over));
         }
         let mut half = Connection::open(program.address).await;
-        half.send("DELETE / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nhe")
-            .await;
+        let upload = "DELETE / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nhe";
+        half.send(format!("{}{upload}", GOES_ON[0])).await;
+        // So what came with it has been read, too.
+        half.receive().await;
         program.serves_others().await;
 
         let start = Instant::now();
