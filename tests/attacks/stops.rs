@@ -10,7 +10,7 @@ use http::{Request, StatusCode};
 
 use crate::program::{ALL, BOARDS, Program, ask, connect, on_each, rejection, request};
 use crate::slow::Slow;
-use crate::smuggling::{LAST, SMUGGLED};
+use crate::smuggling::SMUGGLED;
 use crate::support::frames::{Frames, data, headers, reset};
 use crate::support::server::{Connection, within};
 
@@ -234,11 +234,9 @@ async fn what_http_1_clients_hold_on_to_does_not_keep_the_program_from_ending() 
             }
             assert_eq!(connection.receive_rest().await, "", "{name}");
         }
-        half.send(format!("llo{SMUGGLED}{LAST}")).await;
+        half.send("llo").await;
         let answer = half.receive_rest().await;
         assert!(answer.starts_with("HTTP/1.1 405 "), "{name}: {answer}");
-        assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
-        assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{name}: {answer}");
         program.ends().await;
         let seconds = start.elapsed().as_secs_f64();
         println!("{name}: ended {seconds:.1} s after the signal");
