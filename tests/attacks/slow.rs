@@ -88,17 +88,21 @@ async fn hang(program: Program, what: &str, clients: Vec<Slow>, allowed: u64) {
         let mut stalls = (i % 2 == 0).then(|| stalls.clone());
         uploads.spawn(async move {
             let permit = beginning.acquire().await;
+            let start = Instant::now();
             let mut upload = client.begin().await;
             drop(permit);
             begun.fetch_add(1, Ordering::Relaxed);
             let mut ticks = tokio::time::interval(Duration::from_secs(2));
-            loop {
+            let answer = loop {
                 tokio::select! {
-                    answer = &mut upload.answer => return answer,
+                    answer = &mut upload.answer => break answer,
                     _ = ticks.tick() => upload.sender.drip().await,
-                    () = told(&mut stalls) => return upload.answer.await,
+                    () = told(&mut stalls) => break upload.answer.await,
                 }
-            }
+            };
+            // The least that is waited for, even if the machine is too slow to drip in time.
+            assert!(start.elapsed() >= Duration::from_secs(5));
+            answer
         });
     }
     within_bounds(async {
