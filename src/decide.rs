@@ -1,130 +1,154 @@
-//! The decision table: what becomes of a request.
+//! The decision table.
 
-use http::header::{ACCESS_CONTROL_REQUEST_METHOD, MAX_FORWARDS, ORIGIN};
+use std::sync::Arc;
+
+use http::header::{ACCESS_CONTROL_REQUEST_METHOD, ORIGIN};
 use http::{HeaderMap, Method, request};
 
-use crate::policy::{Allow, Decision, Policy};
+use crate::methods::MethodSet;
+use crate::methods::registry::{Id, Name};
+use crate::policy::{Policy, StoredRule};
 use crate::rejection::Rejection;
 #[cfg(feature = "rfc2774")]
-use crate::rfc2774::{Mandatory, MandatoryExtensions, Verdict};
+use crate::rfc2774::{Fulfillable, MandatoryExtensions, Verdict};
 
-/// What the table depends on, beside the request.
+/// The settings that decide about a request.
 #[derive(Clone)]
-pub(crate) struct Table {
+pub(crate) struct DecisionTable {
     pub(crate) policy: Policy,
     pub(crate) answers_options: bool,
-    /// Derived, where `OPTIONS` is answered: what rules allow anywhere, if there are any.
-    server_wide: Option<Allow>,
     #[cfg(feature = "rfc2774")]
     pub(crate) extensions: Option<MandatoryExtensions>,
 }
 
-/// What becomes of a request.
+/// What the layer does with a request.
+#[derive(Debug)]
 pub(crate) enum Outcome<'a> {
-    /// The inner service answers it.
+    /// The inner service answers.
     Forward,
-    /// The inner service answers it, and the response says that extensions were obeyed.
+    /// The inner service answers an `OPTIONS` request, and its `405` becomes `200`.
+    ForwardOptions,
+    /// The inner service answers, and the layer acknowledges the extensions (RFC 2774 §5.1).
     #[cfg(feature = "rfc2774")]
-    Fulfil(Mandatory),
-    /// `200` and what is allowed.
-    AnswerOptions(&'a Allow),
+    Fulfill(Fulfillable),
+    /// The layer answers an `OPTIONS` request. The rule is the one at the target, or `None` for `*`.
+    AnswerOptions(Option<&'a StoredRule>),
+    /// The layer answers with the rejection.
     Reject(Rejection),
 }
 
-impl Table {
+impl DecisionTable {
     pub(crate) fn new(policy: Policy) -> Self {
         Self {
             policy,
             answers_options: false,
-            server_wide: None,
             #[cfg(feature = "rfc2774")]
             extensions: None,
         }
     }
 
-    /// Derives what follows from the rest.
-    pub(crate) fn derive(&mut self) {
-        self.server_wide = match self.answers_options {
-            true => self.policy.server_wide(),
-            false => None,
-        };
-    }
-
-    /// The first row that matches wins.
+    /// Decides about `request`. The first row that matches wins.
     pub(crate) fn decide(&self, request: &request::Parts) -> Outcome<'_> {
-        // Row 1: RFC 9110 §9.1.
-        if matches!(request.method, Method::GET | Method::HEAD) {
+        let method = &request.method;
+        let path = request.uri.path();
+
+        // Row 1 (RFC 9110 §9.1).
+        if matches!(*method, Method::GET | Method::HEAD) {
             return Outcome::Forward;
         }
 
-        // RFC 2774 §5: what is fulfilled goes on to rows 3 to 5 as the method that it asks for.
+        // The rows of RFC 2774 §5. A request that can be fulfilled goes on with its base method.
         #[cfg(feature = "rfc2774")]
         if let Some(extensions) = &self.extensions {
             match extensions.examine(request) {
                 Verdict::Ordinary => {}
-                Verdict::Mandatory(mandatory) => {
-                    return match self.rows_3_to_5(&mandatory.base, request) {
-                        Outcome::Forward => Outcome::Fulfil(mandatory),
-                        rejected => rejected,
-                    };
-                }
                 Verdict::Reject(problem) => {
                     return Outcome::Reject(Rejection::by_extension(problem));
                 }
+                Verdict::Fulfillable(request) => {
+                    let is_options = request.base == Method::OPTIONS;
+                    if is_options && self.answers_options {
+                        return Outcome::Fulfill(request);
+                    }
+                    return match self.rows_4_to_6(&request.base, self.policy.stored_rule_at(path)) {
+                        Outcome::Forward => Outcome::Fulfill(request),
+                        rejected => rejected,
+                    };
+                }
             }
         }
 
-        // Row 2: RFC 9110 §9.3.7.
-        if self.answers_options && request.method == Method::OPTIONS {
-            if let Some(allow) = self.options(request) {
-                return Outcome::AnswerOptions(allow);
-            }
+        // Row 2 (Fetch).
+        let is_options = *method == Method::OPTIONS;
+        if is_options && self.recognizes(method) && is_preflight(&request.headers) {
+            return Outcome::Forward;
         }
 
-        self.rows_3_to_5(&request.method, request)
+        // Row 3 (RFC 9110 §9.3.7).
+        let is_answered = is_options && self.answers_options;
+        if is_answered && path == "*" {
+            return Outcome::AnswerOptions(None);
+        }
+        let rule = self.policy.stored_rule_at(path);
+        if is_answered {
+            return match rule {
+                Some(rule) if !rule.allow.methods.contains(method) => {
+                    Outcome::AnswerOptions(Some(rule))
+                }
+                // Row 4. `OPTIONS` is recognized.
+                _ => Outcome::ForwardOptions,
+            };
+        }
+
+        self.rows_4_to_6(method, rule)
     }
 
-    /// What the target of an `OPTIONS` request allows, if that is to be answered.
-    fn options(&self, request: &request::Parts) -> Option<&Allow> {
-        // A CORS preflight asks about another request, and the inner service's answer to it depends
-        // on more than the methods; but one that may go no further has arrived.
-        if is_preflight(&request.headers) && !is_at_last_recipient(&request.headers) {
-            return None;
-        }
-        match request.uri.path() {
-            "*" => self.server_wide.as_ref(),
-            path => self
-                .policy
-                .allowed_at(path)
-                .filter(|allow| allow.methods().contains(&Method::OPTIONS)),
+    /// The rows for a method that the layer does not answer as `OPTIONS`.
+    fn rows_4_to_6(&self, method: &Method, rule: Option<&Arc<StoredRule>>) -> Outcome<'_> {
+        let name = Name::get(method);
+        let is_recognized = self.policy.recognized().contains_name(name);
+        match rule {
+            // Row 4.
+            Some(rule) if rule.allow.methods.contains_name(name) => Outcome::Forward,
+            None if is_recognized => Outcome::Forward,
+            // Row 5 (RFC 9110 §15.5.6).
+            Some(rule) if is_recognized => {
+                Outcome::Reject(Rejection::by_rule(rule.clone(), self.answers_options))
+            }
+            // Row 6 (RFC 9110 §15.6.2).
+            _ => Outcome::Reject(Rejection::not_implemented()),
         }
     }
 
-    /// The rows that depend on method and target alone are the policy's.
-    fn rows_3_to_5(&self, method: &Method, request: &request::Parts) -> Outcome<'_> {
-        match self.policy.decide(method, request.uri.path()) {
-            // Row 3.
-            Decision::Forward => Outcome::Forward,
-            // Row 4: RFC 9110 §15.5.6.
-            Decision::NotAllowed { allow } => {
-                Outcome::Reject(Rejection::not_allowed(allow.clone()))
-            }
-            // Row 5: RFC 9110 §15.6.2.
-            Decision::NotImplemented => Outcome::Reject(Rejection::not_implemented()),
+    fn recognizes(&self, method: &Method) -> bool {
+        let answers = self.answers_options && *method == Method::OPTIONS;
+        answers || self.policy.recognized().contains(method)
+    }
+
+    /// Row 4 for a method that method and path decide about, given by its bit.
+    pub(crate) fn forwards(&self, bit: u64, path: &str) -> bool {
+        let methods = match self.policy.stored_rule_at(path) {
+            Some(rule) => &rule.allow.methods,
+            None => self.policy.recognized(),
+        };
+        methods.registered() & bit != 0
+    }
+
+    /// The methods about which more decides than method and path: the rows before row 4. `GET` and
+    /// `HEAD` are never among them.
+    pub(crate) fn depends_on_more(&self) -> MethodSet {
+        #[cfg(feature = "rfc2774")]
+        if self.extensions.is_some() {
+            return self.policy.recognized() - [Method::GET, Method::HEAD];
         }
+        if self.answers_options {
+            return MethodSet::from_ids(&[Id::OPTIONS]);
+        }
+        MethodSet::new()
     }
 }
 
 /// Whether an `OPTIONS` request is a CORS preflight (Fetch, "CORS-preflight request").
 fn is_preflight(headers: &HeaderMap) -> bool {
     headers.contains_key(ORIGIN) && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
-}
-
-/// Whether `Max-Forwards`, which is digits, is zero: then the request must not be forwarded (RFC 9110
-/// §7.6.2).
-fn is_at_last_recipient(headers: &HeaderMap) -> bool {
-    let digits = headers
-        .get(MAX_FORWARDS)
-        .map(|value| value.as_bytes().trim_ascii());
-    digits.is_some_and(|digits| !digits.is_empty() && digits.iter().all(|&digit| digit == b'0'))
 }

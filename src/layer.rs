@@ -1,53 +1,47 @@
-//! [`MethodPolicyLayer`], the builder of services.
+//! [`MethodPolicyLayer`], which makes the services.
 
 use std::fmt;
-use std::marker::PhantomData;
 use std::sync::Arc;
 
-use http::{HeaderValue, request};
+use http::{HeaderValue, Response, request};
 use tower_layer::Layer;
 
-use crate::drain::Drain;
+use crate::body_drain::BodyDrain;
 use crate::policy::Policy;
 use crate::rejection::{EmptyBody, Rejection, RetryAfter};
 #[cfg(feature = "rfc2774")]
 use crate::rfc2774::MandatoryExtensions;
-use crate::service::{AnswerOptions, ForwardOptions, MethodPolicy, Shared};
+use crate::service::{MethodPolicy, Shared};
 
-/// Puts a [`Policy`] in front of a service.
+/// A layer that checks each request's method against a [`Policy`].
 ///
-/// See the [crate's documentation](crate) for what it answers and where to put it.
-///
-/// Its services share one configuration: wrapping a service, or cloning a wrapped one, copies a
-/// pointer, and all header values are rendered when the layer is built.
+/// See the [crate documentation](crate) for what it answers and where to put it. All services of a layer
+/// share one configuration, and header values are rendered when the layer is built.
 ///
 /// ```
 /// use std::time::Duration;
 ///
-/// use http::{HeaderValue, Method};
-/// use tower_method_policy::{
-///     MethodPolicyLayer, Policy, ProblemDetails, RetryAfter, method_excerpt,
-/// };
+/// use http::HeaderValue;
+/// use tower_method_policy::{MethodPolicyLayer, ProblemDetails, RetryAfter, method_excerpt};
 ///
-/// let layer = MethodPolicyLayer::new(Policy::new().allow([Method::POST]))
+/// let layer = MethodPolicyLayer::default()
+///     .answer_options(true)
+///     .respond_with(ProblemDetails)
 ///     .retry_after(RetryAfter::after(Duration::from_secs(3600)))
 ///     .cache_control(HeaderValue::from_static("max-age=10"))
-///     .respond_with(ProblemDetails)
 ///     .on_rejection(|rejection, request| {
-///         eprintln!("{} {}", rejection.status(), method_excerpt(&request.method));
+///         eprintln!("{rejection}: {}", method_excerpt(&request.method));
 ///     });
 /// ```
 #[derive(Clone)]
 #[must_use]
-pub struct MethodPolicyLayer<R = EmptyBody, O = ForwardOptions> {
+pub struct MethodPolicyLayer<R = EmptyBody> {
     shared: Arc<Shared>,
     responder: R,
-    options: PhantomData<fn() -> O>,
 }
 
-/// The layer of [`Policy::new`]: a screen that answers `501` to methods outside of
-/// [`MethodSet::STANDARD`](crate::MethodSet::STANDARD) and leaves everything else to the inner
-/// service.
+/// A layer with [`Policy::new`]: it answers `501` to methods outside
+/// [`MethodSet::STANDARD`](crate::MethodSet::STANDARD) and forwards everything else.
 impl Default for MethodPolicyLayer {
     fn default() -> Self {
         Self::new(Policy::new())
@@ -55,58 +49,99 @@ impl Default for MethodPolicyLayer {
 }
 
 impl MethodPolicyLayer {
-    /// A layer that applies `policy` and answers rejected requests with [`EmptyBody`].
+    /// Creates a layer that applies `policy` and answers rejected requests with [`EmptyBody`].
     pub fn new(policy: Policy) -> Self {
         Self {
             shared: Arc::new(Shared::new(policy)),
             responder: EmptyBody,
-            options: PhantomData,
         }
     }
 }
 
-impl<R, O> MethodPolicyLayer<R, O> {
-    /// Sends `Retry-After` with each `501` (RFC 9110 §10.2.3). By default none is sent.
+impl<R> MethodPolicyLayer<R> {
+    /// Sets whether the layer answers `OPTIONS` (RFC 9110 §9.3.7). The default is `false`.
     ///
-    /// A [`RetryAfter::at`] is left out once it is past, and a `Retry-After` that the responder
-    /// sets is kept.
-    pub fn retry_after(self, retry_after: RetryAfter) -> Self {
-        self.configure(|shared| shared.responses.retry_after = Some(retry_after))
+    /// - If a rule applies that does not list `OPTIONS`, the layer answers `200` with `Allow` and an empty
+    ///   body.
+    /// - If no rule applies, or the rule lists `OPTIONS`, the inner service is asked. If it answers `405`
+    ///   with an `Allow`, as routers do, the answer becomes `200` with the same methods and `OPTIONS`.
+    /// - `OPTIONS *` gets `200` without `Allow`.
+    /// - Every `Allow` of the layer includes `OPTIONS`. Rules need not list it. List it if the inner
+    ///   service handles `OPTIONS` itself, as a WebDAV server does.
+    /// - A CORS preflight reaches the inner service, and its answer is not changed.
+    ///
+    /// A `405` that becomes `200` loses its body and the fields that describe it: the `Content-*` fields
+    /// except `Content-Security-Policy`, `Transfer-Encoding`, `Trailer`, `ETag`, `Last-Modified`,
+    /// `Accept-Ranges`, and `Repr-Digest`. All other fields stay. A `405` whose `Allow` is missing or is
+    /// not a list of methods stays a `405`.
+    ///
+    /// Do not use it in a forward proxy, whose `405` is another server's. Observers and responders are
+    /// not called.
+    ///
+    /// ```
+    /// use axum::Router;
+    /// use axum::body::Body;
+    /// use axum::routing::get;
+    /// use http::Request;
+    /// use tower::{Layer, ServiceExt};
+    /// use tower_method_policy::MethodPolicyLayer;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let router = Router::new().route("/users", get("users").post("created"));
+    /// let app = MethodPolicyLayer::default().answer_options(true).layer(router);
+    ///
+    /// let response = app.oneshot(Request::options("/users").body(Body::empty())?).await?;
+    /// assert_eq!(response.status(), 200);
+    /// assert_eq!(response.headers()["allow"], "GET, HEAD, POST, OPTIONS");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn answer_options(self, answer_options: bool) -> Self {
+        self.configure(|shared| shared.table.answers_options = answer_options)
     }
 
-    /// Sends `Cache-Control` with each rejection. By default none is sent.
+    /// Sets the responder that builds rejection responses. The default is [`EmptyBody`].
     ///
-    /// `405` and `501` are heuristically cacheable (RFC 9110 §15.1): without the field a cache may
-    /// keep them for as long as it sees fit. A `Cache-Control` that the responder sets is kept.
-    pub fn cache_control(self, value: HeaderValue) -> Self {
-        self.configure(|shared| shared.responses.cache_control = Some(value))
-    }
-
-    /// Makes the responses to rejected requests with `responder`: by default [`EmptyBody`].
-    ///
-    /// A closure has to say that its arguments are references: `|rejection: &_, request: &_| …`. See
-    /// [`Respond`](crate::Respond).
-    pub fn respond_with<R2>(self, responder: R2) -> MethodPolicyLayer<R2, O> {
+    /// For a closure, use [`respond_with_fn`](Self::respond_with_fn).
+    pub fn respond_with<R2>(self, responder: R2) -> MethodPolicyLayer<R2> {
         MethodPolicyLayer {
             shared: self.shared,
             responder,
-            options: PhantomData,
         }
     }
 
-    /// Calls `observer` with each rejected request, before its response is made. Called again, it
-    /// adds another.
+    /// Sets a closure that builds rejection responses. See [`Respond`](crate::Respond) for what it can set.
     ///
-    /// It is called on the request path, so it should not block. One that panics costs the request,
-    /// and over HTTP/1.x its connection.
+    /// ```
+    /// use axum::body::Body;
+    /// use http::Response;
+    /// use tower_method_policy::{MethodPolicyLayer, method_excerpt};
+    ///
+    /// let layer = MethodPolicyLayer::default().respond_with_fn(|rejection, request| {
+    ///     let method = method_excerpt(&request.method);
+    ///     Response::new(Body::from(format!("{method}: {}\n", rejection.reason())))
+    /// });
+    /// ```
+    pub fn respond_with_fn<F, B>(self, responder: F) -> MethodPolicyLayer<F>
+    where
+        F: Fn(&Rejection, &request::Parts) -> Response<B>,
+    {
+        self.respond_with(responder)
+    }
+
+    /// Adds an observer that is called with each rejected request, before its response is built.
+    ///
+    /// It runs on the request path, so it must not block. If it panics, the request fails and an HTTP/1.x
+    /// connection is dropped.
     ///
     /// ```
     /// use std::sync::Arc;
     /// use std::sync::atomic::{AtomicU64, Ordering};
     /// use tower_method_policy::{MethodPolicyLayer, Reason};
     ///
-    /// let unimplemented = Arc::new(AtomicU64::new(0));
-    /// let counter = unimplemented.clone();
+    /// let not_implemented = Arc::new(AtomicU64::new(0));
+    /// let counter = not_implemented.clone();
     /// let layer = MethodPolicyLayer::default().on_rejection(move |rejection, _request| {
     ///     if rejection.reason() == Reason::NotImplemented {
     ///         counter.fetch_add(1, Ordering::Relaxed);
@@ -117,131 +152,97 @@ impl<R, O> MethodPolicyLayer<R, O> {
     where
         F: Fn(&Rejection, &request::Parts) + Send + Sync + 'static,
     {
-        self.configure(|shared| shared.responses.observers.push(Arc::new(observer)))
+        self.configure(|shared| shared.response_settings.observers.push(Arc::new(observer)))
     }
 
-    /// Applies the rules of the HTTP Extension Framework (RFC 2774, Historic) to mandatory
-    /// requests, those whose method begins with `M-`. By default such a method is like any other.
-    /// See [`rfc2774`](crate::rfc2774).
-    #[cfg(feature = "rfc2774")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "rfc2774")))]
-    pub fn mandatory_extensions(self, extensions: MandatoryExtensions) -> Self {
-        self.configure(|shared| shared.decision.extensions = Some(extensions))
-    }
-
-    /// Whether the layer only reports: everything is forwarded, and observers are called with what
-    /// would have been rejected. By default it rejects.
+    /// Sets whether the layer only reports. The default is `false`.
     ///
-    /// Observers can tell by [`Rejection::is_enforced`], and the inner service's response has the mark
-    /// [`WouldReject`](crate::WouldReject) in its extensions. Nothing else is changed: an `OPTIONS`
-    /// request that would be answered is forwarded, and no body is read.
+    /// If `true`, every request is forwarded. Observers are called with the rejections that the layer would
+    /// make, with [`Rejection::is_enforced`] `false`, and the response gets the mark
+    /// [`WouldReject`](crate::WouldReject) in its extensions. Nothing else changes: `OPTIONS` is not
+    /// answered, and no body is read.
     ///
-    /// So a policy can be tried before it counts. To try a stricter one beside the one that counts,
-    /// put two layers around the service, the stricter one outside:
+    /// Use this to try a policy before you enforce it. To try a stricter policy next to the enforced one,
+    /// wrap the enforcing service in a second layer that only reports:
     ///
     /// ```
-    /// use http::{Method, Request, Response};
-    /// use http_body_util::Empty;
-    /// use tower::{Layer, ServiceExt, service_fn};
+    /// use axum::Router;
+    /// use axum::body::Body;
+    /// use axum::routing::put;
+    /// use http::{Method, Request};
+    /// use tower::{Layer, ServiceExt};
     /// use tower_method_policy::{MethodPolicyLayer, Policy, WouldReject};
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let policy = Policy::new().allow([Method::POST, Method::PUT]);
-    /// let stricter = Policy::new().allow([Method::POST]);
-    /// let inner = MethodPolicyLayer::new(policy).layer(service_fn(
-    ///     async |_: Request<Empty<&'static [u8]>>| {
-    ///         Ok::<_, std::convert::Infallible>(Response::new(String::from("stored")))
-    ///     },
-    /// ));
-    /// let service = MethodPolicyLayer::new(stricter).report_only(true).layer(inner);
+    /// let enforced = MethodPolicyLayer::default();
+    /// let stricter = MethodPolicyLayer::new(Policy::new().route("/file", [Method::GET])?);
+    /// let router = Router::new().route("/file", put("stored"));
+    /// let app = stricter.report_only(true).layer(enforced.layer(router));
     ///
-    /// let response = service.oneshot(Request::put("/").body(Empty::new())?).await?;
+    /// let response = app.oneshot(Request::put("/file").body(Body::empty())?).await?;
     /// assert_eq!(response.status(), 200);
     /// let mark = response.extensions().get::<WouldReject>().expect("the stricter policy's");
-    /// assert_eq!(mark.allow().unwrap().to_string(), "GET, HEAD, POST");
+    /// assert_eq!(mark.rejection().to_string(), "405 Method Not Allowed by route /file (report only)");
     /// # Ok(())
     /// # }
     /// ```
     pub fn report_only(self, report_only: bool) -> Self {
-        self.configure(|shared| shared.reports_only = report_only)
+        self.configure(|shared| shared.report_only = report_only)
     }
 
-    /// Answers `OPTIONS` requests (RFC 9110 §9.3.7). By default they are forwarded where the policy
-    /// allows them.
+    /// Sets the `Retry-After` field of `501` responses (RFC 9110 §10.2.3). By default none is sent.
     ///
-    /// The answer is `200` with `Content-Length: 0`, the target's `Allow` and what
-    /// [`Allow::options_header`](crate::Allow::options_header) added to it. It is given where a rule of the policy allows
-    /// `OPTIONS`, and, if there is any rule, to `OPTIONS *`, whose `Allow` lists what rules allow
-    /// anywhere. Where no rule speaks, the policy does not know what to answer, and `OPTIONS` is
-    /// forwarded if it is recognised. Neither observers nor [responders](crate::Respond) are called for it.
-    ///
-    /// A CORS preflight (`OPTIONS` with `Origin` and `Access-Control-Request-Method`) is left to
-    /// the inner service, unless `Max-Forwards: 0` says that it must not be forwarded (RFC 9110
-    /// §7.6.2).
-    ///
-    /// ```
-    /// use http::{Method, Request, Response};
-    /// use http_body_util::Empty;
-    /// use tower::{Layer, ServiceExt, service_fn};
-    /// use tower_method_policy::{MethodPolicyLayer, Policy};
-    ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let policy = Policy::new().allow([Method::POST, Method::OPTIONS]);
-    /// let service = MethodPolicyLayer::new(policy).answer_options().layer(service_fn(
-    ///     async |_: Request<Empty<&'static [u8]>>| {
-    ///         Ok::<_, std::convert::Infallible>(Response::new(String::from("not asked")))
-    ///     },
-    /// ));
-    /// let response = service.oneshot(Request::options("/").body(Empty::new())?).await?;
-    /// assert_eq!(response.status(), 200);
-    /// assert_eq!(response.headers()["allow"], "GET, HEAD, POST, OPTIONS");
-    /// assert_eq!(response.body(), "");
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// The wrapped service's response body has to have a default, which is the answer's body.
-    pub fn answer_options(self) -> MethodPolicyLayer<R, AnswerOptions> {
-        let layer = self.configure(|shared| shared.decision.answers_options = true);
-        MethodPolicyLayer {
-            shared: layer.shared,
-            responder: layer.responder,
-            options: PhantomData,
-        }
+    /// A [`RetryAfter::at`] is not sent once it is past. A `Retry-After` of the responder is kept.
+    pub fn retry_after(self, retry_after: RetryAfter) -> Self {
+        self.configure(|shared| shared.response_settings.retry_after = Some(retry_after))
     }
 
-    /// How much of a rejected request's body is read before the answer is sent, and how long it is
-    /// waited for: by default up to 64 MiB and 30 seconds, 5 without a byte. See [`Drain`].
-    pub fn drain(self, drain: Drain) -> Self {
-        self.configure(|shared| shared.drain = Arc::new(drain))
+    /// Sets the `Cache-Control` field of rejections. By default none is sent.
+    ///
+    /// `405` and `501` are heuristically cacheable (RFC 9110 §15.1): without the field a cache may store
+    /// them. A `Cache-Control` of the responder is kept.
+    pub fn cache_control(self, value: HeaderValue) -> Self {
+        self.configure(|shared| shared.response_settings.cache_control = Some(value))
     }
 
-    /// The policy that the layer applies.
+    /// Sets how much of a rejected request's body is read before the answer is sent. See [`BodyDrain`].
+    pub fn body_drain(self, drain: BodyDrain) -> Self {
+        self.configure(|shared| shared.body_drain = Arc::new(drain))
+    }
+
+    /// Enables the HTTP Extension Framework (RFC 2774, Historic) for requests whose method begins with
+    /// `M-`. See [`rfc2774`](crate::rfc2774).
+    #[cfg(feature = "rfc2774")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "rfc2774")))]
+    pub fn mandatory_extensions(self, extensions: MandatoryExtensions) -> Self {
+        self.configure(|shared| shared.table.extensions = Some(extensions))
+    }
+
+    /// Returns the policy.
     pub fn policy(&self) -> &Policy {
-        &self.shared.decision.policy
+        &self.shared.table.policy
     }
 
     fn configure(mut self, change: impl FnOnce(&mut Shared)) -> Self {
         let shared = Arc::make_mut(&mut self.shared);
         change(shared);
-        shared.derive();
+        shared.rebuild();
         self
     }
 }
 
-impl<S, R: Clone, O> Layer<S> for MethodPolicyLayer<R, O> {
-    type Service = MethodPolicy<S, R, O>;
+impl<S, R: Clone> Layer<S> for MethodPolicyLayer<R> {
+    type Service = MethodPolicy<S, R>;
 
-    /// Panics in a tokio runtime without timers: see [`Drain`].
+    /// Wraps `inner`. Panics in a tokio runtime without timers: see [`BodyDrain`](BodyDrain#panics).
     #[track_caller]
     fn layer(&self, inner: S) -> Self::Service {
         MethodPolicy::from_parts(inner, self.shared.clone(), self.responder.clone())
     }
 }
 
-impl<R, O> fmt::Debug for MethodPolicyLayer<R, O> {
+impl<R> fmt::Debug for MethodPolicyLayer<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut f = f.debug_struct("MethodPolicyLayer");
         self.shared.debug_fields::<R>(&mut f);

@@ -2,162 +2,125 @@
 
 use std::any::type_name;
 use std::fmt;
-use std::marker::PhantomData;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::header::{ALLOW, CONTENT_LENGTH};
-use http::{HeaderValue, Request, Response};
+use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use crate::decide::{Outcome, Table};
-use crate::drain::{Drain, Unread};
+use crate::body_drain::{BodyDrain, RequestBody};
+use crate::decide::{DecisionTable, Outcome};
 use crate::forwarded::Forwarded;
-use crate::future::{After, Answer, ResponseFuture};
-use crate::policy::{Allow, Policy};
-use crate::rejection::{EmptyBody, Respond, Responses, WouldReject};
+use crate::future::{ChangeResponse, OwnResponse, ResponseFuture};
+use crate::options;
+use crate::policy::Policy;
+use crate::rejection::{EmptyBody, Respond, ResponseSettings, WouldReject};
 
-/// A service behind a [`Policy`]: forwards a request, or rejects it without the inner service
-/// seeing it.
+/// A service that checks each request's method against a [`Policy`] and forwards the request to the
+/// inner service or answers it.
 ///
-/// See the [crate's documentation](crate). The inner service's response body type and error type
-/// are kept; what it answers passes unchanged.
+/// [`MethodPolicyLayer`](crate::MethodPolicyLayer) makes it and has all settings. The response body type
+/// has to implement `Default`, for empty bodies.
 ///
 /// # Readiness
 ///
-/// [`poll_ready`](Service::poll_ready) is the inner service's. So a rejection, too, waits until the
-/// inner service is ready, and where readiness reserves something, as a permit of `tower`'s
-/// `ConcurrencyLimit`, a rejected request leaves it reserved until the next call or until the
-/// service is dropped. Put concurrency limits, load shedding and rate limits outside of the policy,
-/// where they see rejected requests as well.
+/// [`poll_ready`](Service::poll_ready) is the inner service's, so a rejection also waits until the inner
+/// service is ready. If readiness reserves something, such as a permit of tower's `ConcurrencyLimit`, a
+/// rejected request keeps it reserved until the next call. Put concurrency limits, load shedding, and rate
+/// limits outside.
 #[derive(Clone)]
-pub struct MethodPolicy<S, R = EmptyBody, O = ForwardOptions> {
+pub struct MethodPolicy<S, R = EmptyBody> {
     inner: S,
     shared: Arc<Shared>,
     responder: R,
-    options: PhantomData<fn() -> O>,
 }
 
-/// What a layer's services have in common, whatever their responder.
+/// The settings that all services of a layer share.
 #[derive(Clone)]
 pub(crate) struct Shared {
-    pub(crate) decision: Table,
-    /// Derived from it.
+    pub(crate) table: DecisionTable,
+    /// `rebuild` makes it from the table.
     forwarded: Forwarded,
-    pub(crate) responses: Responses,
-    /// Whether everything is forwarded, and observers are told of what would be rejected.
-    pub(crate) reports_only: bool,
-    /// Shared by the bodies that are waited for.
-    pub(crate) drain: Arc<Drain>,
+    pub(crate) response_settings: ResponseSettings,
+    /// Whether every request is forwarded.
+    pub(crate) report_only: bool,
+    pub(crate) body_drain: Arc<BodyDrain>,
 }
 
 impl Shared {
     pub(crate) fn new(policy: Policy) -> Self {
-        let decision = Table::new(policy);
+        let table = DecisionTable::new(policy);
         Self {
-            forwarded: Forwarded::new(&decision),
-            decision,
-            responses: Responses::default(),
-            reports_only: false,
-            drain: Arc::default(),
+            forwarded: Forwarded::new(&table),
+            table,
+            response_settings: ResponseSettings::default(),
+            report_only: false,
+            body_drain: Arc::default(),
         }
     }
 
-    /// Derives what follows from the rest.
-    pub(crate) fn derive(&mut self) {
-        self.decision.derive();
-        self.forwarded = Forwarded::new(&self.decision);
+    pub(crate) fn rebuild(&mut self) {
+        self.forwarded = Forwarded::new(&self.table);
     }
 
     pub(crate) fn debug_fields<R>(&self, f: &mut fmt::DebugStruct<'_, '_>) {
-        f.field("policy", &self.decision.policy)
-            .field("answer_options", &self.decision.answers_options);
+        f.field("policy", &self.table.policy)
+            .field("answer_options", &self.table.answers_options);
         #[cfg(feature = "rfc2774")]
-        f.field("mandatory_extensions", &self.decision.extensions);
-        self.responses.debug_fields(f);
-        f.field("report_only", &self.reports_only);
-        f.field("drain", &self.drain)
+        f.field("mandatory_extensions", &self.table.extensions);
+        self.response_settings.debug_fields(f);
+        f.field("report_only", &self.report_only);
+        f.field("body_drain", &self.body_drain)
             .field("responder", &format_args!("{}", type_name::<R>()));
     }
 }
 
-/// Marks a layer that forwards `OPTIONS` like any other method: the default.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct ForwardOptions;
-
-/// Marks a layer that [answers `OPTIONS`](crate::MethodPolicyLayer::answer_options). Its services are
-/// for response bodies that have a default, which is the answer's.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct AnswerOptions;
-
-/// What becomes of `OPTIONS` requests: [`ForwardOptions`] or [`AnswerOptions`].
-///
-/// `B` is the body type of the inner service. The trait is sealed.
-pub trait HandleOptions<B>: sealed::Sealed {
-    #[doc(hidden)]
-    const EMPTY_BODY: Option<fn() -> B>;
-}
-
-impl<B> HandleOptions<B> for ForwardOptions {
-    const EMPTY_BODY: Option<fn() -> B> = None;
-}
-
-impl<B: Default> HandleOptions<B> for AnswerOptions {
-    const EMPTY_BODY: Option<fn() -> B> = Some(B::default);
-}
-
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for super::ForwardOptions {}
-    impl Sealed for super::AnswerOptions {}
-}
-
 impl<S> MethodPolicy<S> {
-    /// Puts `policy` in front of `inner`; rejected requests are answered with [`EmptyBody`].
+    /// Wraps `inner` with the settings of [`MethodPolicyLayer::new`](crate::MethodPolicyLayer::new).
     ///
-    /// For everything else that can be configured see
-    /// [`MethodPolicyLayer`](crate::MethodPolicyLayer).
+    /// # Panics
+    ///
+    /// Panics in a tokio runtime without timers: see [`BodyDrain`](BodyDrain#panics).
     #[track_caller]
     pub fn new(inner: S, policy: Policy) -> Self {
         Self::from_parts(inner, Arc::new(Shared::new(policy)), EmptyBody)
     }
 }
 
-impl<S, R, O> MethodPolicy<S, R, O> {
+impl<S, R> MethodPolicy<S, R> {
     #[track_caller]
     pub(crate) fn from_parts(inner: S, shared: Arc<Shared>, responder: R) -> Self {
-        shared.drain.check();
+        shared.body_drain.check_runtime();
         Self {
             inner,
             shared,
             responder,
-            options: PhantomData,
         }
     }
 
-    /// The inner service.
+    /// Returns a reference to the inner service.
     pub fn get_ref(&self) -> &S {
         &self.inner
     }
 
-    /// The inner service, mutably.
+    /// Returns a mutable reference to the inner service.
     pub fn get_mut(&mut self) -> &mut S {
         &mut self.inner
     }
 
-    /// The inner service, without the policy.
+    /// Returns the inner service.
     pub fn into_inner(self) -> S {
         self.inner
     }
 }
 
-impl<S, R, O, ReqBody, ResBody> Service<Request<ReqBody>> for MethodPolicy<S, R, O>
+impl<S, R, ReqBody, ResBody> Service<Request<ReqBody>> for MethodPolicy<S, R>
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>>,
     R: Respond<ResBody>,
-    O: HandleOptions<ResBody>,
     ReqBody: Body,
+    ResBody: Default,
 {
     type Response = Response<ResBody>;
     type Error = S::Error;
@@ -170,24 +133,18 @@ where
 
     #[inline]
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        // Most requests end here.
-        if self
-            .shared
-            .forwarded
-            .contains(&request, &self.shared.decision.policy)
-        {
+        if self.shared.forwarded.contains(&request, &self.shared.table) {
             return ResponseFuture::forward(self.inner.call(request));
         }
         self.decide(request)
     }
 }
 
-impl<S, R, O> MethodPolicy<S, R, O> {
-    /// What `call` does with a request that is not forwarded at once.
+impl<S, R> MethodPolicy<S, R> {
+    /// Handles a request that the shortcut does not forward.
     ///
-    /// The request is taken apart before anything looks at it. So the compiler sees that the argument
-    /// is only read, and hands it over without a copy, which would cost a rejection some 50
-    /// instructions.
+    /// The request is taken apart before anything looks at it. The compiler then passes it on without a
+    /// copy, which would cost a rejection 50 instructions.
     #[cold]
     #[inline(never)]
     fn decide<ReqBody, ResBody>(
@@ -197,53 +154,51 @@ impl<S, R, O> MethodPolicy<S, R, O> {
     where
         S: Service<Request<ReqBody>, Response = Response<ResBody>>,
         R: Respond<ResBody>,
-        O: HandleOptions<ResBody>,
         ReqBody: Body,
+        ResBody: Default,
     {
         let (mut request, body) = request.into_parts();
         let shared = &self.shared;
-        let after = match (shared.decision.decide(&request), O::EMPTY_BODY) {
-            (Outcome::Reject(rejection), _) if shared.reports_only => {
-                let mark = WouldReject::new(rejection);
-                shared.responses.observe(mark.rejection(), &request);
-                Some(After::Report(mark))
+        let settings = &shared.response_settings;
+        let outcome = shared.table.decide(&request);
+        let change = if shared.report_only {
+            match outcome {
+                Outcome::Reject(rejection) => {
+                    let mark = WouldReject::new(rejection);
+                    settings.observe(mark.rejection(), &request);
+                    Some(ChangeResponse::Mark(mark))
+                }
+                _ => None,
             }
-            (Outcome::Reject(rejection), _) => {
-                let unread = Unread::new(&request, body, &shared.drain);
-                let responses = &shared.responses;
-                let response = responses.reject(&self.responder, rejection, &mut request);
-                return ResponseFuture::answer(Answer::new(response, unread));
+        } else {
+            match outcome {
+                Outcome::Forward => None,
+                Outcome::ForwardOptions => Some(ChangeResponse::TurnMethodNotAllowed),
+                #[cfg(feature = "rfc2774")]
+                Outcome::Fulfill(fulfillable) => Some(ChangeResponse::Acknowledge(
+                    fulfillable.prepare(&mut request),
+                )),
+                Outcome::AnswerOptions(rule) => {
+                    let body = RequestBody::new(&request, body, &shared.body_drain);
+                    let response = options::own_response(rule);
+                    return ResponseFuture::own(OwnResponse::new(response, body));
+                }
+                Outcome::Reject(rejection) => {
+                    let body = RequestBody::new(&request, body, &shared.body_drain);
+                    let response = settings.reject(&self.responder, rejection, &mut request);
+                    return ResponseFuture::own(OwnResponse::new(response, body));
+                }
             }
-            (Outcome::AnswerOptions(allow), Some(empty_body)) if !shared.reports_only => {
-                let unread = Unread::new(&request, body, &shared.drain);
-                let response = options_response(allow, empty_body());
-                return ResponseFuture::answer(Answer::new(response, unread));
-            }
-            #[cfg(feature = "rfc2774")]
-            (Outcome::Fulfil(mandatory), _) if !shared.reports_only => {
-                Some(After::Acknowledge(mandatory.prepare(&mut request)))
-            }
-            _ => None,
         };
         let future = self.inner.call(Request::from_parts(request, body));
-        match after {
+        match change {
             None => ResponseFuture::forward(future),
-            Some(after) => ResponseFuture::forward_and(future, after),
+            Some(change) => ResponseFuture::forward_and_change(future, change),
         }
     }
 }
 
-/// The answer to `OPTIONS` (RFC 9110 §9.3.7).
-fn options_response<B>(allow: &Allow, empty_body: B) -> Response<B> {
-    let mut response = Response::new(empty_body);
-    let headers = response.headers_mut();
-    headers.clone_from(allow.options_headers());
-    headers.insert(ALLOW, allow.header_value().clone());
-    headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
-    response
-}
-
-impl<S: fmt::Debug, R, O> fmt::Debug for MethodPolicy<S, R, O> {
+impl<S: fmt::Debug, R> fmt::Debug for MethodPolicy<S, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut f = f.debug_struct("MethodPolicy");
         f.field("inner", &self.inner);

@@ -3,11 +3,14 @@
 use std::fmt;
 
 use http::Method;
-use serde_core::de::{Deserialize, DeserializeSeed, Deserializer, Error, SeqAccess, Visitor};
+use serde_core::de::{
+    Deserialize, DeserializeSeed, Deserializer, Error, Expected, SeqAccess, Unexpected, Visitor,
+};
 use serde_core::ser::{Serialize, Serializer};
 
+use super::excerpt::excerpt;
 use super::parse::elements;
-use super::registered::RegisteredMethod;
+use super::registry;
 use super::set::MethodSet;
 
 /// A sequence of names, in canonical [order](MethodSet#order).
@@ -20,82 +23,84 @@ impl Serialize for MethodSet {
 
 /// A list of names, or one string with commas between them, such as `"GET, HEAD"`.
 ///
-/// What is a method to the rest of the crate, but in data surely a mistake, is an error: `get`, which
-/// is not the registered `GET`, and the reserved names `PRI` and `*`. A set with such a name in it can
-/// be written, but not read again.
+/// Names that are surely mistakes are errors: see [As data](MethodSet#as-data). A set that was built in
+/// code with such a name can be written but not read again.
 #[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
 impl<'de> Deserialize<'de> for MethodSet {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Methods)
+        deserializer.deserialize_any(MethodsVisitor)
     }
 }
 
-/// Reads a set of methods.
-pub(crate) struct Methods;
+pub(crate) struct MethodsVisitor;
 
-impl<'de> Visitor<'de> for Methods {
+impl<'de> Visitor<'de> for MethodsVisitor {
     type Value = MethodSet;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of method names, or one string with commas between them")
+        f.write_str("a list of method names (`[]` for none) or one string with commas between them")
     }
 
     fn visit_str<E: Error>(self, list: &str) -> Result<MethodSet, E> {
-        let is_one = !list.contains(',');
         elements(list)
             .map(|(position, name)| {
-                method(name).map_err(|problem| match is_one {
-                    true => E::custom(format_args!("{name:?} {problem}")),
-                    false => E::custom(format_args!("{name:?} at byte {position} {problem}")),
+                method(name).map_err(|problem| {
+                    if list.contains(',') {
+                        E::custom(format_args!("{problem} (at byte {position})"))
+                    } else {
+                        E::custom(problem)
+                    }
                 })
             })
             .collect()
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut names: A) -> Result<MethodSet, A::Error> {
-        let mut methods = MethodSet::new();
-        let name = |name: &str| method(name).map_err(|problem| format!("{name:?} {problem}"));
-        while let Some(method) = names.next_element_seed(Text::new("a method name", name))? {
-            methods.insert(method);
+        let mut methods = Vec::new();
+        while let Some(method) = names.next_element_seed(Text::new("a method name", method))? {
+            methods.push(method);
         }
-        Ok(methods)
+        Ok(methods.into())
     }
 }
 
-/// The method called `name`, or what is wrong with the name.
+/// The method called `name`, or why there is none.
 fn method(name: &str) -> Result<Method, String> {
-    let Ok(method) = Method::from_bytes(name.as_bytes()) else {
-        let is_method = |text: &str| Method::from_bytes(text.as_bytes()).is_ok();
-        return Err(format!("is not a method name{}", culprit(name, is_method)));
-    };
-    let upper_case = Method::from_bytes(name.to_ascii_uppercase().as_bytes());
-    let registered = upper_case.ok().as_ref().and_then(RegisteredMethod::of);
-    match registered.map(RegisteredMethod::name) {
-        Some("*") => Err("does not stand for all methods: list each by its name".to_owned()),
-        Some("PRI") => Err(
-            "is no method: the name is reserved, for it opens an HTTP/2 connection \
-             (RFC 9113 §3.4)"
-                .to_owned(),
-        ),
-        Some(registered) if registered != name => {
-            Err(format!("is not {registered:?}: methods are case-sensitive"))
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let problem = if name == "*" {
+        "stands for no method: list each method by its name".to_owned()
+    } else if let Some(culprit) = name.chars().find(|&c| !is_allowed(c)) {
+        let advice = match culprit {
+            '|' | ' ' | ';' | '/' | '+' | '\t' | '\n' => ": separate methods by commas",
+            '!' | '^' | '~' => ": list the methods that are allowed",
+            '*' => ": list each method by its name",
+            '\'' | '"' | '`' => ": write the name without quotation marks",
+            _ => "",
+        };
+        format!("is not a method name: {culprit:?} cannot be part of one{advice}")
+    } else if ["ANY", "ALL"]
+        .iter()
+        .any(|any| any.eq_ignore_ascii_case(name))
+    {
+        "stands for no method: list each method by its name".to_owned()
+    } else if name.eq_ignore_ascii_case("NONE") {
+        "stands for no method: write an empty list".to_owned()
+    } else if name.eq_ignore_ascii_case("PRI") {
+        "is not a method: the name is reserved (RFC 9113 §3.4)".to_owned()
+    } else if let Some(registered) = registry::in_another_case(name) {
+        format!("is not {registered:?}: methods are case-sensitive")
+    } else {
+        match Method::from_bytes(name.as_bytes()) {
+            Ok(method) => return Ok(method),
+            Err(_) => "is not a method name".to_owned(),
         }
-        _ => Ok(method),
-    }
+    };
+    Err(format!("{} {problem}", excerpt(name, 64).quoted()))
 }
 
-/// Which character of `text` is not allowed by itself, as the end of a sentence.
-pub(crate) fn culprit(text: &str, is_allowed: impl Fn(&str) -> bool) -> String {
-    let is_culprit = |c: &char| !is_allowed(c.encode_utf8(&mut [0; 4]));
-    match text.chars().find(is_culprit) {
-        Some(c) => format!(": {c:?} cannot be part of one"),
-        None => String::new(),
-    }
-}
-
-/// Reads a string and makes something of it.
+/// Reads a string with a function.
 ///
-/// An error of `read` is raised while the format is at the string, so that it gets the string's place.
+/// The format is still at the string when the function fails, so the error gets the string's place.
 pub(crate) struct Text<F> {
     expected: &'static str,
     read: F,
@@ -107,10 +112,9 @@ impl<F> Text<F> {
     }
 }
 
-impl<'de, T, E, F> DeserializeSeed<'de> for Text<F>
+impl<'de, T, F> DeserializeSeed<'de> for Text<F>
 where
-    F: FnOnce(&str) -> Result<T, E>,
-    E: fmt::Display,
+    F: FnOnce(&str) -> Result<T, String>,
 {
     type Value = T;
 
@@ -119,10 +123,9 @@ where
     }
 }
 
-impl<T, E, F> Visitor<'_> for Text<F>
+impl<T, F> Visitor<'_> for Text<F>
 where
-    F: FnOnce(&str) -> Result<T, E>,
-    E: fmt::Display,
+    F: FnOnce(&str) -> Result<T, String>,
 {
     type Value = T;
 
@@ -130,7 +133,32 @@ where
         f.write_str(self.expected)
     }
 
-    fn visit_str<R: Error>(self, text: &str) -> Result<T, R> {
-        (self.read)(text).map_err(R::custom)
+    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+        (self.read)(text).map_err(E::custom)
     }
+}
+
+/// The error for a string where something else is expected. The one of serde shows all of the string.
+pub(crate) fn unexpected_text<E: Error>(text: &str, expected: &dyn Expected) -> E {
+    E::invalid_type(Unexpected::Str(&excerpt(text, 64).to_string()), expected)
+}
+
+/// The one of the `known` settings that is called `name`, unless it was `seen`.
+pub(crate) fn setting_name(
+    name: &str,
+    known: &[&'static str],
+    seen: &mut Vec<&'static str>,
+) -> Result<&'static str, String> {
+    let Some(setting) = known.iter().find(|setting| **setting == name) else {
+        let name = excerpt(name, 64).quoted();
+        return Err(format!(
+            "{name} is not a setting here: use one of `{}`",
+            known.join("`, `")
+        ));
+    };
+    if seen.contains(setting) {
+        return Err(format!("`{setting}` is given twice"));
+    }
+    seen.push(setting);
+    Ok(setting)
 }

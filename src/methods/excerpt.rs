@@ -1,18 +1,15 @@
-//! A part of a method that is safe to show.
+//! Parts of texts that are safe to show.
 
 use std::fmt;
 
 use http::Method;
 
-const LONGEST: usize = 64;
-
-/// `method` for a text that people read or for a log line: at most 64 bytes of it, and `…` if there
-/// is more.
+/// Returns `method` for a log line or a text that people read: at most 64 bytes, and `…` if there is more.
 ///
-/// Clients choose methods, and hyper lets one of 70,000 bytes through. A method is a token (RFC 9110
-/// §5.6.2): ASCII without white space, control characters, quotes, backslashes or angle brackets. It
-/// needs no escaping in plain text, in a JSON string or in a log line; in HTML it needs it, for `&`
-/// and `'`. As a label of a metric use no excerpt, for a client can make as many as it likes.
+/// Clients choose methods, and hyper accepts one of 70,000 bytes. A method is a token (RFC 9110
+/// §5.6.2): ASCII without white space, control characters, quotes, backslashes, or angle brackets. It
+/// needs no escaping in plain text, in a JSON string, or in a log line. In HTML, escape `&` and `'`.
+/// For metric labels use [`MethodSet::name_or_other`](crate::MethodSet::name_or_other). Does not allocate.
 ///
 /// ```
 /// use http::Method;
@@ -25,15 +22,22 @@ const LONGEST: usize = 64;
 /// # Ok::<_, http::method::InvalidMethod>(())
 /// ```
 pub fn method_excerpt(method: &Method) -> impl fmt::Display + fmt::Debug {
-    let method = method.as_str();
-    let shown = method.get(..LONGEST).unwrap_or(method);
+    excerpt(method.as_str(), 64)
+}
+
+/// At most `max_bytes` of `text`, and `…` if there is more.
+pub(crate) fn excerpt(text: &str, max_bytes: usize) -> Excerpt<'_> {
+    let mut end = text.len().min(max_bytes);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
     Excerpt {
-        shown,
-        is_cut: shown.len() < method.len(),
+        shown: &text[..end],
+        is_cut: end < text.len(),
     }
 }
 
-struct Excerpt<'a> {
+pub(crate) struct Excerpt<'a> {
     shown: &'a str,
     is_cut: bool,
 }
@@ -42,6 +46,13 @@ impl fmt::Display for Excerpt<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.shown)?;
         f.write_str(if self.is_cut { "…" } else { "" })
+    }
+}
+
+impl Excerpt<'_> {
+    /// The excerpt in quotation marks, with control characters escaped.
+    pub(crate) fn quoted(&self) -> String {
+        format!("{:?}", self.to_string())
     }
 }
 

@@ -1,14 +1,14 @@
-//! Methods: sets of them, and the IANA registry.
+//! Sets of methods, and the IANA registry.
 
+mod constants;
 #[cfg(feature = "serde")]
 pub(crate) mod data;
 mod excerpt;
-mod named;
 mod parse;
-pub(crate) mod registered;
+pub(crate) mod registry;
 mod set;
 
+pub(crate) use self::excerpt::excerpt;
 pub use self::excerpt::method_excerpt;
 pub use self::parse::ParseMethodSetError;
-pub use self::registered::{Cacheable, RegisteredMethod};
-pub use self::set::MethodSet;
+pub use self::set::{IntoIter, Iter, MethodSet};

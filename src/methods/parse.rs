@@ -5,27 +5,34 @@ use std::str::FromStr;
 
 use http::Method;
 
+use super::excerpt::excerpt;
 use super::set::MethodSet;
 
 /// Parses the value of a field that lists methods, such as `Allow` (`#method`, RFC 9110 §5.6.1).
 ///
-/// Elements are separated by commas with optional spaces and tabs around them. Empty elements are
-/// ignored, as §5.6.1.2 requires of a recipient, duplicates are merged, and a value without any
-/// element is the empty set.
+/// Commas separate the elements, with optional spaces and tabs around them. Empty elements are ignored
+/// (RFC 9110 §5.6.1.2). A value without any element is the empty set. Any token is a method here, also
+/// `*` and `get`; in [data](MethodSet#as-data) they are errors.
 impl FromStr for MethodSet {
     type Err = ParseMethodSetError;
 
     fn from_str(list: &str) -> Result<Self, Self::Err> {
-        let mut set = Self::new();
-        for (position, token) in elements(list) {
-            set.insert(Method::from_bytes(token.as_bytes()).map_err(|_| {
-                ParseMethodSetError::InvalidToken {
-                    token: token.to_owned(),
+        elements(list)
+            .map(|(position, token)| {
+                Method::from_bytes(token.as_bytes()).map_err(|_| ParseMethodSetError {
+                    token: excerpt(token, 64).to_string(),
                     position,
-                }
-            })?);
-        }
-        Ok(set)
+                })
+            })
+            .collect()
+    }
+}
+
+impl TryFrom<&str> for MethodSet {
+    type Error = ParseMethodSetError;
+
+    fn try_from(list: &str) -> Result<Self, Self::Error> {
+        list.parse()
     }
 }
 
@@ -43,27 +50,27 @@ pub(super) fn elements(list: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// Why a list of methods was not understood.
+/// The error of parsing a [`MethodSet`]: an element of the list is not a token (RFC 9110 §5.6.2).
+///
+/// Its text names the element, at most 64 bytes of it, and its position.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ParseMethodSetError {
-    /// An element of the list is not a token (RFC 9110 §5.6.2), so it names no method.
-    #[non_exhaustive]
-    InvalidToken {
-        /// The element, without the white space around it.
-        token: String,
-        /// Where it starts in the list, in bytes from 0.
-        position: usize,
-    },
+pub struct ParseMethodSetError {
+    token: String,
+    position: usize,
+}
+
+impl ParseMethodSetError {
+    /// Returns where the element starts in the list, in bytes from 0.
+    #[must_use]
+    pub fn position(&self) -> usize {
+        self.position
+    }
 }
 
 impl fmt::Display for ParseMethodSetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::InvalidToken { token, position } => {
-                write!(f, "{token:?} at byte {position} is not a method name")
-            }
-        }
+        let Self { token, position } = self;
+        write!(f, "{token:?} at byte {position} is not a method name")
     }
 }
 

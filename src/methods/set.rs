@@ -1,37 +1,36 @@
-//! [`MethodSet`]: a set of methods in one canonical order.
+//! [`MethodSet`], a set of methods in one canonical order, and its iterators.
 
-use std::borrow::Borrow;
-use std::collections::HashSet;
-use std::fmt;
-use std::hash::{BuildHasherDefault, Hash, Hasher};
-use std::ops::{BitAnd, BitOr, Sub};
+use std::iter::FusedIterator;
+use std::ops::{BitAnd, BitAndAssign, BitOr, BitOrAssign, Sub, SubAssign};
+use std::{fmt, slice, vec};
 
 use http::Method;
 
-use super::registered::{self, Id, Name};
+use super::registry::{self, Id, Name};
 
 /// A set of request methods.
 ///
-/// Methods are compared as RFC 9110 §9.1 says: case-sensitively, byte for byte.
+/// Methods are compared byte for byte and are case-sensitive (RFC 9110 §9.1).
+///
+/// Everything that takes `impl Into<MethodSet>` accepts a [`Method`], an array, a slice, or a `Vec` of
+/// methods, or a set. The operators `|`, `&`, and `-` do the same on their right side.
 ///
 /// # Order
 ///
-/// Iteration, [`Display`](fmt::Display) and [`Debug`] give the methods in one canonical order,
-/// whatever order they came in: `GET`, `HEAD`, `POST`, `PUT`, `PATCH`, `DELETE`, `OPTIONS`,
-/// `TRACE`, `CONNECT`, `QUERY`, then the other methods registered with IANA alphabetically, then
-/// the rest alphabetically.
+/// Iteration, [`Display`](fmt::Display), and [`Debug`] use one canonical order: `GET`, `HEAD`, `POST`,
+/// `PUT`, `PATCH`, `DELETE`, `OPTIONS`, `TRACE`, `CONNECT`, `QUERY`, then the other methods of the IANA
+/// registry alphabetically, then all other methods alphabetically.
 ///
 /// # As data
 ///
-/// With the feature `serde` a set is a list of names, or one string such as `"GET, HEAD"`; it is
-/// written as a list. A registered name in another case, `get`, is an error, and so are `PRI` and `*`.
+/// With the feature `serde`, a set is a list of names or one string such as `"GET, HEAD"`. It is
+/// written as a list. In data, a name consists of letters, digits, `-`, and `_`. A registered name in
+/// another case (`get`) is an error, and so are `ANY`, `ALL`, and `NONE` in any case.
 ///
 /// # Cost
 ///
-/// [`contains`](Self::contains) never allocates. For a method registered with IANA it is a bit
-/// test, after at most one name comparison; for any other it is one hash look-up, whose cost grows
-/// neither with the size of the set nor with the length of an over-long name. Iterating and
-/// rendering sort the methods that are not registered: they are made for configuration time.
+/// [`contains`](Self::contains) does not allocate. It tests a bit for a method of the IANA registry
+/// and does a binary search for any other method.
 ///
 /// # Example
 ///
@@ -39,149 +38,59 @@ use super::registered::{self, Id, Name};
 /// use http::Method;
 /// use tower_method_policy::MethodSet;
 ///
-/// let set = MethodSet::WEBDAV | MethodSet::from([Method::PUT, Method::GET]);
+/// let set = MethodSet::WEBDAV_BIND | [Method::PUT, Method::GET];
 /// assert!(set.contains(&Method::PUT));
-/// assert_eq!(set.to_string(), "GET, PUT, COPY, LOCK, MKCOL, MOVE, PROPFIND, PROPPATCH, UNLOCK");
+/// assert_eq!(set.to_string(), "GET, PUT, BIND, REBIND, UNBIND");
 ///
 /// let parsed: MethodSet = "PURGE , GET,, GET".parse()?;
 /// assert_eq!(parsed.to_string(), "GET, PURGE");
 /// # Ok::<_, tower_method_policy::ParseMethodSetError>(())
 /// ```
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct MethodSet {
-    /// Bit `n` stands for the entry `n` of the registry's table.
+    /// Bit `n` stands for entry `n` of the registry's table.
     registered: u64,
-    /// Every other method.
-    others: HashSet<Other, BuildHasherDefault<Fnv1a>>,
-    /// The length of the longest name in `others`: nothing longer is hashed.
-    longest: usize,
+    /// Every other method, sorted by name, each once.
+    others: Vec<Method>,
 }
 
 impl MethodSet {
-    /// The empty set.
+    /// Returns the empty set.
     #[must_use]
     pub const fn new() -> Self {
         Self::from_bits(0)
     }
 
-    pub(super) const fn from_bits(registered: u64) -> Self {
+    pub(crate) const fn from_bits(registered: u64) -> Self {
         Self {
             registered,
-            others: HashSet::with_hasher(BuildHasherDefault::new()),
-            longest: 0,
+            others: Vec::new(),
         }
     }
 
-    pub(crate) const fn of(ids: &[Id]) -> Self {
+    pub(crate) const fn from_ids(ids: &[Id]) -> Self {
         Self::from_bits(Id::bits(ids))
     }
 
-    /// Whether the set holds `method`.
-    ///
-    /// See [Cost](Self#cost): a bit test for registered methods, one hash look-up for others, no
-    /// allocation.
+    /// Returns whether the set contains `method`. Does not allocate; see [Cost](Self#cost).
     #[inline]
     #[must_use]
     pub fn contains(&self, method: &Method) -> bool {
-        self.contains_name(Name::of(method))
-    }
-
-    /// `method`'s name if the set holds it, or else `_OTHER`, as OpenTelemetry's semantic conventions
-    /// call what is not known: a name for labels of metrics and attributes of spans.
-    ///
-    /// Clients choose methods, so a label that is made of one as it comes, or of a part of it, has as
-    /// many values as a client likes, and each costs memory for as long as the process runs. A name of
-    /// a set is bounded. Count by [`REGISTERED`](Self::REGISTERED) rather than by what the policy
-    /// recognises: then it shows that clients ask for `PROPFIND`, say, which nobody implements yet.
-    ///
-    /// The environment variable `OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS` parses as a set.
-    ///
-    /// ```
-    /// use http::Method;
-    /// use tower_method_policy::MethodSet;
-    ///
-    /// let set = MethodSet::REGISTERED;
-    /// assert_eq!(set.name_or_other(&Method::from_bytes(b"PROPFIND")?), "PROPFIND");
-    /// assert_eq!(set.name_or_other(&Method::from_bytes(b"propfind")?), "_OTHER");
-    ///
-    /// let known: MethodSet = "GET,HEAD,POST".parse()?;
-    /// assert_eq!(known.name_or_other(&Method::PUT), "_OTHER");
-    /// # Ok::<_, Box<dyn std::error::Error>>(())
-    /// ```
-    #[must_use]
-    pub fn name_or_other<'a>(&self, method: &'a Method) -> &'a str {
-        match self.contains(method) {
-            true => method.as_str(),
-            false => "_OTHER",
-        }
+        self.contains_name(Name::get(method))
     }
 
     #[inline]
     pub(crate) fn contains_name(&self, name: Name<'_>) -> bool {
         match name {
             Name::Registered(bit) => self.registered >> bit & 1 != 0,
-            Name::Other(name) => name.len() <= self.longest && self.others.contains(name),
+            Name::Other(name) => self.find(name).is_ok(),
         }
     }
 
-    /// Adds `method`; returns whether it was new.
-    pub fn insert(&mut self, method: Method) -> bool {
-        match registered::position(&method) {
-            Some(bit) => {
-                let new = self.registered >> bit & 1 == 0;
-                self.registered |= 1 << bit;
-                new
-            }
-            None => {
-                self.longest = self.longest.max(method.as_str().len());
-                self.others.insert(Other(method))
-            }
-        }
-    }
-
-    /// How many methods the set holds.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.registered.count_ones() as usize + self.others.len()
-    }
-
-    /// Whether the set holds no method.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Whether every method of this set is in `other`.
-    #[must_use]
-    pub fn is_subset(&self, other: &Self) -> bool {
-        self.registered & !other.registered == 0 && self.others.is_subset(&other.others)
-    }
-
-    /// Whether every method of `other` is in this set.
-    #[must_use]
-    pub fn is_superset(&self, other: &Self) -> bool {
-        other.is_subset(self)
-    }
-
-    /// Whether no method is in both sets.
-    #[must_use]
-    pub fn is_disjoint(&self, other: &Self) -> bool {
-        self.registered & other.registered == 0 && self.others.is_disjoint(&other.others)
-    }
-
-    /// The methods in canonical [order](Self#order).
-    #[must_use]
-    pub fn iter(&self) -> std::vec::IntoIter<&Method> {
-        let registered = registered::methods()
-            .iter()
-            .enumerate()
-            .filter(|(bit, _)| self.registered >> bit & 1 != 0)
-            .map(|(_, method)| method);
-        let mut methods: Vec<_> = registered.collect();
-        let others_from = methods.len();
-        methods.extend(self.others.iter().map(|other| &other.0));
-        methods[others_from..].sort_unstable_by_key(|method| method.as_str());
-        methods.into_iter()
+    /// The position of `name` in `others`, or the position where it belongs.
+    fn find(&self, name: &str) -> Result<usize, usize> {
+        self.others
+            .binary_search_by(|other| other.as_str().cmp(name))
     }
 
     /// The registered methods in the set, as bits.
@@ -189,37 +98,209 @@ impl MethodSet {
         self.registered
     }
 
-    /// Keeps of the methods that are not registered those for which `keep` says so.
-    fn retain_others(&mut self, keep: impl Fn(&Other) -> bool) {
-        self.others.retain(|other| keep(other));
-        let lengths = self.others.iter().map(|other| other.0.as_str().len());
-        self.longest = lengths.max().unwrap_or(0);
+    /// Returns the name of `method` if the set contains it, and `_OTHER` if not.
+    ///
+    /// Use it for metric labels and span attributes. Clients choose method names, so a label taken
+    /// from the request has unbounded cardinality. `_OTHER` is the value of OpenTelemetry's semantic
+    /// conventions.
+    ///
+    /// ```
+    /// use http::Method;
+    /// use tower_method_policy::MethodSet;
+    ///
+    /// let known = MethodSet::REGISTERED;
+    /// assert_eq!(known.name_or_other(&Method::PUT), "PUT");
+    /// assert_eq!(known.name_or_other(&Method::from_bytes(b"FOO")?), "_OTHER");
+    /// # Ok::<_, http::method::InvalidMethod>(())
+    /// ```
+    #[must_use]
+    pub fn name_or_other<'a>(&self, method: &'a Method) -> &'a str {
+        if self.contains(method) {
+            method.as_str()
+        } else {
+            "_OTHER"
+        }
+    }
+
+    /// Adds `method`. Returns whether it was new.
+    pub fn insert(&mut self, method: Method) -> bool {
+        match Name::get(&method) {
+            Name::Registered(bit) => {
+                let is_new = self.registered >> bit & 1 == 0;
+                self.registered |= 1 << bit;
+                is_new
+            }
+            Name::Other(name) => match self.find(name) {
+                Ok(_) => false,
+                Err(at) => {
+                    self.others.insert(at, method);
+                    true
+                }
+            },
+        }
+    }
+
+    /// Removes `method`. Returns whether it was in the set.
+    pub fn remove(&mut self, method: &Method) -> bool {
+        match Name::get(method) {
+            Name::Registered(bit) => {
+                let was_in = self.registered >> bit & 1 != 0;
+                self.registered &= !(1 << bit);
+                was_in
+            }
+            Name::Other(name) => self.find(name).map(|at| self.others.remove(at)).is_ok(),
+        }
+    }
+
+    /// Returns the number of methods in the set.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.registered.count_ones() as usize + self.others.len()
+    }
+
+    /// Returns whether the set is empty.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns whether `other` contains every method of this set.
+    #[must_use]
+    pub fn is_subset(&self, other: &Self) -> bool {
+        self.registered & !other.registered == 0
+            && self.others.iter().all(|method| other.contains(method))
+    }
+
+    /// Returns whether this set contains every method of `other`.
+    #[must_use]
+    pub fn is_superset(&self, other: &Self) -> bool {
+        other.is_subset(self)
+    }
+
+    /// Returns whether the sets have no method in common.
+    #[must_use]
+    pub fn is_disjoint(&self, other: &Self) -> bool {
+        self.registered & other.registered == 0
+            && !self.others.iter().any(|method| other.contains(method))
+    }
+
+    /// Iterates over the methods in canonical [order](Self#order). Does not allocate.
+    #[must_use]
+    pub fn iter(&self) -> Iter<'_> {
+        Iter {
+            registered: self.registered,
+            others: self.others.iter(),
+        }
+    }
+}
+
+/// Takes the lowest bit out of `registered` and returns the method that it stands for.
+fn next_registered(registered: &mut u64) -> Option<&'static Method> {
+    let method = registry::methods().get(registered.trailing_zeros() as usize)?;
+    *registered &= *registered - 1;
+    Some(method)
+}
+
+/// Iterator over the methods of a [`MethodSet`], in canonical order. See [`MethodSet::iter`].
+#[derive(Clone)]
+pub struct Iter<'a> {
+    registered: u64,
+    others: slice::Iter<'a, Method>,
+}
+
+/// Iterator that owns the methods of a [`MethodSet`], in canonical order.
+#[derive(Clone)]
+pub struct IntoIter {
+    registered: u64,
+    others: vec::IntoIter<Method>,
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = &'a Method;
+
+    fn next(&mut self) -> Option<&'a Method> {
+        next_registered(&mut self.registered).or_else(|| self.others.next())
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let length = self.registered.count_ones() as usize + self.others.len();
+        (length, Some(length))
+    }
+}
+
+impl Iterator for IntoIter {
+    type Item = Method;
+
+    fn next(&mut self) -> Option<Method> {
+        let registered = next_registered(&mut self.registered).cloned();
+        registered.or_else(|| self.others.next())
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let length = self.registered.count_ones() as usize + self.others.len();
+        (length, Some(length))
+    }
+}
+
+impl ExactSizeIterator for Iter<'_> {}
+impl ExactSizeIterator for IntoIter {}
+impl FusedIterator for Iter<'_> {}
+impl FusedIterator for IntoIter {}
+
+impl fmt::Debug for Iter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.clone()).finish()
+    }
+}
+
+impl fmt::Debug for IntoIter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.clone()).finish()
     }
 }
 
 impl<'a> IntoIterator for &'a MethodSet {
     type Item = &'a Method;
-    type IntoIter = std::vec::IntoIter<&'a Method>;
+    type IntoIter = Iter<'a>;
 
-    fn into_iter(self) -> Self::IntoIter {
+    fn into_iter(self) -> Iter<'a> {
         self.iter()
     }
 }
 
 impl IntoIterator for MethodSet {
     type Item = Method;
-    type IntoIter = std::vec::IntoIter<Method>;
+    type IntoIter = IntoIter;
 
-    fn into_iter(self) -> Self::IntoIter {
-        let methods: Vec<_> = self.iter().cloned().collect();
-        methods.into_iter()
+    fn into_iter(self) -> IntoIter {
+        IntoIter {
+            registered: self.registered,
+            others: self.others.into_iter(),
+        }
     }
 }
 
+/// Sorts once, however many methods are added.
 impl Extend<Method> for MethodSet {
     fn extend<I: IntoIterator<Item = Method>>(&mut self, methods: I) {
+        let length = self.others.len();
         for method in methods {
-            self.insert(method);
+            match Name::get(&method) {
+                Name::Registered(bit) => self.registered |= 1 << bit,
+                Name::Other(name) => {
+                    let sorted = &self.others[..length];
+                    if sorted
+                        .binary_search_by(|other| other.as_str().cmp(name))
+                        .is_err()
+                    {
+                        self.others.push(method);
+                    }
+                }
+            }
+        }
+        if self.others.len() > length {
+            self.others.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+            self.others.dedup();
         }
     }
 }
@@ -253,76 +334,80 @@ impl From<Vec<Method>> for MethodSet {
     }
 }
 
+impl From<&[Method]> for MethodSet {
+    fn from(methods: &[Method]) -> Self {
+        Self::from_iter(methods)
+    }
+}
+
 impl<const N: usize> From<[Method; N]> for MethodSet {
     fn from(methods: [Method; N]) -> Self {
         Self::from_iter(methods)
     }
 }
 
-/// Union.
-impl BitOr for MethodSet {
-    type Output = Self;
-
-    fn bitor(mut self, other: Self) -> Self {
-        self.registered |= other.registered;
-        self.longest = self.longest.max(other.longest);
-        self.others.extend(other.others);
-        self
+impl<const N: usize> From<&[Method; N]> for MethodSet {
+    fn from(methods: &[Method; N]) -> Self {
+        Self::from_iter(methods)
     }
 }
 
-/// Intersection.
-impl BitAnd for MethodSet {
-    type Output = Self;
-
-    fn bitand(mut self, other: Self) -> Self {
-        self.registered &= other.registered;
-        self.retain_others(|method| other.others.contains(method));
-        self
+impl From<&MethodSet> for MethodSet {
+    fn from(methods: &MethodSet) -> Self {
+        methods.clone()
     }
 }
 
-/// Difference.
-impl Sub for MethodSet {
-    type Output = Self;
+/// Implements an operator by its assigning form.
+macro_rules! operator {
+    ($operator:ident $method:ident, $doc:literal, $by:expr) => {
+        #[doc = $doc]
+        impl<M: Into<MethodSet>> $operator<M> for MethodSet {
+            type Output = MethodSet;
 
-    fn sub(mut self, other: Self) -> Self {
-        self.registered &= !other.registered;
-        self.retain_others(|method| !other.others.contains(method));
-        self
-    }
-}
-
-impl BitOr for &MethodSet {
-    type Output = MethodSet;
-
-    fn bitor(self, other: Self) -> MethodSet {
-        self.clone() | other.clone()
-    }
-}
-
-impl BitAnd for &MethodSet {
-    type Output = MethodSet;
-
-    fn bitand(self, other: Self) -> MethodSet {
-        self.clone() & other.clone()
-    }
-}
-
-impl Sub for &MethodSet {
-    type Output = MethodSet;
-
-    fn sub(self, other: Self) -> MethodSet {
-        self.clone() - other.clone()
-    }
-}
-
-impl Hash for MethodSet {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.len().hash(state);
-        for method in self {
-            method.hash(state);
+            fn $method(mut self, methods: M) -> MethodSet {
+                let assign: fn(&mut MethodSet, MethodSet) = $by;
+                assign(&mut self, methods.into());
+                self
+            }
         }
+
+        #[doc = $doc]
+        impl<M: Into<MethodSet>> $operator<M> for &MethodSet {
+            type Output = MethodSet;
+
+            fn $method(self, methods: M) -> MethodSet {
+                self.clone().$method(methods)
+            }
+        }
+    };
+}
+
+operator!(BitOr bitor, "The union.", |set, methods| *set |= methods);
+operator!(BitAnd bitand, "The intersection.", |set, methods| *set &= methods);
+operator!(Sub sub, "The difference.", |set, methods| *set -= methods);
+
+impl<M: Into<Self>> BitOrAssign<M> for MethodSet {
+    fn bitor_assign(&mut self, methods: M) {
+        let methods = methods.into();
+        self.registered |= methods.registered;
+        self.extend(methods.others);
+    }
+}
+
+impl<M: Into<Self>> BitAndAssign<M> for MethodSet {
+    fn bitand_assign(&mut self, methods: M) {
+        let methods = methods.into();
+        self.registered &= methods.registered;
+        self.others.retain(|method| methods.contains(method));
+    }
+}
+
+impl<M: Into<Self>> SubAssign<M> for MethodSet {
+    fn sub_assign(&mut self, methods: M) {
+        let methods = methods.into();
+        self.registered &= !methods.registered;
+        self.others.retain(|method| !methods.contains(method));
     }
 }
 
@@ -343,46 +428,5 @@ impl fmt::Display for MethodSet {
             f.write_str(method.as_str())?;
         }
         Ok(())
-    }
-}
-
-/// A method that is not registered, hashed by its name alone.
-#[derive(Clone, PartialEq, Eq)]
-struct Other(Method);
-
-impl Hash for Other {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.as_str().hash(state);
-    }
-}
-
-impl Borrow<str> for Other {
-    fn borrow(&self) -> &str {
-        self.0.as_str()
-    }
-}
-
-/// The 64-bit FNV-1a hash.
-///
-/// Names are short, and which of them are stored is the configuration's choice, not a client's: a
-/// client cannot make entries collide, so a keyed hash would cost every request and protect
-/// nothing.
-struct Fnv1a(u64);
-
-impl Default for Fnv1a {
-    fn default() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-}
-
-impl Hasher for Fnv1a {
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
     }
 }

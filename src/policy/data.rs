@@ -1,259 +1,193 @@
-//! Policies and rules as data. Each error is raised where the format is at the mistake, so that it
-//! gets its place: nothing is buffered.
+//! Policies as data. Each error is raised while the format is at the mistake, so that it gets its
+//! place. Nothing is buffered.
 
 use std::fmt;
+use std::mem::take;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
-use serde_core::de::value::Error as Problem;
 use serde_core::de::{
     Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor,
 };
 
 use super::Policy;
-use super::allow::Allow;
-use super::error::PolicyError;
-use super::routes::Routes;
+use super::paths::Paths;
+use super::rule::RuleKind;
 use crate::methods::MethodSet;
-use crate::methods::data::{Methods, Text, culprit};
+use crate::methods::data::{MethodsVisitor, Text, setting_name, unexpected_text};
 
-/// A map of `recognize`, `recognize_only`, `allow` and `routes`, all optional: see
-/// [As data](Policy#as-data).
+/// A map of settings, all optional: see [As data](Policy#as-data).
 #[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
 impl<'de> Deserialize<'de> for Policy {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_struct("Policy", SETTINGS, Settings)
+        deserializer.deserialize_struct("Policy", SETTINGS, PolicyVisitor)
     }
 }
 
-/// A list of names or one string with commas between them, as for a [`MethodSet`]: [`Allow::new`]. Or
-/// a map of either `methods`, which is the same, or `exactly` ([`Allow::exactly`]), and optionally
-/// `options_headers`: see [As data](Policy#as-data).
-#[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
-impl<'de> Deserialize<'de> for Allow {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Rule)
-    }
-}
+const SETTINGS: &[&str] = &[
+    "recognize",
+    "recognize_only",
+    "fallback",
+    "routes",
+    "subtrees",
+    "exempt",
+];
 
-const SETTINGS: &[&str] = &["recognize", "recognize_only", "allow", "routes"];
+struct PolicyVisitor;
 
-/// Reads a policy.
-struct Settings;
-
-impl<'de> Visitor<'de> for Settings {
+impl<'de> Visitor<'de> for PolicyVisitor {
     type Value = Policy;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a map with the settings of a policy")
     }
 
+    fn visit_str<E: Error>(self, text: &str) -> Result<Policy, E> {
+        Err(unexpected_text(text, &self))
+    }
+
     fn visit_map<A: MapAccess<'de>>(self, mut settings: A) -> Result<Policy, A::Error> {
-        let mut policy = Policy::new();
+        let mut draft = Draft::default();
         let mut seen = Vec::new();
-        let mut read = |name: &str| field(name, SETTINGS, &mut seen);
-        while let Some(setting) = settings.next_key_seed(Text::new("a setting", &mut read))? {
-            policy = match setting {
-                "recognize" => policy.recognize(settings.next_value::<MethodSet>()?),
-                "recognize_only" => policy.recognize_only(settings.next_value::<MethodSet>()?),
-                "allow" => policy.allow(settings.next_value::<Allow>()?),
-                _ => settings.next_value_seed(PathRules(policy))?,
-            };
-        }
-        Ok(policy)
-    }
-}
-
-/// Adds path rules to a policy.
-struct PathRules(Policy);
-
-impl<'de> DeserializeSeed<'de> for PathRules {
-    type Value = Policy;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Policy, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for PathRules {
-    type Value = Policy;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a map of path patterns and their rules")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut rules: A) -> Result<Policy, A::Error> {
-        let Self(mut policy) = self;
-        // A pattern is judged before its rule is known: a mistake in it has its place, not the rule's.
-        let mut patterns = Routes::default();
-        let no_rule = Allow::exactly([]);
-        let mut read = |pattern: &str| match patterns.insert(pattern, no_rule.clone()) {
-            Ok(()) => Ok(pattern.to_owned()),
-            Err(PolicyError::ConflictingPattern { existing, .. }) if existing == pattern => {
-                Err(format!("path pattern `{pattern}` is given twice"))
-            }
-            Err(error) => Err(error.to_string()),
-        };
-        while let Some(pattern) = rules.next_key_seed(Text::new("a path pattern", &mut read))? {
-            let rule = rules.next_value::<Allow>()?;
-            policy = policy.route(&pattern, rule).map_err(Error::custom)?;
-        }
-        Ok(policy)
-    }
-}
-
-const RULE: &[&str] = &["methods", "exactly", "options_headers"];
-
-/// Reads a rule.
-struct Rule;
-
-impl<'de> Visitor<'de> for Rule {
-    type Value = Allow;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "a list of method names, one string with commas between them, or a map with `methods` \
-             or `exactly`",
-        )
-    }
-
-    fn visit_str<E: Error>(self, list: &str) -> Result<Allow, E> {
-        Methods.visit_str(list).map(Allow::new)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, names: A) -> Result<Allow, A::Error> {
-        Methods.visit_seq(names).map(Allow::new)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Allow, A::Error> {
-        let mut rule = None;
-        let mut headers = HeaderMap::new();
-        let mut seen = Vec::new();
-        let mut read = |name: &str| {
-            let name = field(name, RULE, &mut seen)?;
-            if ["methods", "exactly"].iter().all(|one| seen.contains(one)) {
-                return Err(Problem::custom(
-                    "a rule has `methods` or `exactly`, not both",
-                ));
-            }
-            Ok(name)
-        };
-        while let Some(name) = fields.next_key_seed(Text::new("a field of a rule", &mut read))? {
+        let mut setting = |name: &str| setting_name(name, SETTINGS, &mut seen);
+        while let Some(name) = settings.next_key_seed(Text::new("a setting", &mut setting))? {
+            let draft = &mut draft;
             match name {
-                "methods" => rule = Some(Allow::new(fields.next_value::<MethodSet>()?)),
-                "exactly" => rule = Some(Allow::exactly(fields.next_value::<MethodSet>()?)),
-                _ => headers = fields.next_value_seed(OptionsHeaders)?,
+                "recognize" => {
+                    let methods = settings.next_value_seed(OrNull(MethodsVisitor))?;
+                    draft.policy = take(&mut draft.policy).recognize(methods);
+                }
+                "recognize_only" => {
+                    let methods = settings.next_value::<MethodSet>()?;
+                    draft.policy = take(&mut draft.policy).recognize_only(methods);
+                }
+                "fallback" => {
+                    let methods = settings.next_value::<MethodSet>()?;
+                    draft.policy = take(&mut draft.policy).fallback(methods);
+                }
+                "exempt" => settings.next_value_seed(OrNull(ExemptVisitor(draft)))?,
+                "routes" => {
+                    let kind = RuleKind::Route;
+                    settings.next_value_seed(OrNull(RulesVisitor { draft, kind }))?;
+                }
+                _ => {
+                    let kind = RuleKind::Subtree;
+                    settings.next_value_seed(OrNull(RulesVisitor { draft, kind }))?;
+                }
             }
         }
-        let rule = rule.ok_or_else(|| Error::custom("missing field `methods` or `exactly`"))?;
-        Ok(Allow::with_headers(rule.methods().clone(), headers))
+        Ok(draft.policy)
     }
 }
 
-/// The one of the `known` fields that is called `name`, unless it was `seen`.
-fn field(
-    name: &str,
-    known: &'static [&'static str],
-    seen: &mut Vec<&'static str>,
-) -> Result<&'static str, Problem> {
-    let field = known.iter().find(|field| **field == name);
-    let field = field.ok_or_else(|| Problem::unknown_field(name, known))?;
-    if seen.contains(field) {
-        return Err(Problem::duplicate_field(field));
-    }
-    seen.push(field);
-    Ok(field)
+/// A policy that is being read.
+#[derive(Default)]
+struct Draft {
+    policy: Policy,
+    /// The patterns that were read, to find a mistake in one before its methods are read, at its place.
+    patterns: Paths,
 }
 
-/// Reads header fields.
-struct OptionsHeaders;
-
-impl<'de> DeserializeSeed<'de> for OptionsHeaders {
-    type Value = HeaderMap;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<HeaderMap, D::Error> {
-        deserializer.deserialize_map(self)
-    }
+/// Reads the rules of `routes` or `subtrees` into a policy.
+struct RulesVisitor<'a> {
+    draft: &'a mut Draft,
+    kind: RuleKind,
 }
 
-impl<'de> Visitor<'de> for OptionsHeaders {
-    type Value = HeaderMap;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a map of header field names and values")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<HeaderMap, A::Error> {
-        let mut headers = HeaderMap::new();
-        loop {
-            let read = |name: &str| new_name(name, &headers);
-            let Some(name) = fields.next_key_seed(Text::new("a header field name", read))? else {
-                return Ok(headers);
-            };
-            let headers = &mut headers;
-            fields.next_value_seed(Values { name, headers })?;
-        }
-    }
-}
-
-/// The field name that `text` is, unless there is one in `headers`.
-fn new_name(text: &str, headers: &HeaderMap) -> Result<HeaderName, String> {
-    let Ok(name) = HeaderName::try_from(text) else {
-        let is_name = |text: &str| HeaderName::try_from(text).is_ok();
-        let culprit = culprit(text, is_name);
-        return Err(format!("{text:?} is not a header field name{culprit}"));
-    };
-    match headers.contains_key(&name) {
-        true => Err(format!(
-            "header field {text:?} is given twice: give it one list of values"
-        )),
-        false => Ok(name),
-    }
-}
-
-/// Adds the values of one header field.
-struct Values<'a> {
-    name: HeaderName,
-    headers: &'a mut HeaderMap,
-}
-
-impl Values<'_> {
-    fn add(&mut self, text: &str) -> Result<(), String> {
-        let Ok(value) = HeaderValue::try_from(text) else {
-            let is_value = |text: &str| HeaderValue::try_from(text).is_ok();
-            let culprit = culprit(text, is_value);
-            return Err(format!("{text:?} is not a header field value{culprit}"));
-        };
-        match self.headers.try_append(self.name.clone(), value) {
-            Ok(_) => Ok(()),
-            Err(_) => Err("there are too many header fields".to_owned()),
-        }
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Values<'_> {
+impl<'de> Visitor<'de> for RulesVisitor<'_> {
     type Value = ();
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map of path patterns and their methods")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+        Err(unexpected_text(text, &self))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut rules: A) -> Result<(), A::Error> {
+        let Draft { policy, patterns } = self.draft;
+        let mut read = |pattern: &str| {
+            let added = patterns.add_rule(self.kind, pattern, MethodSet::new());
+            added.map_err(|error| error.to_string())?;
+            Ok(pattern.to_owned())
+        };
+        while let Some(pattern) = rules.next_key_seed(Text::new("a path pattern", &mut read))? {
+            let methods = rules.next_value::<MethodSet>()?;
+            let added = policy.add_rule(self.kind, &pattern, methods);
+            added.map_err(Error::custom)?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads the patterns of `exempt` into a policy.
+struct ExemptVisitor<'a>(&'a mut Draft);
+
+impl<'de> Visitor<'de> for ExemptVisitor<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of path patterns")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+        Err(unexpected_text(text, &self))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        let Draft { policy, patterns } = self.0;
+        let mut read = |pattern: &str| {
+            patterns
+                .add_exempt(pattern)
+                .and_then(|()| policy.paths.add_exempt(pattern))
+                .map_err(|error| error.to_string())
+        };
+        while items
+            .next_element_seed(Text::new("a path pattern", &mut read))?
+            .is_some()
+        {}
+        Ok(())
+    }
+}
+
+/// Reads a value with a visitor, and `null` as the default.
+struct OrNull<V>(V);
+
+impl<'de, V: Visitor<'de, Value: Default>> DeserializeSeed<'de> for OrNull<V> {
+    type Value = V::Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<V::Value, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Values<'_> {
-    type Value = ();
+impl<'de, V: Visitor<'de, Value: Default>> Visitor<'de> for OrNull<V> {
+    type Value = V::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the value of a header field, or a list of its values")
+        self.0.expecting(f)
     }
 
-    fn visit_str<E: Error>(mut self, value: &str) -> Result<(), E> {
-        self.add(value).map_err(E::custom)
+    fn visit_unit<E: Error>(self) -> Result<V::Value, E> {
+        Ok(V::Value::default())
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut values: A) -> Result<(), A::Error> {
-        let mut read = |value: &str| self.add(value);
-        let mut value =
-            || values.next_element_seed(Text::new("the value of a header field", &mut read));
-        while value()?.is_some() {}
-        Ok(())
+    fn visit_none<E: Error>(self) -> Result<V::Value, E> {
+        Ok(V::Value::default())
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<V::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<V::Value, E> {
+        self.0.visit_str(text)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<V::Value, A::Error> {
+        self.0.visit_seq(items)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<V::Value, A::Error> {
+        self.0.visit_map(entries)
     }
 }

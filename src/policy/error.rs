@@ -1,40 +1,60 @@
-//! Why a policy could not be configured.
+//! [`PolicyError`]: why a policy cannot be configured.
 
 use std::fmt;
 
-/// Why a policy could not be configured.
+use super::rule::RuleKind;
+use crate::methods::excerpt;
+
+/// The error of adding a rule to a [`Policy`](crate::Policy): the path pattern is invalid, or it
+/// conflicts with an earlier one.
+///
+/// Its text names the pattern as it was written, says what is wrong, and gives the right spelling where
+/// there is one. It has at most 600 bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum PolicyError {
-    /// A path pattern is not understood.
-    #[non_exhaustive]
-    InvalidPattern {
-        /// The pattern.
-        pattern: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// Two path patterns match the same paths, and neither is more specific.
-    #[non_exhaustive]
-    ConflictingPattern {
-        /// The pattern that was given.
-        pattern: String,
-        /// The earlier pattern that it conflicts with.
-        existing: String,
-    },
+pub struct PolicyError {
+    /// What was to be added, such as "route `/a`".
+    subject: String,
+    problem: String,
 }
 
-impl fmt::Display for PolicyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::InvalidPattern { pattern, reason } => {
-                write!(f, "invalid path pattern `{pattern}`: {reason}")
-            }
-            Self::ConflictingPattern { pattern, existing } => {
-                write!(f, "path pattern `{pattern}` conflicts with `{existing}`")
-            }
+impl PolicyError {
+    pub(super) fn new(subject: Subject<'_>, problem: impl fmt::Display) -> Self {
+        Self {
+            subject: subject.to_string(),
+            problem: problem.to_string(),
         }
     }
 }
 
+impl fmt::Display for PolicyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.subject, self.problem)
+    }
+}
+
 impl std::error::Error for PolicyError {}
+
+/// A pattern with the name of the method that adds it.
+#[derive(Clone, Copy)]
+pub(super) enum Subject<'a> {
+    Rule(RuleKind, &'a str),
+    Exempt(&'a str),
+}
+
+impl<'a> Subject<'a> {
+    pub(super) fn pattern(self) -> &'a str {
+        match self {
+            Self::Rule(_, pattern) | Self::Exempt(pattern) => pattern,
+        }
+    }
+}
+
+impl fmt::Display for Subject<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self {
+            Self::Rule(kind, _) => kind.as_str(),
+            Self::Exempt(_) => "exempt path",
+        };
+        write!(f, "{name} {}", excerpt(self.pattern(), 128).quoted())
+    }
+}

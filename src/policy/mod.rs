@@ -1,50 +1,58 @@
-//! [`Policy`]: which methods the server implements and where each is allowed. Pure data, pure decisions.
+//! [`Policy`]: the methods that the server recognizes, and the rules. Pure data, pure decisions.
 
-mod allow;
 #[cfg(feature = "serde")]
 mod data;
 mod error;
-mod routes;
+mod paths;
+mod pattern;
+mod rule;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use http::Method;
 
-pub use self::allow::Allow;
 pub use self::error::PolicyError;
-use self::routes::Routes;
+use self::paths::{Found, Paths};
+pub(crate) use self::rule::{Allow, StoredRule};
+pub use self::rule::{Rule, RuleKind};
 use crate::methods::MethodSet;
-use crate::methods::registered::{Id, Name};
+use crate::methods::registry::{Id, Name};
 
-/// Which methods a server recognises, and which of them each target allows.
+const GET_AND_HEAD: MethodSet = MethodSet::from_ids(&[Id::GET, Id::HEAD]);
+
+/// Which methods a server recognizes, and which of them the inner service handles at which path.
+///
+/// A policy is plain data. [`MethodPolicyLayer`](crate::MethodPolicyLayer) applies it to requests.
+///
+/// - The server **recognizes** a method if it implements the method somewhere. The default is
+///   [`MethodSet::STANDARD`]. [`recognize`](Self::recognize) adds methods,
+///   [`recognize_only`](Self::recognize_only) replaces the default, and the server recognizes every
+///   method that a rule lists.
+/// - A **rule** lists the methods that the inner service handles at a path, written as the route is:
+///   `get(..).post(..)` is `[GET, POST]`. See [`route`](Self::route), [`subtree`](Self::subtree), and
+///   [`fallback`](Self::fallback).
+/// - At a path without a rule, every recognized method is forwarded.
+///
+/// In front of a router that sends `Allow` itself, such as axum's, a policy needs no rules.
+///
+/// A policy is not access control. `GET`, `HEAD`, and CORS preflights reach the inner service whatever
+/// the rules list.
 ///
 /// # Decision table
 ///
-/// [`decide`](Self::decide) looks at a method and a path; the first row that matches wins.
+/// [`decide`](Self::decide) looks at a method and a path. The first row that matches wins.
 ///
 /// | condition | decision | source |
 /// |---|---|---|
 /// | the method is exactly `GET` or `HEAD` | [`Forward`](Decision::Forward) | RFC 9110 §9.1 |
-/// | it is allowed at the target by a rule, or recognised where no rule speaks | [`Forward`](Decision::Forward) | |
-/// | it is recognised | [`NotAllowed`](Decision::NotAllowed): `405` and `Allow` | RFC 9110 §15.5.6 |
+/// | a rule applies and lists the method; or no rule applies and the method is recognized | [`Forward`](Decision::Forward) | |
+/// | the method is recognized | [`NotAllowed`](Decision::NotAllowed): `405` and `Allow` | RFC 9110 §15.5.6 |
 /// | anything else: `FOO`, `get`, `M-GET`, … | [`NotImplemented`](Decision::NotImplemented): `501` | RFC 9110 §15.6.2 |
 ///
-/// `GET` and `HEAD` are forwarded and recognised everywhere; no configuration can change that.
-/// Methods are case-sensitive and never normalised.
-///
-/// # Configuration
-///
-/// - The **registry** holds the methods that the server *recognises*: it implements them somewhere.
-///   It starts as [`MethodSet::STANDARD`]; [`recognize`](Self::recognize) adds to it,
-///   [`recognize_only`](Self::recognize_only) replaces that start.
-/// - A **path rule**, [`route`](Self::route), says what is *allowed* at the paths that it matches.
-/// - The **default rule**, [`allow`](Self::allow), says what is allowed at every other target.
-///   Until `allow` is called there is none, and where no path rule matches, everything that is
-///   recognised is forwarded: the policy does not know what those targets allow, so it says nothing
-///   about it. That includes `CONNECT` and `TRACE`.
-///
-/// Allowing a method somewhere recognises it everywhere. The order in which these are called never
-/// changes a decision.
+/// The order in which a policy is built does not change a decision, except that a second
+/// [`fallback`](Self::fallback) replaces the first.
 ///
 /// # Example
 ///
@@ -52,24 +60,18 @@ use crate::methods::registered::{Id, Name};
 /// use http::Method;
 /// use tower_method_policy::{Decision, MethodSet, Policy};
 ///
-/// let dav = MethodSet::WEBDAV | MethodSet::from([Method::OPTIONS, Method::PUT, Method::DELETE]);
 /// let policy = Policy::new()
-///     .allow([Method::POST])
-///     // A pattern that ends with `{*path}` matches neither `/dav` nor `/dav/`.
-///     .route("/dav", dav.clone())?
-///     .route("/dav/", dav.clone())?
-///     .route("/dav/{*path}", dav)?;
+///     .route("/login", [Method::POST])?
+///     .route("/users/{id}", [Method::GET, Method::PUT])?
+///     .subtree("/dav", MethodSet::WEBDAV)?;
 ///
-/// assert_eq!(policy.decide(&Method::POST, "/"), Decision::Forward);
-/// assert_eq!(policy.decide(&Method::PUT, "/dav/a.txt"), Decision::Forward);
-/// assert_eq!(policy.decide(&Method::OPTIONS, "/dav/"), Decision::Forward);
-///
-/// match policy.decide(&Method::PUT, "/") {
-///     Decision::NotAllowed { allow } => assert_eq!(allow.to_string(), "GET, HEAD, POST"),
+/// assert_eq!(policy.decide(&Method::PUT, "/users/7"), Decision::Forward);
+/// match policy.decide(&Method::DELETE, "/users/7") {
+///     Decision::NotAllowed { allow } => assert_eq!(allow.to_string(), "GET, HEAD, PUT"),
 ///     other => panic!("{other:?}"),
 /// }
 ///
-/// // Nothing on this server implements SEARCH, registered or not.
+/// // Nothing on this server implements SEARCH.
 /// let search = Method::from_bytes(b"SEARCH")?;
 /// assert_eq!(policy.decide(&search, "/dav/a.txt"), Decision::NotImplemented);
 /// # Ok::<_, Box<dyn std::error::Error>>(())
@@ -77,54 +79,58 @@ use crate::methods::registered::{Id, Name};
 ///
 /// # As data
 ///
-/// With the feature `serde` a policy is read from TOML, JSON, YAML or any other format that describes
-/// itself. All keys are optional, and their order is of no importance:
+/// With the feature `serde`, a policy is read from TOML, JSON, YAML, or any other self-describing
+/// format. The keys are the names of the methods, and all are optional:
 ///
 /// ```
 /// # #[cfg(feature = "serde")] {
 /// # use http::Method;
 /// # use tower_method_policy::{Decision, Policy};
 /// let policy: Policy = toml::from_str(r#"
-///     recognize = ["ACL", "REPORT"]           # a list of methods, …
-///     recognize_only = "GET, HEAD, POST"      # … or one string, as in `Allow`
-///     allow = ["POST"]                        # the default rule: a list, a string or a table
+///     recognize = ["ACL", "REPORT"]    # a list of methods …
+///     fallback = "GET"                 # … or one string with commas
+///     exempt = ["/ws"]                 # a list of path patterns
 ///
 ///     [routes]
-///     "/users/{id}" = "PUT, DELETE"
-///     "/login" = { exactly = ["POST"] }
-///     "/dav/{*path}" = { methods = ["PUT", "PROPFIND"], options_headers = { DAV = "1, 2" } }
+///     "/login" = ["POST"]
+///     "/users/{id}" = "GET, PUT, DELETE"
+///
+///     [subtrees]
+///     "/dav" = ["OPTIONS", "GET", "PUT", "PROPFIND"]
 /// "#)?;
-///
 /// assert_eq!(policy.decide(&Method::PUT, "/dav/a.txt"), Decision::Forward);
-/// assert_eq!(policy.allowed_at("/login").unwrap().to_string(), "POST");
-/// assert_eq!(policy.allowed_at("/users/7").unwrap().to_string(), "GET, HEAD, PUT, DELETE");
+/// assert!(matches!(policy.decide(&Method::PUT, "/"), Decision::NotAllowed { .. }));
 ///
-/// let error = toml::from_str::<Policy>("allow = ['get']").unwrap_err();
+/// let error = toml::from_str::<Policy>("fallback = ['get']").unwrap_err();
 /// assert_eq!(error.message(), r#""get" is not "GET": methods are case-sensitive"#);
 /// # }
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// A rule in the form of a table has either `methods` ([`Allow::new`]) or `exactly`
-/// ([`Allow::exactly`]), and maybe `options_headers` ([`Allow::options_header`]), each with a string
-/// or a list of strings for several values. Errors say what is wrong, and where as far as the format
-/// tells; see [`MethodSet`](MethodSet#as-data) for names that only data may not have.
+/// - `null` means an empty `recognize`, `routes`, `subtrees`, or `exempt`. It is an error for
+///   `fallback`, `recognize_only`, and a rule, where ignoring it would allow more than was meant.
+/// - Errors name the value, the place as far as the format knows it, and the right spelling if there is
+///   one. See [`MethodSet`](MethodSet#as-data) for the names that are errors in data.
+/// - Some readers change keys: the crate `config` 0.14 makes every key lower case, path patterns
+///   included. Write paths in lower case there, or read the file with another crate.
 #[doc = include_str!("../../docs/agreement.md")]
 #[derive(Clone)]
 #[must_use]
 pub struct Policy {
-    /// What `recognize` was given.
+    /// The methods that `recognize` was given.
     added: MethodSet,
-    /// What `recognize_only` was given.
+    /// The methods that `recognize_only` was given.
     only: Option<MethodSet>,
-    /// What `allow` was given.
-    default_rule: Option<Allow>,
-    routes: Routes,
+    fallback: Option<Arc<StoredRule>>,
+    paths: Paths,
+    /// The methods that routes and subtrees list.
+    listed: MethodSet,
 
-    /// Derived from the above: everything that is recognised.
+    /// Every method that is recognized. `rebuild` makes it from the fields above.
     recognized: MethodSet,
 }
 
+/// [`Policy::new`]
 impl Default for Policy {
     fn default() -> Self {
         Self::new()
@@ -132,227 +138,271 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// A policy that recognises [`MethodSet::STANDARD`] and has no rules: it answers `501` to what
-    /// nothing on the server implements and forwards the rest.
+    /// Creates a policy that recognizes [`MethodSet::STANDARD`] and has no rules.
     pub fn new() -> Self {
         Self {
             added: MethodSet::new(),
             only: None,
-            default_rule: None,
-            routes: Routes::default(),
+            fallback: None,
+            paths: Paths::default(),
+            listed: MethodSet::new(),
             recognized: MethodSet::new(),
         }
-        .derive_recognized()
+        .rebuild()
     }
 
-    /// Adds methods to the registry: where a rule does not allow them they are answered with `405`
-    /// rather than `501`.
+    /// Adds methods to those that the server recognizes. Where a rule applies that does not list them,
+    /// they are answered with `405` instead of `501` (RFC 9110 §15.6.2).
     pub fn recognize(mut self, methods: impl Into<MethodSet>) -> Self {
-        self.added = self.added | methods.into();
-        self.derive_recognized()
+        self.added |= methods;
+        self.rebuild()
     }
 
-    /// Makes the registry start from exactly these methods instead of [`MethodSet::STANDARD`].
+    /// Replaces [`MethodSet::STANDARD`] as the methods that the server recognizes by default.
     ///
-    /// `GET`, `HEAD`, what [`recognize`](Self::recognize) adds and what is allowed anywhere are
-    /// still recognised. Called again, it adds to the methods that it was given before.
+    /// `GET`, `HEAD`, the methods that [`recognize`](Self::recognize) adds, and the methods that rules
+    /// list are still recognized. A second call replaces the methods of the first.
+    ///
+    /// The default assumes that the server implements all standard methods somewhere. Most servers
+    /// implement neither `TRACE` nor `CONNECT`; this method makes the registry exact.
     pub fn recognize_only(mut self, methods: impl Into<MethodSet>) -> Self {
-        self.only = Some(self.only.unwrap_or_default() | methods.into());
-        self.derive_recognized()
+        self.only = Some(methods.into());
+        self.rebuild()
     }
 
-    /// Makes the default rule, for every target without a rule of its own, exactly `rule`: for
-    /// methods, `GET`, `HEAD` and these (see [`Allow`]).
+    /// Adds a rule for the paths that `pattern` matches. List `GET` too: it is forwarded anyway, but
+    /// only a listed method appears in `Allow`.
     ///
-    /// Called again, it adds to what it was given before. `allow([])` leaves `GET` and `HEAD`.
-    pub fn allow(mut self, rule: impl Into<Allow>) -> Self {
-        let rule = rule.into();
-        self.default_rule = Some(match self.default_rule {
-            Some(earlier) => earlier.union(&rule),
-            None => rule,
-        });
-        self.derive_recognized()
-    }
-
-    /// Makes `rule` the rule for the paths that `pattern` matches, in place of the default rule: for
-    /// methods, exactly `GET`, `HEAD` and these are allowed there (see [`Allow`]).
+    /// `methods` are the methods that the inner service handles there. `HEAD` is added if `GET` is
+    /// listed. `route("/login", [Method::POST])` gives `Allow: POST`.
     ///
-    /// Patterns are those of axum 0.8: `/users`, `/users/{id}` (one segment), `/static/{*path}` (the
-    /// rest, at least one character), `{{` and `}}` for literal braces. Where several patterns match,
-    /// the most specific one is taken: at the first place where they differ a literal goes before a
-    /// parameter, and a parameter before `{*rest}`.
+    /// # Patterns
     ///
-    /// A pattern that is valid here is valid there, and matches the same paths, for every release so
-    /// far, 0.8.0 to 0.8.9: all of them pin [`matchit`] 0.8.4, and so does this crate. The parameters
-    /// of axum 0.7, `:id` and `*rest`, are errors here as they are there; a router made with
-    /// `without_v07_checks` takes them for literals, for which there can be no rule.
+    /// A pattern consists of literal segments, `{name}` for one whole segment, and a final `{*rest}` for
+    /// one or more characters, as in axum 0.8. `{{` and `}}` stand for braces. If several patterns match,
+    /// a literal segment wins over a parameter. Everything else is an error: parameters of other
+    /// frameworks (`:id`, `<id>`, `{id:[0-9]+}`), wildcards, a part of a segment as a parameter, a query,
+    /// empty segments, and characters that are not valid in a path. Write those percent-encoded.
     ///
-    /// # What a pattern is matched against
+    /// `{*rest}` and `{name}` at the same place conflict.
     ///
-    /// The path exactly as it was received: nothing is percent-decoded, neither `//` nor `..` is
-    /// normalised, a trailing slash counts, `/static/{*path}` does not match `/static/`, and `{id}`
-    /// matches an empty segment within a path (`/a/{id}/b` matches `/a//b`) but not at its end. A
-    /// handler that normalises what it is asked for sees `/%61dmin` as `/admin`, and a rule for
-    /// `/admin` does not. Where rules are there to protect something, make the default rule the
-    /// strictest and let path rules open what is needed.
-    ///
-    /// A request for `*` or in authority form (a classic `CONNECT`) has no path: the default rule
-    /// applies. An extended `CONNECT` (WebSockets over HTTP/2, RFC 8441) has one, as does a request
-    /// in absolute form.
+    /// The pattern is matched against the path as the client sent it. It is not percent-decoded or
+    /// normalized, and a trailing slash counts. A request without a path (`CONNECT host:443`) is at the
+    /// fallback. A WebSocket over HTTP/2 is a `CONNECT` request with a path (RFC 8441), so a rule for
+    /// its path lists `CONNECT`.
     ///
     /// # Cost
     ///
-    /// One look-up in a radix tree, for methods that not every target allows, and another where one
-    /// that is allowed elsewhere is rejected; never for `GET` and `HEAD`. It does not allocate, with
-    /// two exceptions in `matchit`, each of one allocation: patterns of more than three parameters,
-    /// and paths that begin as a literal does where another pattern has a parameter (`/users/nancy`
-    /// beside `/users/new` and `/users/{id}`).
+    /// One look-up in a radix tree for each request whose method is not allowed everywhere. It allocates
+    /// at most once in `matchit` (for patterns with more than three parameters, or if a literal and a
+    /// parameter compete), and once if the path has an empty segment.
     ///
     /// # Errors
     ///
-    /// - [`PolicyError::InvalidPattern`] if `pattern` does not begin with `/`, has a segment that begins
-    ///   with `:` or `*`, has more than 25 parameters, or is not understood.
-    /// - [`PolicyError::ConflictingPattern`] if an earlier pattern matches the same paths, as
-    ///   `/users/{name}` does beside `/users/{id}`.
-    ///
-    /// [`matchit`]: https://docs.rs/matchit/0.8.4/matchit/
-    pub fn route(mut self, pattern: &str, rule: impl Into<Allow>) -> Result<Self, PolicyError> {
-        let rule = rule.into();
-        self.recognized.extend(rule.methods());
-        self.routes.insert(pattern, rule)?;
+    /// Returns an error if the pattern is invalid or conflicts with an earlier one.
+    pub fn route(
+        mut self,
+        pattern: &str,
+        methods: impl Into<MethodSet>,
+    ) -> Result<Self, PolicyError> {
+        self.add_rule(RuleKind::Route, pattern, methods.into())?;
         Ok(self)
     }
 
-    /// What to do with a request for `method` at `path` ([the table](Self#decision-table)).
+    /// Adds a rule for `prefix`, for `prefix` with a trailing slash, and for every path below it.
     ///
-    /// `path` is what [`Uri::path`](http::Uri::path) gives. This is the whole decision: it needs no
-    /// request and no server, performs no I/O, and allocates only where [`route`](Self::route)
-    /// says so.
-    #[inline]
+    /// `prefix` consists of literal segments and `{name}`. Subtrees and routes nest; the longer pattern
+    /// wins. The methods are as for [`route`](Self::route).
+    ///
+    /// ```
+    /// use http::Method;
+    /// use tower_method_policy::{Decision, MethodSet, Policy};
+    ///
+    /// let policy = Policy::new().subtree("/dav", MethodSet::WEBDAV)?.fallback([Method::GET]);
+    /// for path in ["/dav", "/dav/", "/dav/a/b.txt"] {
+    ///     assert_eq!(policy.decide(&Method::PUT, path), Decision::Forward);
+    /// }
+    /// # Ok::<_, tower_method_policy::PolicyError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the prefix is invalid, is `/`, ends with a slash or `{*rest}`, or conflicts
+    /// with an earlier pattern.
+    pub fn subtree(
+        mut self,
+        prefix: &str,
+        methods: impl Into<MethodSet>,
+    ) -> Result<Self, PolicyError> {
+        self.add_rule(RuleKind::Subtree, prefix, methods.into())?;
+        Ok(self)
+    }
+
+    /// Exempts the paths that `pattern` matches from all rules: every recognized method is forwarded, as
+    /// if there were no fallback. `pattern` is as for [`route`](Self::route).
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the pattern is invalid or conflicts with an earlier one.
+    pub fn exempt(mut self, pattern: &str) -> Result<Self, PolicyError> {
+        self.paths.add_exempt(pattern)?;
+        Ok(self)
+    }
+
+    /// Sets the rule for every path that has no other rule and is not exempt. List `GET` too, as for
+    /// [`route`](Self::route): the strictest fallback is `[GET]`. A second call replaces the first.
+    ///
+    /// With a fallback, an endpoint without a rule of its own answers `405` to the methods that the
+    /// fallback does not list. Without one, the inner service answers there. Prefer rules without a
+    /// fallback, unless the service behind the layer does not answer `405` itself.
+    pub fn fallback(mut self, methods: impl Into<MethodSet>) -> Self {
+        let rule = StoredRule::new(RuleKind::Fallback, "", methods.into());
+        self.fallback = Some(Arc::new(rule));
+        self.rebuild()
+    }
+
+    /// Decides on a method and a path by the [decision table](Self#decision-table).
+    ///
+    /// `path` is [`Uri::path`](http::Uri::path) of the request. A layer decides the same, except about
+    /// CORS preflights, and about `OPTIONS` if it
+    /// [answers `OPTIONS`](crate::MethodPolicyLayer::answer_options). Allocates only where
+    /// [`route`](Self::route#cost) says so.
     #[must_use]
     pub fn decide(&self, method: &Method, path: &str) -> Decision<'_> {
         if matches!(*method, Method::GET | Method::HEAD) {
             return Decision::Forward;
         }
-        let name = Name::of(method);
-        match self.allowed_at(path) {
-            Some(allow) if allow.methods().contains_name(name) => Decision::Forward,
-            Some(allow) if self.recognized.contains_name(name) => Decision::NotAllowed { allow },
+        let name = Name::get(method);
+        match self.stored_rule_at(path) {
+            Some(rule) if rule.allow.methods.contains_name(name) => Decision::Forward,
             None if self.recognized.contains_name(name) => Decision::Forward,
+            Some(rule) if self.recognized.contains_name(name) => Decision::NotAllowed {
+                allow: &rule.allow.methods,
+            },
             _ => Decision::NotImplemented,
         }
     }
 
-    /// What is allowed at `path`: by the path rule that matches it, or else by the default rule.
-    /// `None` where no rule speaks: there everything that is recognised is forwarded.
-    #[inline]
-    #[must_use]
-    pub fn allowed_at(&self, path: &str) -> Option<&Allow> {
-        self.routes.rule_for(path).or(self.default_rule.as_ref())
-    }
-
-    /// Every method that is recognised: what is not in here is answered with `501`.
+    /// Returns every method that the server recognizes. A layer that
+    /// [answers `OPTIONS`](crate::MethodPolicyLayer::answer_options) recognizes `OPTIONS` too.
     #[must_use]
     pub fn recognized(&self) -> &MethodSet {
         &self.recognized
     }
 
-    /// The default rule, if [`allow`](Self::allow) was called.
+    /// Returns the routes and subtrees, in the order in which they were added.
+    pub fn rules(&self) -> impl ExactSizeIterator<Item = Rule<'_>> {
+        self.paths.rules.iter().map(|rule| Rule::new(rule))
+    }
+
+    /// Returns the fallback, if there is one.
     #[must_use]
-    pub fn default_rule(&self) -> Option<&Allow> {
-        self.default_rule.as_ref()
+    pub fn fallback_rule(&self) -> Option<Rule<'_>> {
+        self.fallback.as_deref().map(Rule::new)
     }
 
-    /// The path rules, each with its pattern as it was given, in the order of insertion.
-    ///
-    /// ```
-    /// use http::Method;
-    /// use tower_method_policy::Policy;
-    ///
-    /// let policy = Policy::new().route("/users", [Method::POST])?.route("/users/{id}", [Method::PUT])?;
-    /// for (pattern, allow) in policy.rules() {
-    ///     println!("{pattern}: {allow}");
-    /// }
-    /// assert_eq!(policy.rules().len(), 2);
-    /// # Ok::<_, tower_method_policy::PolicyError>(())
-    /// ```
-    pub fn rules(&self) -> impl ExactSizeIterator<Item = (&str, &Allow)> {
-        self.routes.rules()
+    /// Returns the patterns of the exempt paths, in the order in which they were added.
+    pub fn exempt_paths(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.paths.exempt.iter().map(String::as_str)
     }
 
-    /// What the server as a whole allows, if any rule speaks: the answer to `OPTIONS *`
-    /// (RFC 9110 §9.3.7).
-    pub(crate) fn server_wide(&self) -> Option<Allow> {
-        let mut all = self.all_rules();
-        let first = all.next()?.methods().clone();
-        let methods = all.fold(first, |methods, rule| methods | rule.methods().clone());
-        let default_rule = self.default_rule.as_ref();
-        let headers = default_rule.map(|rule| rule.options_headers().clone());
-        Some(Allow::with_headers(methods, headers.unwrap_or_default()))
+    /// Returns the rule that applies at `path`, or `None` if none applies or the path is exempt.
+    #[must_use]
+    pub fn rule_at(&self, path: &str) -> Option<Rule<'_>> {
+        self.stored_rule_at(path).map(|rule| Rule::new(rule))
     }
 
-    /// What is forwarded at every target, and what is forwarded at one target or another.
+    #[inline]
+    pub(crate) fn stored_rule_at(&self, path: &str) -> Option<&Arc<StoredRule>> {
+        match self.paths.get(path) {
+            Found::Rule(rule) => Some(rule),
+            Found::Exempt => None,
+            Found::Nothing => self.fallback.as_ref(),
+        }
+    }
+
+    /// The methods that are forwarded at every path, and those that are forwarded at some path.
     pub(crate) fn forwarded(&self) -> [MethodSet; 2] {
-        let get_and_head = MethodSet::of(&[Id::GET, Id::HEAD]);
-        let beside_routes = match &self.default_rule {
+        let elsewhere = match self.fallback_rule() {
             Some(rule) => rule.methods(),
             None => &self.recognized,
         };
-        let both = [beside_routes.clone(), beside_routes.clone()];
-        let [everywhere, somewhere] = self.rules().fold(both, |[every, some], (_, rule)| {
-            [&every & rule.methods(), &some | rule.methods()]
-        });
-        [everywhere | get_and_head.clone(), somewhere | get_and_head]
+        let mut everywhere = elsewhere.clone();
+        let mut somewhere = elsewhere | &self.listed;
+        for rule in self.rules() {
+            everywhere &= rule.methods();
+        }
+        if !self.paths.exempt.is_empty() {
+            somewhere |= &self.recognized;
+        }
+        [everywhere | &GET_AND_HEAD, somewhere | &GET_AND_HEAD]
     }
 
-    /// Whether the registered method of this bit, neither `GET` nor `HEAD`, is forwarded at `path`.
-    pub(crate) fn forwards(&self, bit: u64, path: &str) -> bool {
-        let methods = match self.allowed_at(path) {
-            Some(allow) => allow.methods(),
-            None => &self.recognized,
-        };
-        methods.registered() & bit != 0
+    fn add_rule(
+        &mut self,
+        kind: RuleKind,
+        pattern: &str,
+        methods: MethodSet,
+    ) -> Result<(), PolicyError> {
+        self.listed.extend(&methods);
+        self.recognized.extend(&methods);
+        self.paths.add_rule(kind, pattern, methods)
     }
 
-    fn all_rules(&self) -> impl Iterator<Item = &Allow> {
-        let path_rules = self.rules().map(|(_, rule)| rule);
-        self.default_rule.iter().chain(path_rules)
-    }
-
-    fn derive_recognized(mut self) -> Self {
-        let start = self.only.clone().unwrap_or(MethodSet::STANDARD);
-        let get_and_head = MethodSet::of(&[Id::GET, Id::HEAD]);
-        let registry = start | self.added.clone() | get_and_head;
-        self.recognized = self
-            .all_rules()
-            .fold(registry, |all, rule| all | rule.methods().clone());
+    fn rebuild(mut self) -> Self {
+        const DEFAULT: &MethodSet = &MethodSet::STANDARD;
+        self.recognized =
+            self.only.as_ref().unwrap_or(DEFAULT) | &self.added | &self.listed | &GET_AND_HEAD;
+        if let Some(rule) = &self.fallback {
+            self.recognized |= &rule.allow.methods;
+        }
         self
     }
 }
+
+/// Two policies are equal if they recognize the same methods and have the same fallback, rules, and
+/// exempt paths, in any order.
+impl PartialEq for Policy {
+    fn eq(&self, other: &Self) -> bool {
+        fn rules(policy: &Policy) -> BTreeMap<&str, &Arc<StoredRule>> {
+            let rules = policy.paths.rules.iter();
+            rules.map(|rule| (rule.pattern.as_str(), rule)).collect()
+        }
+        fn exempt(policy: &Policy) -> BTreeSet<&String> {
+            policy.paths.exempt.iter().collect()
+        }
+        self.recognized == other.recognized
+            && self.fallback == other.fallback
+            && rules(self) == rules(other)
+            && exempt(self) == exempt(other)
+    }
+}
+
+impl Eq for Policy {}
 
 impl fmt::Debug for Policy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Policy")
             .field("recognized", &self.recognized)
-            .field("default_rule", &self.default_rule)
-            .field("routes", &self.routes)
+            .field("fallback", &self.fallback_rule().map(|rule| rule.methods()))
+            .field("paths", &self.paths)
             .finish()
     }
 }
 
-/// What a [`Policy`] says of a method at a target.
+/// The decision of a [`Policy`] about a method at a path.
 ///
-/// These three states are all there are, and what the crate is about: a `match` needs no wildcard,
-/// and no version will add a fourth.
+/// No version will add a variant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision<'a> {
-    /// The request goes to the inner service, untouched.
+    /// The request goes to the inner service.
     Forward,
-    /// `405 Method Not Allowed`: the server implements the method somewhere, not at this target.
+    /// `405 Method Not Allowed` (RFC 9110 §15.5.6): the server recognizes the method, but the rule at
+    /// this path does not list it.
     NotAllowed {
-        /// What the target allows; the rejected method is never in it.
-        allow: &'a Allow,
+        /// The methods that the `Allow` field names.
+        allow: &'a MethodSet,
     },
-    /// `501 Not Implemented`: no resource of the server implements the method.
+    /// `501 Not Implemented` (RFC 9110 §15.6.2): no resource of the server implements the method.
     NotImplemented,
 }

@@ -7,6 +7,8 @@ use httpdate::{fmt_http_date, parse_http_date};
 use serde_core::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 
 use super::retry_after::RetryAfter;
+use crate::methods::data::unexpected_text;
+use crate::methods::excerpt;
 
 /// A whole number of seconds ([`RetryAfter::after`]), or an IMF-fixdate, such as
 /// `"Sun, 06 Nov 1994 08:49:37 GMT"` ([`RetryAfter::at`]).
@@ -43,23 +45,26 @@ impl Visitor<'_> for SecondsOrDate {
         let Some(time) = parse_http_date(text).ok().or_else(|| on_its_weekday(text)) else {
             return Err(match text.parse::<u64>() {
                 Ok(_) => E::custom(format_args!(
-                    "{text:?} is a string: write a number of seconds without quotes"
+                    "{} is a string: write a number of seconds without quotes",
+                    excerpt(text, 64).quoted()
                 )),
-                Err(_) => E::invalid_value(Unexpected::Str(text), &self),
+                Err(_) => unexpected_text(text, &self),
             });
         };
-        // `httpdate` reads the two obsolete formats too (RFC 9110 §5.6.7).
+        // `httpdate` also reads the two obsolete formats (RFC 9110 §5.6.7).
         let date = fmt_http_date(time);
-        match date == text {
-            true => Ok(RetryAfter::at(time)),
-            false => Err(E::custom(format_args!(
-                "{text:?} is not an IMF-fixdate: write {date:?}"
-            ))),
+        if date == text {
+            Ok(RetryAfter::at(time))
+        } else {
+            Err(E::custom(format_args!(
+                "{} is not an IMF-fixdate: write {date:?}",
+                excerpt(text, 64).quoted()
+            )))
         }
     }
 }
 
-/// The time that the IMF-fixdate `text` names but for a wrong day of the week.
+/// The time that the IMF-fixdate `text` names, if only its day of the week is wrong.
 fn on_its_weekday(text: &str) -> Option<SystemTime> {
     let rest = text.get(3..)?;
     let days = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];

@@ -1,9 +1,8 @@
-//! [`Rejection`]: why a request is rejected, and how that is answered.
+//! [`Rejection`]: why a request is rejected, and the response to it.
 
 #[cfg(feature = "serde")]
 mod data;
 mod empty_body;
-mod grpc_status;
 mod plain_text;
 mod problem_details;
 mod respond;
@@ -11,45 +10,43 @@ mod response;
 mod retry_after;
 
 use std::fmt;
-#[cfg(feature = "rfc2774")]
 use std::sync::Arc;
 
 use http::StatusCode;
 
 pub use self::empty_body::EmptyBody;
-pub use self::grpc_status::GrpcStatus;
 pub use self::plain_text::PlainText;
 pub use self::problem_details::ProblemDetails;
 pub use self::respond::Respond;
-pub(crate) use self::response::Responses;
+pub(crate) use self::response::ResponseSettings;
 pub use self::retry_after::RetryAfter;
-use crate::policy::Allow;
+use crate::methods::MethodSet;
+use crate::policy::{Allow, Rule, RuleKind, StoredRule};
 #[cfg(feature = "rfc2774")]
 use crate::rfc2774::ExtensionProblem;
 
-/// Why a request is rejected.
+/// The reason for a rejection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reason {
-    /// The server implements the method, but the target does not allow it: `405 Method Not Allowed`
-    /// (RFC 9110 §15.5.6).
+    /// `405 Method Not Allowed` (RFC 9110 §15.5.6): the server recognizes the method, but the rule at
+    /// the target does not list it.
     NotAllowed,
-    /// No resource of the server implements the method: `501 Not Implemented` (RFC 9110 §15.6.2).
+    /// `501 Not Implemented` (RFC 9110 §15.6.2): no resource of the server implements the method.
     NotImplemented,
-    /// The request does not go together with the [mandatory extensions](crate::rfc2774) that the
-    /// server supports: `510 Not Extended` (RFC 2774 §7).
+    /// `510 Not Extended` (RFC 2774 §7): the request needs an [extension](crate::rfc2774) that the server
+    /// does not support, or its method and its declarations contradict each other.
     #[cfg(feature = "rfc2774")]
     #[cfg_attr(docsrs, doc(cfg(feature = "rfc2774")))]
     NotExtended,
-    /// What the request declares of [extensions](crate::rfc2774) is malformed: `400 Bad Request`
-    /// (RFC 9110 §15.5.1).
+    /// `400 Bad Request` (RFC 9110 §15.5.1): a declaration of an [extension](crate::rfc2774) is malformed.
     #[cfg(feature = "rfc2774")]
     #[cfg_attr(docsrs, doc(cfg(feature = "rfc2774")))]
     MalformedDeclaration,
 }
 
 impl Reason {
-    /// The status code of the rejection.
+    /// Returns the status code of the rejection.
     #[must_use]
     pub const fn status(self) -> StatusCode {
         match self {
@@ -62,8 +59,8 @@ impl Reason {
         }
     }
 
-    /// A name for labels of metrics and fields of logs: `not_allowed`, `not_implemented`,
-    /// `not_extended` or `malformed_declaration`. No version will change it.
+    /// Returns a name for metric labels and log fields: `not_allowed`, `not_implemented`,
+    /// `not_extended`, or `malformed_declaration`. The names do not change in any 1.x version.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -77,18 +74,21 @@ impl Reason {
     }
 }
 
-/// Why a request is rejected, and what its target allows.
+/// The same as [`as_str`](Reason::as_str).
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Why a request is rejected: the argument of [responders](Respond) and
+/// [observers](crate::MethodPolicyLayer::on_rejection), and a mark in the extensions of the response.
 ///
-/// [Responders](crate::Respond) and [observers](crate::MethodPolicyLayer::on_rejection) get it beside
-/// the request, and every rejection has it in the extensions of its response. So an outer layer can
-/// tell a `501` of this crate, which speaks of the request, from any other server error, which speaks
-/// of the server's health: see [Telling rejections from
-/// failures](crate#telling-rejections-from-failures).
+/// An outer layer can use the mark to tell a `501` of this crate, which describes the request, from a
+/// server error. The mark takes at most three allocations.
 ///
-/// # Cost
-///
-/// In the response's extensions: three allocations, or one where the request has extensions, whose
-/// map is then used again.
+/// Its text is for logs, such as `405 Method Not Allowed by route /users/{id}`. It contains nothing that
+/// the client sent, except parts of extension identifiers (feature `rfc2774`).
 ///
 /// ```
 /// use http::Response;
@@ -107,7 +107,10 @@ pub struct Rejection {
 
 #[derive(Clone, PartialEq, Eq)]
 enum Cause {
-    NotAllowed(Allow),
+    NotAllowed {
+        rule: Arc<StoredRule>,
+        answers_options: bool,
+    },
     NotImplemented,
     #[cfg(feature = "rfc2774")]
     Extension(Arc<ExtensionProblem>),
@@ -121,12 +124,11 @@ impl Rejection {
         }
     }
 
-    pub(crate) fn not_allowed(allow: Allow) -> Self {
-        Self::new(Cause::NotAllowed(allow))
-    }
-
-    pub(crate) fn not_implemented() -> Self {
-        Self::new(Cause::NotImplemented)
+    pub(crate) fn by_rule(rule: Arc<StoredRule>, answers_options: bool) -> Self {
+        Self::new(Cause::NotAllowed {
+            rule,
+            answers_options,
+        })
     }
 
     #[cfg(feature = "rfc2774")]
@@ -134,52 +136,115 @@ impl Rejection {
         Self::new(Cause::Extension(Arc::new(problem)))
     }
 
-    /// Why the request is rejected.
+    /// Creates the rejection of a [fallback](crate::Policy::fallback) that lists `methods`, to unit-test
+    /// a responder.
+    ///
+    /// ```
+    /// use http::{Method, Request, Response};
+    /// use tower_method_policy::{PlainText, Rejection, Respond};
+    ///
+    /// let (request, ()) = Request::delete("/").body(())?.into_parts();
+    /// let rejection = Rejection::not_allowed([Method::GET]);
+    /// let response: Response<bytes::Bytes> = PlainText.respond(&rejection, &request);
+    /// assert_eq!(response.body(), "The method DELETE is not allowed here. Allowed: GET, HEAD.\n");
+    /// # Ok::<_, http::Error>(())
+    /// ```
+    #[must_use]
+    pub fn not_allowed(methods: impl Into<MethodSet>) -> Self {
+        let rule = StoredRule::new(RuleKind::Fallback, "", methods.into());
+        Self::by_rule(Arc::new(rule), false)
+    }
+
+    /// Creates the rejection of a method that the server does not recognize.
+    #[must_use]
+    pub fn not_implemented() -> Self {
+        Self::new(Cause::NotImplemented)
+    }
+
+    /// Returns the reason.
     #[must_use]
     pub fn reason(&self) -> Reason {
         match &self.cause {
-            Cause::NotAllowed(_) => Reason::NotAllowed,
+            Cause::NotAllowed { .. } => Reason::NotAllowed,
             Cause::NotImplemented => Reason::NotImplemented,
             #[cfg(feature = "rfc2774")]
-            Cause::Extension(problem) => match **problem {
-                ExtensionProblem::Malformed(_) => Reason::MalformedDeclaration,
-                _ => Reason::NotExtended,
-            },
+            Cause::Extension(problem) if problem.is_malformed => Reason::MalformedDeclaration,
+            #[cfg(feature = "rfc2774")]
+            Cause::Extension(_) => Reason::NotExtended,
         }
     }
 
-    /// Whether the request is rejected. Where it is not, the layer only
-    /// [reports](crate::MethodPolicyLayer::report_only) that it would be, and forwards it.
-    #[must_use]
-    pub fn is_enforced(&self) -> bool {
-        self.is_enforced
-    }
-
-    /// The status code of the rejection.
+    /// Returns the status code of the response.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.reason().status()
     }
 
-    /// What the target allows, for [`Reason::NotAllowed`].
+    /// Returns the methods of the `Allow` field, or `None` if the response has none.
+    ///
+    /// `HEAD` is included if the rule lists `GET`, and `OPTIONS` if the layer
+    /// [answers `OPTIONS`](crate::MethodPolicyLayer::answer_options).
     #[must_use]
-    pub fn allow(&self) -> Option<&Allow> {
+    pub fn allow(&self) -> Option<&MethodSet> {
+        self.allow_field().map(|allow| &allow.methods)
+    }
+
+    fn allow_field(&self) -> Option<&Allow> {
         match &self.cause {
-            Cause::NotAllowed(allow) => Some(allow),
+            Cause::NotAllowed {
+                rule,
+                answers_options: true,
+            } => Some(&rule.allow_with_options),
+            Cause::NotAllowed { rule, .. } => Some(&rule.allow),
             _ => None,
         }
     }
 
-    /// What is wrong with the extensions, for [`Reason::NotExtended`] and
+    /// Returns the rule that does not list the method, for [`Reason::NotAllowed`].
+    #[must_use]
+    pub fn rule(&self) -> Option<Rule<'_>> {
+        match &self.cause {
+            Cause::NotAllowed { rule, .. } => Some(Rule::new(rule)),
+            _ => None,
+        }
+    }
+
+    /// Returns whether the request is rejected. It is `false` if the layer only
+    /// [reports](crate::MethodPolicyLayer::report_only).
+    #[must_use]
+    pub fn is_enforced(&self) -> bool {
+        self.is_enforced
+    }
+
+    /// Returns the sentence that says what is wrong with the extensions, for [`Reason::NotExtended`] and
     /// [`Reason::MalformedDeclaration`].
+    ///
+    /// It is safe in plain text and inside a JSON string, and has at most 3,000 bytes.
     #[cfg(feature = "rfc2774")]
     #[cfg_attr(docsrs, doc(cfg(feature = "rfc2774")))]
     #[must_use]
-    pub fn extension_problem(&self) -> Option<&ExtensionProblem> {
+    pub fn extension_problem(&self) -> Option<&str> {
         match &self.cause {
-            Cause::Extension(problem) => Some(problem),
+            Cause::Extension(problem) => Some(problem.text()),
             _ => None,
         }
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.status().fmt(f)?;
+        match &self.cause {
+            Cause::NotAllowed { rule, .. } => write!(f, " by {}", Rule::new(rule))?,
+            Cause::NotImplemented => {}
+            #[cfg(feature = "rfc2774")]
+            Cause::Extension(problem) => write!(f, ": {}", problem.text())?,
+        }
+        f.write_str(if self.is_enforced {
+            ""
+        } else {
+            " (report only)"
+        })
     }
 }
 
@@ -187,26 +252,22 @@ impl fmt::Debug for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut f = f.debug_struct("Rejection");
         f.field("reason", &self.reason());
-        if let Some(allow) = self.allow() {
-            f.field("allow", allow);
+        if let (Some(allow), Some(rule)) = (self.allow(), self.rule()) {
+            f.field("allow", allow).field("rule", &rule);
         }
         #[cfg(feature = "rfc2774")]
         if let Some(problem) = self.extension_problem() {
-            f.field("extension_problem", problem);
+            f.field("extension_problem", &problem);
         }
-        if !self.is_enforced {
-            f.field("is_enforced", &false);
-        }
-        f.finish()
+        f.field("is_enforced", &self.is_enforced).finish()
     }
 }
 
-/// The mark in the extensions of a response to a request that a layer which only
-/// [reports](crate::MethodPolicyLayer::report_only) would have rejected.
+/// The mark in the extensions of a forwarded request's response, if a layer that only
+/// [reports](crate::MethodPolicyLayer::report_only) would have rejected the request.
 ///
-/// Beside the response's status it answers the question of a roll-out: a success that would have been
-/// rejected means that the policy is too strict. It is a type of its own, and not a [`Rejection`], for the
-/// response is the inner service's: what forgives rejections must not overlook a failure.
+/// A successful response with this mark shows that the policy is too strict. It is not a [`Rejection`],
+/// since the response is the inner service's, and its failures are real.
 ///
 /// ```
 /// use http::Response;
@@ -228,19 +289,9 @@ impl WouldReject {
         })
     }
 
-    pub(crate) fn rejection(&self) -> &Rejection {
+    /// Returns the rejection that the policy would have made.
+    #[must_use]
+    pub fn rejection(&self) -> &Rejection {
         &self.0
-    }
-
-    /// Why the request would have been rejected.
-    #[must_use]
-    pub fn reason(&self) -> Reason {
-        self.0.reason()
-    }
-
-    /// What the target allows, for [`Reason::NotAllowed`].
-    #[must_use]
-    pub fn allow(&self) -> Option<&Allow> {
-        self.0.allow()
     }
 }

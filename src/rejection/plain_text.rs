@@ -1,11 +1,11 @@
 use bytes::Bytes;
 use http::{Response, request};
 
-use super::Rejection;
 use super::respond::{Respond, with_content_type};
+use super::{Reason, Rejection};
 use crate::methods::method_excerpt;
 
-/// Answers with a sentence as `text/plain`, for people who look at it with curl or in a browser.
+/// A responder that answers with a sentence as `text/plain`.
 ///
 /// ```text
 /// The method DELETE is not allowed here. Allowed: GET, HEAD, POST.
@@ -15,14 +15,15 @@ use crate::methods::method_excerpt;
 /// This server does not implement the method FOO.
 /// ```
 ///
-/// Of the method at most 64 bytes are shown.
+/// It shows at most 64 bytes of the method.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct PlainText;
 
+#[diagnostic::do_not_recommend]
 impl<B: From<Bytes>> Respond<B> for PlainText {
     fn respond(&self, rejection: &Rejection, request: &request::Parts) -> Response<B> {
         let mut text = sentence(rejection, request);
-        if let Some(allow) = rejection.allow() {
+        if let Some(allow) = rejection.allow().filter(|allow| !allow.is_empty()) {
             text += &format!(" Allowed: {allow}.");
         }
         text.push('\n');
@@ -30,15 +31,15 @@ impl<B: From<Bytes>> Respond<B> for PlainText {
     }
 }
 
-/// What the rejection says, in words that are safe in plain text and within a JSON string.
+/// A sentence about the rejection that is safe in plain text and inside a JSON string.
 pub(super) fn sentence(rejection: &Rejection, request: &request::Parts) -> String {
-    #[cfg(feature = "rfc2774")]
-    if let Some(problem) = rejection.extension_problem() {
-        return problem.to_string();
-    }
     let method = method_excerpt(&request.method);
-    match rejection.allow() {
-        Some(_) => format!("The method {method} is not allowed here."),
-        None => format!("This server does not implement the method {method}."),
+    match rejection.reason() {
+        Reason::NotAllowed => format!("The method {method} is not allowed here."),
+        Reason::NotImplemented => format!("This server does not implement the method {method}."),
+        #[cfg(feature = "rfc2774")]
+        Reason::NotExtended | Reason::MalformedDeclaration => {
+            rejection.extension_problem().unwrap_or_default().to_owned()
+        }
     }
 }

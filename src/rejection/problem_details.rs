@@ -5,11 +5,11 @@ use super::Rejection;
 use super::plain_text::sentence;
 use super::respond::{Respond, with_content_type};
 
-/// Answers with problem details as `application/problem+json` (RFC 9457).
+/// A responder that answers with problem details as `application/problem+json` (RFC 9457).
 ///
-/// `type` is `about:blank`, so `title` is the status' own phrase (§4.2.1); for a `405` the
-/// extension member `allow` repeats the `Allow` field for clients that cannot read it, such as
-/// scripts of another origin.
+/// `type` is `about:blank`, so `title` is the status phrase (RFC 9457 §4.2.1). For a `405`, the extension
+/// member `allow` repeats the `Allow` field for clients that cannot read it, such as scripts of another
+/// origin.
 ///
 /// ```json
 /// {"type":"about:blank","title":"Method Not Allowed","status":405,"detail":"The method DELETE is not allowed here.","allow":["GET","HEAD","POST"]}
@@ -19,18 +19,19 @@ use super::respond::{Respond, with_content_type};
 /// {"type":"about:blank","title":"Not Implemented","status":501,"detail":"This server does not implement the method FOO."}
 /// ```
 ///
-/// Of the method at most 64 bytes are shown.
+/// It shows at most 64 bytes of the method.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ProblemDetails;
 
+#[diagnostic::do_not_recommend]
 impl<B: From<Bytes>> Respond<B> for ProblemDetails {
     fn respond(&self, rejection: &Rejection, request: &request::Parts) -> Response<B> {
         let status = rejection.status();
         let title = status.canonical_reason().unwrap_or_default();
         let detail = sentence(rejection, request);
         let allow = rejection.allow().map_or_else(String::new, |allow| {
-            let names = allow.to_string().replace(", ", r#"",""#);
-            format!(r#","allow":["{names}"]"#)
+            let names: Vec<_> = allow.iter().map(|method| format!("\"{method}\"")).collect();
+            format!(r#","allow":[{}]"#, names.join(","))
         });
         // Nothing here needs escaping: a token has no character that JSON escapes.
         let mut json = format!(

@@ -1,4 +1,4 @@
-//! [`Respond`]: what makes the body of a rejection.
+//! [`Respond`], the trait of responders.
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -6,58 +6,88 @@ use http::{HeaderValue, Response, request};
 
 use super::Rejection;
 
-/// Makes the response to a rejected request: its body, and header fields that go with it.
+/// Builds the response to a rejected request.
 ///
-/// `B` is the body type of the inner service, which is kept. Implemented by
-/// [`EmptyBody`](crate::EmptyBody), [`PlainText`](crate::PlainText),
-/// [`ProblemDetails`](crate::ProblemDetails), [`GrpcStatus`](crate::GrpcStatus) and by closures.
+/// [`EmptyBody`](crate::EmptyBody), [`PlainText`](crate::PlainText), and
+/// [`ProblemDetails`](crate::ProblemDetails) implement it, and so do closures. Give a layer a closure with
+/// [`respond_with_fn`](crate::MethodPolicyLayer::respond_with_fn), which infers its argument types.
 ///
-/// What is the policy's stays so, whatever the responder does: the status and `Allow` are
-/// overwritten (for a `501` an `Allow` is removed), and the [`Rejection`] is put into the response's
-/// extensions. `Retry-After` and `Cache-Control` are the layer's unless the responder sets them.
-/// Everything else is as the responder made it.
+/// A responder sets the body and any header fields. It cannot override the policy: the layer sets the
+/// status, sets or removes `Allow`, and puts the [`Rejection`] into the extensions. The layer sets
+/// `Retry-After` and `Cache-Control` only if the responder did not.
 ///
-/// A responder is called once for each rejected request, when the request arrives, and never for one
-/// that is forwarded. Everything about the request is as the client sent it: its values are valid for
-/// HTTP but not for wherever they go next, see [`method_excerpt`](crate::method_excerpt). A responder
-/// that panics costs the request, and over HTTP/1.x its connection.
+/// A responder is called once for each rejected request, when the request arrives. If it panics, the
+/// request fails and an HTTP/1.x connection is dropped. The request's values are as the client sent them,
+/// so escape them for where they go next; see [`method_excerpt`](crate::method_excerpt).
 ///
-/// A closure has to say that its arguments are references, `|rejection: &_, request: &_|`. Without
-/// the `&_` the compiler takes each of them for one reference with one lifetime, and says
-/// "implementation of `Fn` is not general enough" where the service is used.
+/// # Body types
+///
+/// `B` is the response body type of the inner service. [`EmptyBody`](crate::EmptyBody) needs
+/// `B: Default`; the other ready responders need `B: From<bytes::Bytes>`. axum's and tonic's `Body` and
+/// `http_body_util::Full` have both.
+///
+/// `BoxBody` has only the first. Use a ready responder with another body and box it:
+///
+/// ```
+/// use std::convert::Infallible;
+///
+/// use bytes::Bytes;
+/// use http_body_util::combinators::BoxBody;
+/// use http_body_util::{BodyExt, Full};
+/// use tower_method_policy::{MethodPolicyLayer, ProblemDetails, Respond};
+///
+/// type Body = BoxBody<Bytes, Infallible>;
+///
+/// let layer = MethodPolicyLayer::default().respond_with_fn(|rejection, request| {
+///     ProblemDetails.respond(rejection, request).map(|body: Full<Bytes>| -> Body { body.boxed() })
+/// });
+/// # use http::{Request, Response};
+/// # use tower::{Layer, ServiceExt};
+/// # let service = layer.layer(tower::service_fn(async |_: Request<Body>| {
+/// #     Ok::<_, Infallible>(Response::new(Body::default()))
+/// # }));
+/// # let request = Request::builder().method("FOO").body(Body::default()).unwrap();
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+/// # let response = runtime.block_on(service.oneshot(request)).unwrap();
+/// # assert_eq!(response.headers()["content-type"], "application/problem+json");
+/// ```
+///
+/// hyper's `Incoming` has neither. Box the inner service's bodies, inside the layer:
 ///
 /// ```
 /// use bytes::Bytes;
-/// use http::{Method, Request, Response, StatusCode};
-/// use http_body_util::{BodyExt, Full};
-/// use tower::{Layer, ServiceExt, service_fn};
-/// use tower_method_policy::{MethodPolicyLayer, Policy, method_excerpt};
+/// use http::{Request, Response};
+/// use http_body_util::BodyExt;
+/// use http_body_util::combinators::BoxBody;
+/// use hyper::body::Incoming;
+/// use tower::{Service, ServiceBuilder};
+/// use tower_method_policy::MethodPolicyLayer;
 ///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let layer = MethodPolicyLayer::new(Policy::new().allow([Method::POST])).respond_with(
-///     |_rejection: &_, request: &http::request::Parts| {
-///         let text = format!("{} is not for here\n", method_excerpt(&request.method));
-///         Response::new(Full::<Bytes>::from(text))
-///     },
-/// );
-/// let service = layer.layer(service_fn(async |_: Request<Full<Bytes>>| {
-///     Ok::<_, std::convert::Infallible>(Response::new(Full::<Bytes>::from("hello")))
-/// }));
-///
-/// let request = Request::delete("/").body(Full::default())?;
-/// let response = service.oneshot(request).await?;
-/// assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
-/// assert_eq!(response.headers()["allow"], "GET, HEAD, POST");
-/// assert_eq!(response.into_body().collect().await?.to_bytes(), "DELETE is not for here\n");
-/// # Ok(())
-/// # }
+/// fn wrap<S>(
+///     inner: S,
+/// ) -> impl Service<Request<Incoming>, Response = Response<BoxBody<Bytes, hyper::Error>>>
+/// where
+///     S: Service<Request<Incoming>, Response = Response<Incoming>>,
+/// {
+///     ServiceBuilder::new()
+///         .layer(MethodPolicyLayer::default())
+///         .map_response(|response: Response<Incoming>| response.map(BodyExt::boxed))
+///         .service(inner)
+/// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot build a response with the body type `{B}`",
+    label = "`{Self}` is not a responder for `{B}`",
+    note = "`EmptyBody` needs a body that implements `Default`, `PlainText` and `ProblemDetails` one that implements `From<bytes::Bytes>`",
+    note = "give a closure to `respond_with_fn`, and let it return `http::Response<{B}>`",
+    note = "for `BoxBody` and `Incoming`, see \"Body types\" in the documentation of `tower_method_policy::Respond`"
+)]
 pub trait Respond<B> {
-    /// The response to `request`, which is being rejected.
+    /// Builds the response to `request`.
     fn respond(&self, rejection: &Rejection, request: &request::Parts) -> Response<B>;
 }
 
+#[diagnostic::do_not_recommend]
 impl<F, B> Respond<B> for F
 where
     F: Fn(&Rejection, &request::Parts) -> Response<B>,

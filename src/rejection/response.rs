@@ -1,10 +1,10 @@
-//! [`Responses`]: what a rejection carries, beside what the responder makes.
+//! The response to a rejected request.
 
 use std::sync::Arc;
 use std::{fmt, mem};
 
-use http::header::{ALLOW, CACHE_CONTROL, RETRY_AFTER};
-use http::{HeaderMap, HeaderValue, Response, request};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, request};
 
 use super::respond::Respond;
 use super::retry_after::RetryAfter;
@@ -12,17 +12,20 @@ use super::{Reason, Rejection};
 
 pub(crate) type Observer = Arc<dyn Fn(&Rejection, &request::Parts) + Send + Sync>;
 
-/// What the responses to rejected requests have in common.
+/// The settings of a layer for the responses to rejected requests.
 #[derive(Clone, Default)]
-pub(crate) struct Responses {
+pub(crate) struct ResponseSettings {
     pub(crate) retry_after: Option<RetryAfter>,
     pub(crate) cache_control: Option<HeaderValue>,
     pub(crate) observers: Vec<Observer>,
 }
 
-impl Responses {
-    /// The response to `request`, which is of no more use then.
-    pub(crate) fn reject<B>(
+/// Larger header maps are not reused: their memory would be held while the request's body is read.
+const MAX_REUSED_CAPACITY: usize = 128;
+
+impl ResponseSettings {
+    /// The response to `request`, whose header fields and extensions are cleared.
+    pub(crate) fn reject<B: Default>(
         &self,
         responder: &impl Respond<B>,
         rejection: Rejection,
@@ -31,21 +34,23 @@ impl Responses {
         self.observe(&rejection, request);
         let mut response = responder.respond(&rejection, request);
         *response.status_mut() = rejection.status();
+        match rejection.reason() {
+            Reason::NotAllowed | Reason::NotImplemented => set_grpc_fields(&mut response, request),
+            #[cfg(feature = "rfc2774")]
+            Reason::NotExtended | Reason::MalformedDeclaration => {}
+        }
 
         let headers = response.headers_mut();
-        if headers.is_empty() {
-            // To fill a fresh map would allocate.
+        if headers.is_empty() && request.headers.capacity() <= MAX_REUSED_CAPACITY {
+            // Filling a new map takes 2 allocations.
             request.headers.clear();
             mem::swap(headers, &mut request.headers);
-        } else {
-            // Only a 405 has one, the policy's: a 501 speaks of the server (RFC 9110 §10.2.1).
-            headers.remove(ALLOW);
         }
         self.set_fields(headers, &rejection);
 
         let extensions = response.extensions_mut();
         if extensions.is_empty() {
-            // Likewise: two of the three allocations that the rejection takes are for the map.
+            // Making a new map takes 2 allocations.
             request.extensions.clear();
             mem::swap(extensions, &mut request.extensions);
         }
@@ -53,7 +58,7 @@ impl Responses {
         response
     }
 
-    /// Tells observers of a request that is rejected, or would be.
+    /// Calls the observers for a request that is rejected or would be.
     pub(crate) fn observe(&self, rejection: &Rejection, request: &request::Parts) {
         for observer in &self.observers {
             observer(rejection, request);
@@ -61,18 +66,22 @@ impl Responses {
     }
 
     fn set_fields(&self, headers: &mut HeaderMap, rejection: &Rejection) {
-        if let Some(allow) = rejection.allow() {
-            headers.insert(ALLOW, allow.header_value().clone());
-        }
+        match rejection.allow_field() {
+            Some(allow) => headers.insert(ALLOW, allow.value.clone()),
+            None => headers.remove(ALLOW),
+        };
+        let retry_after = match rejection.reason() {
+            Reason::NotImplemented => self.retry_after.as_ref().and_then(RetryAfter::value),
+            Reason::NotAllowed => None,
+            #[cfg(feature = "rfc2774")]
+            Reason::NotExtended | Reason::MalformedDeclaration => None,
+        };
         let mut set_default = |name, value: Option<&HeaderValue>| {
             if let Some(value) = value {
                 headers.entry(name).or_insert_with(|| value.clone());
             }
         };
-        if rejection.reason() == Reason::NotImplemented {
-            let retry_after = self.retry_after.as_ref().and_then(RetryAfter::value);
-            set_default(RETRY_AFTER, retry_after);
-        }
+        set_default(RETRY_AFTER, retry_after);
         set_default(CACHE_CONTROL, self.cache_control.as_ref());
     }
 
@@ -81,4 +90,36 @@ impl Responses {
             .field("cache_control", &self.cache_control)
             .field("observers", &self.observers.len());
     }
+}
+
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+const UNIMPLEMENTED: HeaderValue = HeaderValue::from_static("12");
+const MESSAGE: HeaderValue = HeaderValue::from_static("the HTTP method is rejected here");
+
+/// Makes the response to a gRPC request a "Trailers-Only" one with the status `UNIMPLEMENTED`, unless
+/// the responder has set a status (gRPC over HTTP/2, "Responses").
+fn set_grpc_fields<B: Default>(response: &mut Response<B>, request: &request::Parts) {
+    if request.method != Method::POST {
+        return;
+    }
+    let Some(content_type) = grpc_content_type(&request.headers) else {
+        return;
+    };
+    if response.headers().contains_key(GRPC_STATUS) {
+        return;
+    }
+    *response.body_mut() = B::default();
+    let headers = response.headers_mut();
+    headers.remove(CONTENT_LENGTH);
+    headers.insert(CONTENT_TYPE, content_type.clone());
+    headers.insert(GRPC_STATUS, UNIMPLEMENTED);
+    headers.insert(GRPC_MESSAGE, MESSAGE);
+}
+
+fn grpc_content_type(headers: &HeaderMap) -> Option<&HeaderValue> {
+    const GRPC: &[u8] = b"application/grpc";
+    let content_type = headers.get(CONTENT_TYPE)?;
+    let start = content_type.as_bytes().get(..GRPC.len())?;
+    start.eq_ignore_ascii_case(GRPC).then_some(content_type)
 }

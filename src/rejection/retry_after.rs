@@ -5,12 +5,11 @@ use std::time::{Duration, SystemTime};
 use http::HeaderValue;
 use httpdate::HttpDate;
 
-/// The value of a `Retry-After` field (RFC 9110 §10.2.3), for `501` responses.
+/// The value of a `Retry-After` field (RFC 9110 §10.2.3) for `501` responses: when the server may
+/// implement the method, such as after a planned deployment.
 ///
-/// It is rendered once, when it is made. For a `501` it says when the server may have come to
-/// implement the method, after a planned deployment for instance.
-///
-/// With the feature `serde` it is read from data: a whole number of seconds, or an IMF-fixdate.
+/// The value is rendered once. With the feature `serde`, it is a whole number of seconds or an
+/// IMF-fixdate such as `"Sun, 06 Nov 1994 08:49:37 GMT"`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -22,17 +21,15 @@ use httpdate::HttpDate;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetryAfter {
     value: HeaderValue,
-    /// The instant that `value` names, if it names one.
+    /// The time that `value` names, if it is a date.
     at: Option<SystemTime>,
 }
 
-/// The first second that an IMF-fixdate cannot name, since its year has four digits:
-/// 10000-01-01T00:00:00Z.
+/// 10000-01-01T00:00:00Z. The year of an IMF-fixdate has four digits.
 const YEAR_10000: u64 = 253_402_300_800;
 
 impl RetryAfter {
-    /// A delay, counted by the client from when it receives the response, in whole seconds; a
-    /// fraction is rounded up.
+    /// Creates a delay in whole seconds, rounded up. The client counts from when it receives the response.
     #[must_use]
     pub fn after(delay: Duration) -> Self {
         Self {
@@ -41,15 +38,13 @@ impl RetryAfter {
         }
     }
 
-    /// A point in time, sent as an IMF-fixdate (RFC 9110 §5.6.7) in whole seconds; a fraction is
-    /// rounded up.
+    /// Creates a point in time, sent as an IMF-fixdate (RFC 9110 §5.6.7) in whole seconds, rounded up.
     ///
-    /// From that time on the field is left out, which costs one look at the clock for each `501`.
-    /// The latest date that the format can express, the end of the year 9999, stands for any later
-    /// one.
+    /// From that time on the field is not sent, so each `501` reads the clock. A time after the year 9999
+    /// becomes the last second of that year.
     #[expect(
         clippy::missing_panics_doc,
-        reason = "it never does: an IMF-fixdate is a valid field value"
+        reason = "an IMF-fixdate is a valid field value"
     )]
     #[must_use]
     pub fn at(time: SystemTime) -> Self {
@@ -65,7 +60,7 @@ impl RetryAfter {
         }
     }
 
-    /// The field's value, unless the time that it names is past.
+    /// The field's value, or `None` if its time is past.
     pub(crate) fn value(&self) -> Option<&HeaderValue> {
         match self.at {
             Some(at) if at <= SystemTime::now() => None,

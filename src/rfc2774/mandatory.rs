@@ -4,20 +4,22 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use http::header::CONNECTION;
 use http::{HeaderName, Method, Version, request};
 
-use super::connection::connection_options;
-use super::declaration::{Declaration, DeclarationError, Declarations};
-use super::fulfilment::Fulfilment;
+use super::acknowledgement::Acknowledgement;
+use super::connection::elements;
+use super::declaration::{Declaration, Declarations};
 use super::parse::is_identifier;
 use super::problem::ExtensionProblem;
+use crate::methods::excerpt;
 
-/// The extensions that a server supports, and in which role it meets declarations.
+/// The extensions that a server supports, and its role.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct MandatoryExtensions {
     role: Role,
-    /// Each extension's identifier, and whether its header prefix may be used by others, too.
+    /// Each extension's identifier, and whether it shares its header prefix.
     supported: Arc<BTreeMap<String, bool>>,
 }
 
@@ -28,7 +30,7 @@ enum Role {
 }
 
 impl MandatoryExtensions {
-    /// No extension yet, at a server that is the ultimate recipient of what is declared.
+    /// Creates the settings of an origin server, which is the last recipient of all declarations.
     pub fn at_origin() -> Self {
         Self {
             role: Role::Origin,
@@ -36,8 +38,8 @@ impl MandatoryExtensions {
         }
     }
 
-    /// No extension yet, at a proxy: it has to support what is declared hop by hop, and passes on
-    /// what is declared end to end (RFC 2774 §14).
+    /// Creates the settings of a proxy. It has to support the extensions that are declared hop by hop, and
+    /// forwards the others (RFC 2774 §14).
     pub fn at_proxy() -> Self {
         Self {
             role: Role::Proxy,
@@ -45,23 +47,23 @@ impl MandatoryExtensions {
         }
     }
 
-    /// Adds an extension, by the absolute URI or the field name that identifies it.
+    /// Adds an extension. An absolute URI or a field name identifies it.
     ///
     /// URIs are compared byte for byte, field names without regard to case.
     ///
     /// # Errors
     ///
-    /// [`IdentifierError`] if `identifier` is neither.
+    /// Returns an error if `identifier` is neither.
     pub fn support(self, identifier: &str) -> Result<Self, IdentifierError> {
         self.insert(identifier, false)
     }
 
-    /// Adds an extension that explicitly allows its header prefix (`ns`) to be used by others, too,
-    /// in one message (RFC 2774 §4.1).
+    /// Adds an extension that permits other extensions to use its header prefix (`ns`) in the same message
+    /// (RFC 2774 §4.1).
     ///
     /// # Errors
     ///
-    /// [`IdentifierError`] if `identifier` is neither an absolute URI nor a field name.
+    /// Returns an error if `identifier` is neither an absolute URI nor a field name.
     pub fn support_with_shared_prefix(self, identifier: &str) -> Result<Self, IdentifierError> {
         self.insert(identifier, true)
     }
@@ -81,54 +83,52 @@ impl MandatoryExtensions {
             .copied()
     }
 
-    /// Whether `declaration` obliges this server.
-    fn is_ours(&self, declaration: &Declaration) -> bool {
-        self.role == Role::Origin || declaration.is_hop_by_hop()
-    }
-
-    /// The module's table, for a request that is neither `GET` nor `HEAD`.
+    /// Applies the module's table to a request that is neither `GET` nor `HEAD`.
     pub(crate) fn examine(&self, request: &request::Parts) -> Verdict {
-        let declarations = match Declarations::of(request.version, &request.headers) {
+        let declarations = match Declarations::parse(request.version, &request.headers) {
             Ok(declarations) => declarations,
-            Err(error) => return Verdict::Reject(ExtensionProblem::Malformed(error)),
+            Err(problem) => return Verdict::Reject(problem),
         };
         let is_mandatory = declarations.iter().any(Declaration::is_mandatory);
         match (base_method(&request.method), is_mandatory) {
-            (None, true) => Verdict::Reject(ExtensionProblem::NotMandatory),
+            (None, true) => Verdict::Reject(ExtensionProblem::not_mandatory()),
             (None, false) => Verdict::Ordinary,
-            (Some(_), false) => Verdict::Reject(ExtensionProblem::NotDeclared),
+            (Some(_), false) => Verdict::Reject(ExtensionProblem::not_declared()),
             (Some(base), true) => match self.check(&declarations) {
                 Err(problem) => Verdict::Reject(problem),
                 Ok(()) => {
-                    let ours = declarations
-                        .iter()
-                        .filter(|declared| self.is_ours(declared));
-                    let fulfilment = Fulfilment::of(ours, request.version);
-                    Verdict::Mandatory(Mandatory {
+                    let acknowledgement =
+                        Acknowledgement::new(self.ours(&declarations), request.version);
+                    Verdict::Fulfillable(Fulfillable {
                         base,
                         declarations,
-                        fulfilment,
+                        acknowledgement,
                     })
                 }
             },
         }
     }
 
-    /// Whether all that is mandatory is supported, without conflict.
+    /// The mandatory declarations that this server has to fulfill.
+    fn ours<'a>(&self, declarations: &'a Declarations) -> impl Iterator<Item = &'a Declaration> {
+        let is_origin = self.role == Role::Origin;
+        declarations.iter().filter(move |declaration| {
+            declaration.is_mandatory() && (is_origin || declaration.is_hop_by_hop())
+        })
+    }
+
+    /// Checks that every mandatory extension is supported, without conflict.
     fn check(&self, declarations: &Declarations) -> Result<(), ExtensionProblem> {
-        let unsupported = declarations.iter().filter(|declared| {
-            declared.is_mandatory() && self.is_ours(declared) && self.supports(declared).is_none()
-        });
-        let unsupported: Vec<_> = unsupported
-            .map(|declared| declared.identifier().to_owned())
+        let unsupported: Vec<_> = self
+            .ours(declarations)
+            .filter(|declaration| self.supports(declaration).is_none())
+            .map(Declaration::identifier)
             .collect();
         if !unsupported.is_empty() {
-            return Err(ExtensionProblem::Unsupported {
-                unsupported,
-                supported: self.supported.keys().cloned().collect(),
-            });
+            let supported: Vec<_> = self.supported.keys().map(String::as_str).collect();
+            return Err(ExtensionProblem::unsupported(&unsupported, &supported));
         }
-        // What is not supported, and need not be, may permit it.
+        // An optional extension that is not supported may permit the reuse.
         let known = declarations
             .iter()
             .filter_map(|declared| Some((declared, declared.prefix()?, self.supports(declared)?)));
@@ -136,38 +136,40 @@ impl MandatoryExtensions {
         for (declared, prefix, shares_prefix) in known {
             let earlier = seen.insert(prefix, shares_prefix);
             if earlier.is_some_and(|earlier_shares| !(earlier_shares && shares_prefix)) {
-                return Err(ExtensionProblem::Malformed(DeclarationError::reused(
-                    declared, prefix,
-                )));
+                return Err(ExtensionProblem::prefix_reused(
+                    prefix,
+                    declared.identifier(),
+                ));
             }
         }
         Ok(())
     }
 }
 
-/// What the module's table says of a request.
+/// The result of the module's table.
 pub(crate) enum Verdict {
     /// The rest of the decision table decides.
     Ordinary,
-    /// The rest of the decision table decides on the base method.
-    Mandatory(Mandatory),
+    /// The rest of the decision table decides about the base method.
+    Fulfillable(Fulfillable),
     Reject(ExtensionProblem),
 }
 
-/// A mandatory request of which everything is supported.
-pub(crate) struct Mandatory {
+/// A mandatory request whose extensions are all supported.
+#[derive(Debug)]
+pub(crate) struct Fulfillable {
     /// The method without `M-`.
     pub(crate) base: Method,
     declarations: Declarations,
-    fulfilment: Fulfilment,
+    acknowledgement: Acknowledgement,
 }
 
-impl Mandatory {
-    /// Makes the request what it is to be when it is forwarded.
-    pub(crate) fn prepare(self, request: &mut request::Parts) -> Fulfilment {
+impl Fulfillable {
+    /// Prepares the request to be forwarded.
+    pub(crate) fn prepare(self, request: &mut request::Parts) -> Acknowledgement {
         request.extensions.insert(self.declarations);
         remove_listed_by_http_1_0(request);
-        self.fulfilment
+        self.acknowledgement
     }
 }
 
@@ -179,27 +181,27 @@ fn base_method(method: &Method) -> Option<Method> {
 
 /// The form in which identifiers are compared: field names have no colon, and no case.
 fn comparable(identifier: &str) -> String {
-    match identifier.contains(':') {
-        true => identifier.to_owned(),
-        false => identifier.to_ascii_lowercase(),
+    if identifier.contains(':') {
+        identifier.to_owned()
+    } else {
+        identifier.to_ascii_lowercase()
     }
 }
 
-/// RFC 2774 §5: an HTTP/1.0 proxy may have passed on what was meant for itself.
+/// An HTTP/1.0 proxy may have forwarded fields that were meant for itself (RFC 2774 §5).
 fn remove_listed_by_http_1_0(request: &mut request::Parts) {
     if request.version > Version::HTTP_10 {
         return;
     }
     let headers = &mut request.headers;
     let listed =
-        connection_options(headers).filter_map(|option| HeaderName::from_bytes(option).ok());
+        elements(headers, CONNECTION).filter_map(|option| HeaderName::from_bytes(option).ok());
     for name in listed.collect::<Vec<_>>() {
         headers.remove(name);
     }
 }
 
-/// An extension cannot be supported under this name: it is neither an absolute URI nor a field
-/// name.
+/// The error of adding an extension whose identifier is neither an absolute URI nor a field name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdentifierError(String);
 
@@ -207,8 +209,8 @@ impl fmt::Display for IdentifierError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{:?} is neither an absolute URI nor a field name",
-            self.0
+            "{} is neither an absolute URI nor a field name",
+            excerpt(&self.0, 128).quoted()
         )
     }
 }

@@ -1,39 +1,32 @@
-//! The HTTP Extension Framework (RFC 2774): mandatory extensions, `M-` methods and `510`.
+//! The HTTP Extension Framework (RFC 2774): mandatory extensions, `M-` methods, and `510`.
 //!
-//! RFC 2774 is **Historic**, and IANA marks its status code `510` as obsolete: nothing new should
-//! be built on it. It is here for servers and proxies that have to meet clients that use it. The
-//! feature `rfc2774` is off by default, and so are these rules in a layer until
-//! [`mandatory_extensions`](crate::MethodPolicyLayer::mandatory_extensions) switches them on: till then
-//! a method that begins with `M-` is a token like any other, `501` unless a policy allows it by name
-//! (`M-SEARCH`, say).
+//! RFC 2774 is **Historic**, and IANA marks `510` as obsolete. Build nothing new on it. It is here for
+//! servers and proxies whose clients use it. **This module may change in minor versions.**
 //!
-//! They are looked at before row 2 of the [decision table](crate#decision-table); the first that matches
+//! The rules apply once [`mandatory_extensions`](crate::MethodPolicyLayer::mandatory_extensions) enables
+//! them. They come before row 2 of the [decision table](crate#decision-table). The first row that matches
 //! wins.
 //!
 //! | condition | answer | source |
 //! |---|---|---|
-//! | the method is exactly `GET` or `HEAD` | forward, whatever it declares | RFC 9110 §9.1 |
-//! | a declaration is malformed | `400`, saying what and where | RFC 2774 §3 |
-//! | a mandatory declaration, but no `M-` method | `510`: it is not this server's to fulfil | §5 |
+//! | the method is exactly `GET` or `HEAD` | forward | RFC 9110 §9.1 |
+//! | a declaration is malformed | `400` that names the mistake and its place | RFC 2774 §3 |
+//! | a mandatory declaration, but no `M-` method | `510` | §5 |
 //! | an `M-` method without a mandatory declaration | `510` | §5 |
-//! | a mandatory extension is not supported (at a [proxy](MandatoryExtensions::at_proxy): a hop-by-hop one) | `510`, naming what is not and what is | §5, §7, §14 |
+//! | a mandatory extension is not supported (at a [proxy](MandatoryExtensions::at_proxy): a hop-by-hop one) | `510` that names it and the supported ones | §5, §7, §14 |
 //! | two extensions use one header prefix, and not both permit it | `400` | §4 |
-//! | an `M-` method, and all is supported | the rest of the table decides on the method without `M-`; if it forwards, the request goes on as it came | §5 |
-//! | anything else | the rest of the table | |
+//! | an `M-` method, and every mandatory extension is supported | the rest of the table decides about the method without `M-` | §5 |
+//! | anything else | the rest of the table decides | |
 //!
-//! - **Where declarations count.** `Man` and `Opt` anywhere; `C-Man` and `C-Opt` only in an
-//!   HTTP/1.1 request whose `Connection` lists them (RFC 9110 §7.6.1): HTTP/2 and HTTP/3 have no
-//!   `Connection`, and in an HTTP/1.0 request the fields that it lists are ignored, whichever they
-//!   are, and not forwarded with an `M-` method (RFC 2774 §5).
-//! - **Rules** name the method without `M-`: where `PUT` is allowed, `M-PUT` is. To name `M-PUT` itself
-//!   allows nothing, and makes `Allow` say more than is true.
-//! - **The forwarded request** has its [`Declarations`] in its extensions. Its method keeps the
-//!   `M-`.
-//! - **The response** to a forwarded `M-` request, if it is a success, says that the request was
-//!   fulfilled (§5.1): `Ext` with `Cache-Control: no-cache="Ext"` (and an `Expires` in the past for
-//!   an HTTP/1.0 client) where `Man` was declared to an origin server, `C-Ext` with `Connection:
-//!   C-Ext` where `C-Man` was. These are the only header fields that this crate ever adds to a
-//!   response that it forwards.
+//! - `Man` and `Opt` apply in every version. `C-Man` and `C-Opt` apply only in HTTP/1.1, and only if
+//!   `Connection` lists them (RFC 9110 §7.6.1). In HTTP/1.0, a field that `Connection` lists is ignored and
+//!   is not forwarded with an `M-` method (RFC 2774 §5).
+//! - Rules list the method without `M-`: if a rule lists `PUT`, `M-PUT` is forwarded. If the layer answers
+//!   `OPTIONS`, `M-OPTIONS` is forwarded.
+//! - The forwarded request keeps its method and has its [`Declarations`] in its extensions.
+//! - A successful response to a forwarded `M-` request is acknowledged (§5.1): `Ext` with
+//!   `Cache-Control: no-cache="Ext"` (and a past `Expires` for an HTTP/1.0 client) for `Man` at an origin
+//!   server, and `C-Ext` with `Connection: C-Ext` for `C-Man`.
 //!
 //! ```
 //! use http::{Method, Request, Response};
@@ -45,7 +38,7 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let extensions = MandatoryExtensions::at_origin().support("http://www.example.org/copy")?;
-//! let service = MethodPolicyLayer::new(Policy::new().allow([Method::PUT]))
+//! let service = MethodPolicyLayer::new(Policy::new().fallback([Method::PUT]))
 //!     .mandatory_extensions(extensions)
 //!     .layer(service_fn(async |request: Request<Empty<&'static [u8]>>| {
 //!         let declared = request.extensions().get::<Declarations>().unwrap();
@@ -66,15 +59,15 @@
 //! # }
 //! ```
 
+mod acknowledgement;
 mod connection;
 mod declaration;
-mod fulfilment;
 mod mandatory;
 mod parse;
 mod problem;
 
-pub use self::declaration::{Declaration, DeclarationError, Declarations};
-pub(crate) use self::fulfilment::Fulfilment;
+pub(crate) use self::acknowledgement::Acknowledgement;
+pub use self::declaration::{Declaration, Declarations};
+pub(crate) use self::mandatory::{Fulfillable, Verdict};
 pub use self::mandatory::{IdentifierError, MandatoryExtensions};
-pub(crate) use self::mandatory::{Mandatory, Verdict};
-pub use self::problem::ExtensionProblem;
+pub(crate) use self::problem::ExtensionProblem;

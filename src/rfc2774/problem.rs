@@ -1,71 +1,94 @@
-//! Why a request is rejected by the rules for extensions.
+//! [`ExtensionProblem`]: why a request is rejected by the rules for extensions.
 
-use std::fmt;
+use std::borrow::Cow;
+use std::fmt::Write;
 
-use super::declaration::DeclarationError;
+use http::HeaderName;
+
+use crate::methods::excerpt;
 
 /// Why a request is rejected by the rules for extensions.
 ///
-/// Its text is a sentence that is safe in plain text and within a JSON string: of identifiers,
-/// which are URIs or tokens, it shows a bounded part.
+/// Its text is a sentence that is safe in plain text and inside a JSON string. It shows a bounded part
+/// of what the client declared, and keeps no more.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ExtensionProblem {
-    /// A declaration is malformed: `400`.
-    Malformed(DeclarationError),
-    /// The method begins with `M-`, but nothing mandatory is declared that counts here: `510`.
-    NotDeclared,
-    /// Something mandatory is declared, but the method does not begin with `M-`: `510`.
-    NotMandatory,
-    /// Extensions that are declared mandatory are not supported: `510`.
-    #[non_exhaustive]
-    Unsupported {
-        /// Their identifiers, in the order of declaration.
-        unsupported: Vec<String>,
-        /// The identifiers of the extensions that are supported (RFC 2774 §7: what a client needs
-        /// to know to ask again).
-        supported: Vec<String>,
-    },
+pub(crate) struct ExtensionProblem {
+    /// Whether it is `400` and not `510`.
+    pub(crate) is_malformed: bool,
+    text: Cow<'static, str>,
 }
 
-impl fmt::Display for ExtensionProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Malformed(error) => write!(f, "{error}."),
-            Self::NotDeclared => f.write_str(
-                "The method is that of a mandatory request, but no mandatory extension is declared.",
-            ),
-            Self::NotMandatory => f.write_str(
-                "A mandatory extension is declared, but the method does not begin with M-.",
-            ),
-            Self::Unsupported {
-                unsupported,
-                supported,
-            } => {
-                f.write_str("Extensions that are not supported here: ")?;
-                list(f, unsupported)?;
-                f.write_str(". Supported: ")?;
-                list(f, supported)?;
-                f.write_str(".")
-            }
+impl ExtensionProblem {
+    fn not_extended(text: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            is_malformed: false,
+            text: text.into(),
         }
+    }
+
+    fn malformed(text: String) -> Self {
+        Self {
+            is_malformed: true,
+            text: text.into(),
+        }
+    }
+
+    /// `field`, in its line `line`, does not have what is `expected` at the byte `position`.
+    pub(super) fn syntax(field: &HeaderName, line: usize, position: usize, expected: &str) -> Self {
+        Self::malformed(format!(
+            "{field}, line {line}, byte {position}: expected {expected}."
+        ))
+    }
+
+    /// Two extensions use one header prefix, and not both permit it (RFC 2774 §4.1).
+    pub(super) fn prefix_reused(prefix: &str, identifier: &str) -> Self {
+        Self::malformed(format!(
+            "The header prefix {} of {} is already used.",
+            excerpt(prefix, 16),
+            excerpt(identifier, 128)
+        ))
+    }
+
+    /// The method begins with `M-`, but no mandatory extension is declared.
+    pub(super) fn not_declared() -> Self {
+        Self::not_extended(
+            "The method is that of a mandatory request, but no mandatory extension is declared.",
+        )
+    }
+
+    /// A mandatory extension is declared, but the method does not begin with `M-`.
+    pub(super) fn not_mandatory() -> Self {
+        Self::not_extended(
+            "A mandatory extension is declared, but the method does not begin with M-.",
+        )
+    }
+
+    /// Mandatory extensions are not supported. The answer also names the supported ones (RFC 2774 §7).
+    pub(super) fn unsupported(unsupported: &[&str], supported: &[&str]) -> Self {
+        Self::not_extended(format!(
+            "Extensions that are not supported here: {}. Supported: {}.",
+            list(unsupported),
+            list(supported)
+        ))
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.text
     }
 }
 
-/// Writes a bounded part of each of the first identifiers.
-fn list(f: &mut fmt::Formatter<'_>, identifiers: &[String]) -> fmt::Result {
-    const LONGEST: usize = 128;
-    const MOST: usize = 8;
-    for (at, identifier) in identifiers.iter().take(MOST).enumerate() {
-        let separator = if at > 0 { ", " } else { "" };
-        match identifier.get(..LONGEST) {
-            Some(shown) if shown.len() < identifier.len() => write!(f, "{separator}{shown}…")?,
-            _ => write!(f, "{separator}{identifier}")?,
-        }
+/// A bounded part of each of the first identifiers.
+fn list(identifiers: &[&str]) -> String {
+    const MAX_SHOWN: usize = 8;
+    if identifiers.is_empty() {
+        return "none".to_owned();
     }
-    match identifiers.len() {
-        0 => f.write_str("none"),
-        all if all > MOST => write!(f, " and {} more", all - MOST),
-        _ => Ok(()),
+    let shown = identifiers.iter().take(MAX_SHOWN);
+    let shown: Vec<_> = shown.map(|one| excerpt(one, 128).to_string()).collect();
+    let mut text = shown.join(", ");
+    if identifiers.len() > MAX_SHOWN {
+        // Writing to a `String` does not fail.
+        let _ = write!(text, " and {} more", identifiers.len() - MAX_SHOWN);
     }
+    text
 }

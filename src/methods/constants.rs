@@ -1,0 +1,102 @@
+//! The sets that RFCs define.
+
+use super::registry::{self, Id};
+use super::set::MethodSet;
+
+const RFC9110: u64 = Id::bits(&[
+    Id::GET,
+    Id::HEAD,
+    Id::POST,
+    Id::PUT,
+    Id::DELETE,
+    Id::OPTIONS,
+    Id::TRACE,
+    Id::CONNECT,
+]);
+
+const WEBDAV: u64 = Id::bits(&[
+    Id::GET,
+    Id::HEAD,
+    Id::PUT,
+    Id::DELETE,
+    Id::OPTIONS,
+    Id::COPY,
+    Id::LOCK,
+    Id::MKCOL,
+    Id::MOVE,
+    Id::PROPFIND,
+    Id::PROPPATCH,
+    Id::UNLOCK,
+]);
+
+const CARDDAV: u64 = WEBDAV | Id::bits(&[Id::ACL, Id::REPORT]);
+
+/// Sets by property.
+///
+/// `REGISTERED`, `SAFE`, and `IDEMPOTENT` follow the IANA registry. They grow in minor versions.
+impl MethodSet {
+    /// Every method in the IANA registry except the two reserved names, `PRI` and `*`.
+    pub const REGISTERED: Self = Self::from_bits(registry::REGISTERED);
+
+    /// The registered methods that are safe (RFC 9110 §9.2.1).
+    pub const SAFE: Self = Self::from_bits(registry::SAFE);
+
+    /// The registered methods that are idempotent (RFC 9110 §9.2.2).
+    pub const IDEMPOTENT: Self = Self::from_bits(registry::IDEMPOTENT);
+
+    /// The methods that RFC 9110 §9.3 defines: `GET`, `HEAD`, `POST`, `PUT`, `DELETE`, `OPTIONS`,
+    /// `TRACE`, and `CONNECT`.
+    pub const RFC9110: Self = Self::from_bits(RFC9110);
+
+    /// The methods that a policy recognizes by default: [`RFC9110`](Self::RFC9110), `PATCH`
+    /// (RFC 5789), and `QUERY` (RFC 10008). This set does not change in any 1.x version.
+    pub const STANDARD: Self = Self::from_bits(RFC9110 | Id::PATCH.bit() | Id::QUERY.bit());
+}
+
+/// Sets by kind of server: the methods that such a server handles.
+impl MethodSet {
+    /// A WebDAV server (RFC 4918 §9): `GET`, `HEAD`, `PUT`, `DELETE`, `OPTIONS`, `COPY`, `LOCK`,
+    /// `MKCOL`, `MOVE`, `PROPFIND`, `PROPPATCH`, and `UNLOCK`.
+    pub const WEBDAV: Self = Self::from_bits(WEBDAV);
+
+    /// A CalDAV server (RFC 4791 §2): [`WEBDAV`](Self::WEBDAV), `ACL`, `REPORT`, and `MKCALENDAR`.
+    pub const CALDAV: Self = Self::from_bits(CARDDAV | Id::MKCALENDAR.bit());
+
+    /// A CardDAV server (RFC 6352 §3): [`WEBDAV`](Self::WEBDAV), `ACL`, and `REPORT`.
+    pub const CARDDAV: Self = Self::from_bits(CARDDAV);
+}
+
+/// Sets by WebDAV extension: the methods that the extension adds.
+impl MethodSet {
+    /// Access control (RFC 3744 §8.1): `ACL`.
+    pub const WEBDAV_ACL: Self = Self::from_bits(Id::ACL.bit());
+
+    /// Bindings (RFC 5842 §4 to §6): `BIND`, `UNBIND`, and `REBIND`.
+    pub const WEBDAV_BIND: Self = Self::from_bits(Id::bits(&[Id::BIND, Id::UNBIND, Id::REBIND]));
+
+    /// Ordered collections (RFC 3648 §7): `ORDERPATCH`.
+    pub const WEBDAV_ORDERED: Self = Self::from_bits(Id::ORDERPATCH.bit());
+
+    /// Redirect references (RFC 4437 §6 and §7): `MKREDIRECTREF` and `UPDATEREDIRECTREF`.
+    pub const WEBDAV_REDIRECT: Self =
+        Self::from_bits(Id::bits(&[Id::MKREDIRECTREF, Id::UPDATEREDIRECTREF]));
+
+    /// Search (RFC 5323 §2): `SEARCH`.
+    pub const WEBDAV_SEARCH: Self = Self::from_bits(Id::SEARCH.bit());
+
+    /// Versioning (RFC 3253): `BASELINE-CONTROL`, `CHECKIN`, `CHECKOUT`, `LABEL`, `MERGE`,
+    /// `MKACTIVITY`, `MKWORKSPACE`, `REPORT`, `UNCHECKOUT`, `UPDATE`, and `VERSION-CONTROL`.
+    pub const WEBDAV_VERSIONING: Self = Self::from_bits(Id::bits(&[
+        Id::BASELINE_CONTROL,
+        Id::CHECKIN,
+        Id::CHECKOUT,
+        Id::LABEL,
+        Id::MERGE,
+        Id::MKACTIVITY,
+        Id::MKWORKSPACE,
+        Id::REPORT,
+        Id::UNCHECKOUT,
+        Id::UPDATE,
+        Id::VERSION_CONTROL,
+    ]));
+}

@@ -1,0 +1,135 @@
+//! [`Rule`]: the methods that the inner service handles at a path.
+
+use std::fmt;
+
+use http::{HeaderValue, Method};
+
+use crate::methods::MethodSet;
+
+/// A rule of a [`Policy`](crate::Policy): the methods that the inner service handles at a path.
+///
+/// [`Policy::rules`](crate::Policy::rules), [`Policy::rule_at`](crate::Policy::rule_at), and
+/// [`Rejection::rule`](crate::Rejection::rule) return it. Its text names the rule for a log line, such
+/// as `route /users/{id}` or `fallback`.
+///
+/// ```
+/// use http::Method;
+/// use tower_method_policy::{Policy, RuleKind};
+///
+/// let policy = Policy::new().route("/users/{id}", [Method::GET, Method::PUT])?;
+/// let rule = policy.rule_at("/users/7").expect("the route matches");
+/// assert_eq!(rule.kind(), RuleKind::Route);
+/// assert_eq!(rule.pattern(), Some("/users/{id}"));
+/// assert_eq!(rule.methods().to_string(), "GET, HEAD, PUT");
+/// assert_eq!(rule.to_string(), "route /users/{id}");
+/// # Ok::<_, tower_method_policy::PolicyError>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Rule<'a>(&'a StoredRule);
+
+impl<'a> Rule<'a> {
+    pub(crate) fn new(stored: &'a StoredRule) -> Self {
+        Self(stored)
+    }
+
+    /// Returns which method of [`Policy`](crate::Policy) added the rule.
+    #[must_use]
+    pub fn kind(&self) -> RuleKind {
+        self.0.kind
+    }
+
+    /// Returns the path pattern as it was written, or `None` for the fallback.
+    #[must_use]
+    pub fn pattern(&self) -> Option<&'a str> {
+        (self.0.kind != RuleKind::Fallback).then_some(&self.0.pattern)
+    }
+
+    /// Returns the methods that the rule lists, and `HEAD` if it lists `GET`. The `OPTIONS` that a layer
+    /// adds when it [answers `OPTIONS`](crate::MethodPolicyLayer::answer_options) is not included.
+    #[must_use]
+    pub fn methods(&self) -> &'a MethodSet {
+        &self.0.allow.methods
+    }
+}
+
+impl fmt::Display for Rule<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind().as_str())?;
+        match self.pattern() {
+            Some(pattern) => write!(f, " {pattern}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Rule<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rule")
+            .field("kind", &self.kind())
+            .field("pattern", &self.pattern())
+            .field("methods", self.methods())
+            .finish()
+    }
+}
+
+/// Which method of [`Policy`](crate::Policy) added a [`Rule`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RuleKind {
+    /// [`Policy::route`](crate::Policy::route)
+    Route,
+    /// [`Policy::subtree`](crate::Policy::subtree)
+    Subtree,
+    /// [`Policy::fallback`](crate::Policy::fallback)
+    Fallback,
+}
+
+impl RuleKind {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Route => "route",
+            Self::Subtree => "subtree",
+            Self::Fallback => "fallback",
+        }
+    }
+}
+
+/// A rule as a policy and its rejections share it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct StoredRule {
+    pub(super) kind: RuleKind,
+    /// Empty for the fallback.
+    pub(super) pattern: String,
+    /// What the rule lists.
+    pub(crate) allow: Allow,
+    /// The same and `OPTIONS`, for a layer that answers `OPTIONS`.
+    pub(crate) allow_with_options: Allow,
+}
+
+impl StoredRule {
+    pub(crate) fn new(kind: RuleKind, pattern: &str, mut methods: MethodSet) -> Self {
+        if methods.contains(&Method::GET) {
+            methods.insert(Method::HEAD);
+        }
+        Self {
+            kind,
+            pattern: pattern.to_owned(),
+            allow_with_options: Allow::new(&methods | Method::OPTIONS),
+            allow: Allow::new(methods),
+        }
+    }
+}
+
+/// An `Allow` field (RFC 9110 §10.2.1).
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Allow {
+    pub(crate) methods: MethodSet,
+    pub(crate) value: HeaderValue,
+}
+
+impl Allow {
+    pub(crate) fn new(methods: MethodSet) -> Self {
+        let value = HeaderValue::try_from(methods.to_string())
+            .expect("a list of tokens is a valid field value");
+        Self { methods, value }
+    }
+}
