@@ -36,7 +36,7 @@ for pair in curl:curl node:nodejs go:golang-go nginx:nginx haproxy:haproxy apach
 done
 
 # Where no other program looks.
-modules=${CARGO_TARGET_DIR:-$(dirname "$0")/../../target}/clients/python
+modules=${CARGO_TARGET_DIR:-$(dirname "$0")/../../../target}/clients/python
 python3 -m pip --version >/dev/null 2>&1 || install python3-pip
 for module in requests httpx schemathesis aioquic; do
     PYTHONPATH=$modules python3 -c "import $module" 2>/dev/null && continue

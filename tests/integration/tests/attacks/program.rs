@@ -17,6 +17,14 @@ pub(crate) const BOARDS: [&str; 2] = ["axum", "hyper"];
 
 pub(crate) const ALL: [&str; 3] = ["axum", "hyper", "tonic"];
 
+fn executable(name: &str) -> &'static str {
+    match name {
+        "axum" => env!("CARGO_BIN_EXE_attacked_axum"),
+        "hyper" => env!("CARGO_BIN_EXE_attacked_hyper"),
+        _ => env!("CARGO_BIN_EXE_attacked_tonic"),
+    }
+}
+
 /// Runs `attack` on examples, on all of them at the same time.
 pub(crate) async fn on_each<F: Future<Output = ()>>(
     names: impl IntoIterator<Item = &'static str>,
@@ -35,7 +43,7 @@ pub(crate) struct Program {
 
 impl Program {
     pub(crate) async fn start(name: &'static str) -> Self {
-        let (example, address) = Example::listening(name, []).await;
+        let (example, address) = Example::listening(executable(name), []).await;
         let program = Self {
             name,
             address,

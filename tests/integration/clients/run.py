@@ -2,15 +2,11 @@
 """Runs foreign clients and proxies against the examples, over loopback.
 
     cargo build --examples --all-features
-    cargo build --manifest-path examples/openapi/Cargo.toml --target-dir target
-    cargo build --manifest-path examples/reverse_proxy/Cargo.toml --target-dir target
-    cargo build --manifest-path examples/operations/Cargo.toml --target-dir target
-    cargo build --manifest-path examples/http3/Cargo.toml --target-dir target
-    python3 tests/clients/run.py [CASE...]
+    cargo build --workspace --bins --exclude tower-method-policy-fuzz
+    python3 tests/integration/clients/run.py [CASE...]
 
 Needs Linux, Python 3.11 and what install.sh installs; a case whose tool is missing is skipped, and
-says so. The examples are those in $CARGO_TARGET_DIR, by default target, in debug/examples and, those
-that are packages of their own, in debug.
+says so. The programs are those in $CARGO_TARGET_DIR, by default target, in debug and debug/examples.
 """
 
 import importlib

@@ -1,6 +1,6 @@
 //! The share of the example `webdav` without a policy: what the clients' suite compares it with.
 
-#[path = "../../examples/common/mod.rs"]
+#[path = "../../../examples/common/mod.rs"]
 mod common;
 
 use std::error::Error;

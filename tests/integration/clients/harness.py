@@ -17,9 +17,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 HERE = pathlib.Path(__file__).resolve().parent
-TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", HERE.parents[1] / "target"))
+TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", HERE.parents[2] / "target"))
 EXAMPLES = TARGET / "debug" / "examples"
-# Those that are packages of their own.
+# Programs of other packages than the crate.
 PACKAGES = TARGET / "debug"
 
 # What install.sh puts there, and what is built of the clients that are not in Rust.

@@ -7,7 +7,7 @@
 //! then is its own `501`.
 //!
 //! ```text
-//! cargo run --example webdav [-- ADDRESS]               # by default 127.0.0.1:3000
+//! cargo run -p example-webdav [-- ADDRESS]               # by default 127.0.0.1:3000
 //!
 //! curl -i http://127.0.0.1:3000/dav/a -T Cargo.toml     # 201
 //! curl -i http://127.0.0.1:3000/dav/ -X PROPFIND        # 207, the files
@@ -20,6 +20,7 @@
 //!                                                       # 405: the upload is read, then rejected
 //! ```
 
+#[path = "../../common/mod.rs"]
 mod common;
 
 use std::error::Error;

@@ -4,7 +4,7 @@
 //! policy rejects, is answered so that it sees `UNIMPLEMENTED`.
 //!
 //! ```text
-//! cargo run --example tonic [-- ADDRESS]   # by default 127.0.0.1:3000
+//! cargo run -p example-tonic [-- ADDRESS]   # by default 127.0.0.1:3000
 //!
 //! # The call grpc.health.v1.Health/Check with an empty message: the reply, status 1 (SERVING), is
 //! # the bytes 00 00 00 00 02 08 01, a message of two bytes, its field 1 being 1.
@@ -20,6 +20,7 @@
 //! curl --http2-prior-knowledge -i -X PROPFIND http://127.0.0.1:3000/
 //! ```
 
+#[path = "../../common/mod.rs"]
 mod common;
 
 use std::error::Error;

@@ -6,7 +6,7 @@ import pathlib
 import urllib.parse
 from collections.abc import Callable, Iterator
 
-from harness import CLIENTS, EXAMPLES, HERE, KIB, output, succeed
+from harness import CLIENTS, HERE, KIB, PACKAGES, output, succeed
 from uploads import TIMES, Client, curls
 
 
@@ -92,7 +92,7 @@ LIBRARIES: dict[str, tuple[tuple[str, ...], Client]] = {
     "httpx": (("python:httpx",), in_python(by_httpx)),
     "node-fetch": (("node",), program("node", HERE / "fetch.mjs")),
     "node-http": (("node",), program("node", HERE / "http.mjs")),
-    "reqwest": ((), program(EXAMPLES / "uploads", "reqwest")),
-    "ureq": ((), program(EXAMPLES / "uploads", "ureq")),
+    "reqwest": ((), program(PACKAGES / "uploads", "reqwest")),
+    "ureq": ((), program(PACKAGES / "uploads", "ureq")),
     "go": (("go",), by_go),
 }

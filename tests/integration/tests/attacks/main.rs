@@ -1,9 +1,9 @@
 //! Attacks on the examples, each as a user runs it: bounded in number, and over loopback.
 //!
-//! What they come to is printed: `cargo test --test attacks -- --nocapture`. The example tonic speaks
+//! What they come to is printed: `cargo test -p integration-tests --test attacks -- --nocapture`. The example tonic speaks
 //! HTTP/2 alone, so what can only be said in HTTP/1.x is not said to it.
 
-#![cfg(all(target_os = "linux", feature = "tokio"))]
+#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
 #[path = "../support/mod.rs"]
