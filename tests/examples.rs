@@ -9,10 +9,7 @@ use std::net::{SocketAddr, TcpListener};
 
 use http::HeaderValue;
 use support::example::Example;
-use support::grpc::grpc;
-use support::server::{Connection, http2, read, request, within};
-use tonic_health::pb::HealthCheckRequest;
-use tonic_health::pb::health_check_response::ServingStatus;
+use support::server::{Connection, http2, read, request};
 
 #[tokio::test]
 async fn the_boards_do_what_their_headers_say() {
@@ -169,88 +166,11 @@ async fn a_stopped_board_closes_idle_connections_and_answers_the_request_in_flig
     }
 }
 
-/// Where the rule lists a method, nothing that is there answers it with 405.
-#[tokio::test]
-async fn the_share_serves_what_its_rule_lists_at_every_path() {
-    let (example, address) = Example::listening("webdav", []).await;
-    // The content of some is chunked, and of no interest.
-    let ask = async |request: String| {
-        let mut connection = Connection::open(address).await;
-        connection
-            .send(format!("{request} HTTP/1.1\r\nhost: a\r\n\r\n"))
-            .await;
-        connection.receive_head().await
-    };
-    let made = ask("MKCOL /dav/sub/".to_owned()).await;
-    assert!(made.starts_with("HTTP/1.1 201 "), "{made}");
-    for path in ["/dav", "/dav/", "/dav/sub/"] {
-        for (method, status) in [("GET", 200), ("OPTIONS", 200), ("PROPFIND", 207)] {
-            let head = ask(format!("{method} {path}")).await;
-            let expected = format!("HTTP/1.1 {status} ");
-            assert!(head.starts_with(&expected), "{method} {path}: {head}");
-        }
-        let head = ask(format!("POST {path}")).await;
-        let allow = "GET, HEAD, PUT, DELETE, OPTIONS, COPY, LOCK, MKCOL, MOVE, PROPFIND, PROPPATCH, \
-                     UNLOCK";
-        assert!(head.starts_with("HTTP/1.1 405 "), "{head}");
-        assert!(head.contains(&format!("\r\nallow: {allow}\r\n")), "{head}");
-    }
-    example.signal("-TERM");
-    example.ends_cleanly().await;
-}
-
-#[tokio::test]
-async fn the_grpc_server_answers_calls_and_rejects_other_methods_as_grpc_does() {
-    let (example, address) = Example::listening("tonic", []).await;
-    let mut client = grpc(address).await;
-    let reply = within(client.check(HealthCheckRequest::default())).await;
-    assert_eq!(reply.unwrap().into_inner().status(), ServingStatus::Serving);
-
-    let mut client = http2(address).await;
-    for (method, status) in [("DELETE", 405), ("PROPFIND", 501)] {
-        let mut request = request(method, "http://a/grpc.health.v1.Health/Check");
-        let grpc = HeaderValue::from_static("application/grpc");
-        request.headers_mut().insert("content-type", grpc);
-        let (received, headers, _) = read(client.send_request(request)).await;
-        assert_eq!(received, status);
-        assert_eq!(headers["grpc-status"], "12");
-        assert_eq!(headers["content-type"], "application/grpc");
-        let allow = headers.get("allow").map(|allow| allow.to_str().unwrap());
-        assert_eq!(allow, (status == 405).then_some("POST"));
-    }
-    // It is not in `Allow`, and it is no call: tonic looks at the message, not at the method.
-    let mut get = request("GET", "http://a/grpc.health.v1.Health/Check");
-    let grpc = HeaderValue::from_static("application/grpc");
-    get.headers_mut().insert("content-type", grpc);
-    let (_, headers, _) = read(client.send_request(get)).await;
-    assert_ne!(headers["grpc-status"], "0");
-    example.signal("-TERM");
-    example.ends_cleanly().await;
-}
-
-#[tokio::test]
-async fn the_stopped_grpc_server_tells_those_who_watch_it() {
-    for signal in ["-TERM", "-INT"] {
-        let (example, address) = Example::listening("tonic", []).await;
-        let mut client = grpc(address).await;
-        let stream = within(client.watch(HealthCheckRequest::default())).await;
-        let mut stream = stream.unwrap().into_inner();
-        let message = within(stream.message()).await.unwrap().unwrap();
-        assert_eq!(message.status(), ServingStatus::Serving);
-
-        example.signal(signal);
-        let message = within(stream.message()).await.unwrap().unwrap();
-        assert_eq!(message.status(), ServingStatus::NotServing);
-        assert_eq!(within(stream.message()).await.unwrap(), None);
-        example.ends_cleanly().await;
-    }
-}
-
 #[tokio::test]
 async fn an_address_in_use_is_named() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    for name in ["axum", "hyper", "tonic"] {
+    for name in ["axum", "hyper"] {
         let (status, errors) = Example::start(name, &[&address]).end().await;
         assert_eq!(status.code(), Some(1), "{name}");
         let expected = format!("error: cannot listen on {address}: ");
@@ -260,7 +180,7 @@ async fn an_address_in_use_is_named() {
 
 #[tokio::test]
 async fn a_bad_argument_is_named() {
-    for name in ["axum", "hyper", "tonic"] {
+    for name in ["axum", "hyper"] {
         let (status, errors) = Example::start(name, &["nonsense"]).end().await;
         assert_eq!(status.code(), Some(1), "{name}");
         assert_eq!(

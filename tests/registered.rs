@@ -24,13 +24,17 @@ struct Row {
 /// The registry, in the order of the file.
 fn registry() -> Vec<Row> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/http-methods.csv");
-    let mut reader = csv::Reader::from_path(path).expect("the registry is there");
-    let header = reader.headers().expect("it has a header").clone();
-    let rows = reader.records().map(|record| {
-        let record = record.expect("a row is as long as the header");
+    let registry = std::fs::read_to_string(path).expect("the registry is there");
+    let mut lines = registry.lines();
+    let header = lines.next().expect("it has a header");
+    let rows = lines.map(|line| {
+        // Only the notes, which come last, are quoted and have commas.
+        let columns = header.split(',').count();
+        let row: Vec<_> = line.splitn(columns, ',').collect();
+        assert_eq!(row.len(), columns, "{line}");
         let column = |name: &str| {
-            let at = header.iter().position(|column| column == name);
-            &record[at.expect("the column is there")]
+            let at = header.split(',').position(|column| column == name);
+            row[at.expect("the column is there")]
         };
         let yes = |name: &str| match column(name) {
             "yes" => true,

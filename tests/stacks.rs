@@ -1,4 +1,4 @@
-//! The policy in the stacks that it is made for: axum's routers, bare services, tonic, and
+//! The policy in the stacks that it is made for: axum's routers, bare services, and
 //! tower-http's layers around it. No sockets: every service is called directly.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
@@ -17,11 +17,6 @@ use http::header::{ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, AL
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Either, Empty, Full};
-use tonic::Code;
-use tonic::service::Routes;
-use tonic_health::pb::HealthCheckRequest;
-use tonic_health::pb::health_check_response::ServingStatus;
-use tonic_health::pb::health_client::HealthClient;
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_http::classify::{
     ClassifiedResponse, ClassifyResponse, NeverClassifyEos, ServerErrorsAsFailures,
@@ -229,7 +224,6 @@ async fn the_body_type_of_the_inner_service_is_kept() {
     check::<Full<Bytes>>().await;
     check::<String>().await;
     check::<Body>().await;
-    check::<tonic::body::Body>().await;
 }
 
 #[tokio::test]
@@ -254,43 +248,6 @@ async fn the_error_of_the_inner_service_is_kept() {
     let error: BoxError = service.clone().oneshot(request).await.unwrap_err();
     assert_eq!(error.to_string(), "down");
     assert_eq!(ask(&service, "FOO", "/").await, not_implemented());
-}
-
-#[tokio::test]
-async fn a_grpc_service_is_called_through_the_policy() {
-    let (_, health) = tonic_health::server::health_reporter();
-    let policy = Policy::new().allow([Method::POST]);
-    let policy = policy.route("/grpc.health.v1.Health/Watch", []).unwrap();
-    let layer = MethodPolicyLayer::new(policy).respond_with(GrpcStatus);
-    let service = layer.layer(Routes::new(health));
-
-    // A service is a channel, as far as the client is concerned.
-    let mut client = HealthClient::new(service.clone());
-    let reply = client.check(HealthCheckRequest::default()).await.unwrap();
-    assert_eq!(reply.into_inner().status(), ServingStatus::Serving);
-    let rejected = client
-        .watch(HealthCheckRequest::default())
-        .await
-        .unwrap_err();
-    assert_eq!(rejected.code(), Code::Unimplemented);
-
-    // Not gRPC.
-    let path = "/grpc.health.v1.Health/Check";
-    assert_eq!(ask(&service, "FOO", path).await, not_implemented());
-    assert_eq!(
-        ask(&service, "PUT", path).await,
-        not_allowed("GET, HEAD, POST")
-    );
-
-    // A client may tell its codec by the subtype, and recognises a reply of the same type only.
-    let request = Request::put(path).header("content-type", "application/grpc+proto");
-    let rejected = service
-        .oneshot(request.body(Body::empty()).unwrap())
-        .await
-        .unwrap();
-    assert_eq!(rejected.status(), StatusCode::METHOD_NOT_ALLOWED);
-    assert_eq!(rejected.headers()["content-type"], "application/grpc+proto");
-    assert_eq!(rejected.headers()["grpc-status"], "12");
 }
 
 #[tokio::test]
@@ -488,7 +445,6 @@ fn layers_are_accepted_wherever_layers_are() {
             get(async || "got").layer(layer()).route_layer(layer()),
         )
         .layer(ServiceBuilder::new().layer(layer()).layer(observed.clone()));
-    let _ = tonic::transport::Server::builder().layer(observed.respond_with(GrpcStatus));
 }
 
 #[test]

@@ -21,7 +21,7 @@ use support::server::{Connection, within};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tower::{Layer, service_fn};
-use tower_method_policy::{Drain, GrpcStatus, MethodPolicyLayer, Policy, Respond};
+use tower_method_policy::{Drain, MethodPolicyLayer, Policy, Respond};
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
@@ -430,46 +430,4 @@ async fn an_http_2_upload_within_the_bound_is_read() {
     }
     drop(client);
     within(connection).await.unwrap().unwrap();
-}
-
-/// A client that streams and waits for the answer gets it.
-#[tokio::test]
-async fn a_grpc_bidirectional_stream_is_answered() {
-    // Each answer takes as long as nothing more is waited for.
-    use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
-
-    let policy = Policy::new().allow([]);
-    let server = Site::start(MethodPolicyLayer::new(policy).respond_with(GrpcStatus)).await;
-    let endpoint =
-        tonic::transport::Endpoint::new(format!("http://{}", server.server.address)).unwrap();
-    let channel = within(endpoint.connect()).await.unwrap();
-    let mut client = tonic::client::Grpc::new(channel);
-    for _ in 0..2 {
-        within(client.ready()).await.unwrap();
-        let codec = tonic_prost::ProstCodec::<HealthCheckRequest, HealthCheckResponse>::default();
-        let path = http::uri::PathAndQuery::from_static("/a.Service/Bidirectional");
-        let first = HealthCheckRequest::default();
-        let requests = tonic::Request::new(stream::iter([first]).chain(stream::pending()));
-        let status = within(client.streaming(requests, path, codec))
-            .await
-            .unwrap_err();
-        assert_eq!(status.code(), tonic::Code::Unimplemented);
-    }
-}
-
-#[cfg(feature = "tokio")]
-#[tokio::test]
-async fn reqwest_receives_every_answer() {
-    let server = Site::start(layer()).await;
-    for size in [64 * KIB, MIB, 16 * MIB] {
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let body = Bytes::from(vec![0; size]);
-        for _ in 0..REPETITIONS {
-            let request = client
-                .delete(format!("http://{}/", server.server.address))
-                .body(body.clone());
-            let response = within(request.send()).await.unwrap();
-            assert_eq!(response.status(), 405, "{size} bytes");
-        }
-    }
 }

@@ -1,4 +1,4 @@
-//! The policy on real sockets: what HTTP/1.1, HTTP/2 and gRPC clients get from real servers.
+//! The policy on real sockets: what HTTP/1.1 and HTTP/2 clients get from real servers.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
@@ -20,20 +20,13 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use support::grpc::grpc;
 use support::server::{Connection, http2, read, request, within};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tonic::Code;
-use tonic::transport::Channel;
-use tonic::transport::server::TcpIncoming;
-use tonic_health::pb::HealthCheckRequest;
-use tonic_health::pb::health_check_response::ServingStatus;
-use tonic_health::pb::health_client::HealthClient;
 use tower::{Layer, service_fn};
 use tower_method_policy::{
-    GrpcStatus, MethodPolicyLayer, MethodSet, PlainText, Policy, ProblemDetails, Respond,
+    MethodPolicyLayer, MethodSet, PlainText, Policy, ProblemDetails, Respond,
 };
 
 /// A server that runs until it is stopped or dropped.
@@ -91,25 +84,6 @@ impl Server {
         Self::start(|listener, stopped| async move {
             axum::serve(listener, service)
                 .with_graceful_shutdown(async { stopped.await.unwrap() })
-                .await
-                .unwrap();
-        })
-        .await
-    }
-
-    /// The gRPC health service, which says that it is serving.
-    async fn tonic<R>(layer: MethodPolicyLayer<R>) -> Self
-    where
-        R: Respond<tonic::body::Body> + Clone + Send + Sync + 'static,
-    {
-        let (_, health) = tonic_health::server::health_reporter();
-        Self::start(|listener, stopped| async move {
-            tonic::transport::Server::builder()
-                .layer(layer)
-                .add_service(health)
-                .serve_with_incoming_shutdown(TcpIncoming::from(listener), async {
-                    stopped.await.unwrap()
-                })
                 .await
                 .unwrap();
         })
@@ -481,55 +455,4 @@ async fn over_http_2_an_over_long_method_is_answered_with_501_up_to_the_limit_of
         assert!(within(response).await.is_err());
     })
     .await;
-}
-
-async fn check(client: &mut HealthClient<Channel>) -> Result<ServingStatus, Code> {
-    let response = within(client.check(HealthCheckRequest::default())).await;
-    let response = response.map_err(|status| status.code())?;
-    Ok(response.into_inner().status())
-}
-
-async fn watch(client: &mut HealthClient<Channel>) -> Result<ServingStatus, Code> {
-    let response = within(client.watch(HealthCheckRequest::default())).await;
-    let mut stream = response.map_err(|status| status.code())?.into_inner();
-    let message = within(stream.message()).await;
-    let message = message.map_err(|status| status.code())?;
-    Ok(message.unwrap().status())
-}
-
-/// `POST` is allowed, as gRPC needs, except to one procedure.
-fn without_watch() -> MethodPolicyLayer {
-    let policy = Policy::new().allow([Method::POST]);
-    MethodPolicyLayer::new(policy.route("/grpc.health.v1.Health/Watch", []).unwrap())
-}
-
-#[tokio::test]
-async fn a_grpc_client_is_served_through_the_policy() {
-    let policy = Policy::new().allow([Method::POST]);
-    let layer = MethodPolicyLayer::new(policy).respond_with(GrpcStatus);
-    let server = Server::tonic(layer).await;
-    let mut client = grpc(server.address).await;
-    assert_eq!(check(&mut client).await, Ok(ServingStatus::Serving));
-    assert_eq!(watch(&mut client).await, Ok(ServingStatus::Serving));
-    drop(client);
-    server.stop().await;
-}
-
-#[tokio::test]
-async fn a_rejected_grpc_client_sees_unimplemented_from_grpc_status() {
-    let server = Server::tonic(without_watch().respond_with(GrpcStatus)).await;
-    let mut client = grpc(server.address).await;
-    assert_eq!(watch(&mut client).await, Err(Code::Unimplemented));
-    assert_eq!(check(&mut client).await, Ok(ServingStatus::Serving));
-    server.stop().await;
-}
-
-// gRPC's mapping of HTTP statuses knows neither 405 nor 501: this is what `GrpcStatus` is for.
-#[tokio::test]
-async fn a_rejected_grpc_client_sees_unknown_from_an_empty_body() {
-    let server = Server::tonic(without_watch()).await;
-    let mut client = grpc(server.address).await;
-    assert_eq!(watch(&mut client).await, Err(Code::Unknown));
-    assert_eq!(check(&mut client).await, Ok(ServingStatus::Serving));
-    server.stop().await;
 }

@@ -5,8 +5,6 @@
 
 #[cfg(unix)]
 pub(crate) mod example;
-pub(crate) mod frames;
-pub(crate) mod grpc;
 pub(crate) mod serve;
 pub(crate) mod server;
 pub(crate) mod strategies;

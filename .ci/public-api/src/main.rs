@@ -2,8 +2,8 @@
 //! whose types it may show.
 //!
 //! ```text
-//! cargo run --manifest-path .ci/public-api/Cargo.toml            # fails where they differ
-//! cargo run --manifest-path .ci/public-api/Cargo.toml -- --write # writes the list anew
+//! cargo run -p method-policy-public-api            # fails where they differ
+//! cargo run -p method-policy-public-api -- --write # writes the list anew
 //! ```
 //!
 //! It ends with 2 where rustdoc's JSON is of another format than the one that it reads.

@@ -1,0 +1,67 @@
+//! A gRPC server behind a policy: the health checking protocol, over cleartext HTTP/2.
+//!
+//! gRPC needs `POST` and nothing else. A gRPC client that sends another method, or calls what a
+//! policy rejects, is answered so that it sees `UNIMPLEMENTED`.
+//!
+//! ```text
+//! cargo run -p example-tonic [-- ADDRESS]   # by default 127.0.0.1:3000
+//!
+//! # The call grpc.health.v1.Health/Check with an empty message: the reply, status 1 (SERVING), is
+//! # the bytes 00 00 00 00 02 08 01, a message of two bytes, its field 1 being 1.
+//! printf '\0\0\0\0\0' | curl --http2-prior-knowledge -s --data-binary @- \
+//!     -H 'content-type: application/grpc' -H 'te: trailers' \
+//!     http://127.0.0.1:3000/grpc.health.v1.Health/Check | od -An -tx1
+//!
+//! # 405, Allow: POST, grpc-status: 12 (UNIMPLEMENTED)
+//! curl --http2-prior-knowledge -i -X DELETE -H 'content-type: application/grpc' \
+//!     http://127.0.0.1:3000/grpc.health.v1.Health/Check
+//!
+//! # 501
+//! curl --http2-prior-knowledge -i -X PROPFIND http://127.0.0.1:3000/
+//! ```
+
+#[path = "../../common/mod.rs"]
+mod common;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use http::Method;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+use tonic_health::ServingStatus;
+use tower_method_policy::{Allow, GrpcStatus, MethodPolicyLayer, Policy};
+
+async fn serve() -> Result<(), Box<dyn Error>> {
+    // No call is a `GET`, so only a rule that leaves it out is true.
+    let policy = Policy::new().allow(Allow::exactly([Method::POST]));
+    let layer = MethodPolicyLayer::new(policy).respond_with(GrpcStatus);
+    let (mut reporter, health) = tonic_health::server::health_reporter();
+
+    let signal = common::shutdown_signal()?;
+    let listener = common::listen().await?;
+    let shutdown = async move {
+        signal.await;
+        // Those who watch the server's health learn of it, then their streams end: left open, they
+        // would keep the server from stopping.
+        reporter
+            .set_service_status("", ServingStatus::NotServing)
+            .await;
+        reporter.clear_service_status("").await;
+    };
+    Server::builder()
+        // hyper's defaults, of which tonic's are none: how many calls a client makes at once on a
+        // connection, and how many streams the server resets on it that break the protocol.
+        .max_concurrent_streams(200)
+        .http2_max_local_error_reset_streams(Some(1024))
+        .layer(layer)
+        .add_service(health)
+        .serve_with_incoming_shutdown(TcpIncoming::from(listener), shutdown)
+        .await?;
+    Ok(())
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    common::run(serve()).await
+}

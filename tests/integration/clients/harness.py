@@ -1,0 +1,260 @@
+"""Cases, and the processes that they start: servers, proxies and clients."""
+
+import collections
+import contextlib
+import importlib.util
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+HERE = pathlib.Path(__file__).resolve().parent
+TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", HERE.parents[2] / "target"))
+EXAMPLES = TARGET / "debug" / "examples"
+# Programs of other packages than the crate.
+PACKAGES = TARGET / "debug"
+
+# What install.sh puts there, and what is built of the clients that are not in Rust.
+CLIENTS = TARGET / "clients"
+sys.path.append(str(CLIENTS / "python"))
+
+# Where Debian puts the servers; it is on no ordinary user's path.
+PATH = os.environ.get("PATH", os.defpath) + os.pathsep + "/usr/sbin"
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+class Failure(Exception):
+    """What was observed is not what was expected."""
+
+
+class Skipped(Exception):
+    """The machine does not have what the case needs."""
+
+
+class OutOfTime(Exception):
+    """The case took longer than it may."""
+
+
+@dataclass
+class Case:
+    name: str
+    tools: tuple[str, ...]
+    seconds: int
+    run: Callable[[], str]
+
+    def missing(self) -> list[str]:
+        return [tool for tool in self.tools if not installed(tool)]
+
+
+def installed(tool: str) -> bool:
+    """A tool is a program; or a package of Python, as in `python:requests`."""
+    language, _, package = tool.rpartition(":")
+    if language == "python":
+        return importlib.util.find_spec(package) is not None
+    return shutil.which(tool, path=PATH) is not None
+
+
+CASES: list[Case] = []
+
+
+def case(name: str, *tools: str, seconds: int = 60):
+    """Makes a case of a function that returns what it saw, or raises. It may take `seconds`."""
+
+    def register(run: Callable[[], str]) -> Callable[[], str]:
+        CASES.append(Case(name, tools, seconds, run))
+        return run
+
+    return register
+
+
+@contextlib.contextmanager
+def time_limit(seconds: int):
+    def expired(_signal, _frame):
+        raise OutOfTime(f"not done within {seconds} s")
+
+    earlier = signal.signal(signal.SIGALRM, expired)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, earlier)
+
+
+def expect(seen, expected, what: str) -> None:
+    if seen != expected:
+        raise Failure(f"{what}: expected {expected!r}, saw {seen!r}")
+
+
+def expect_all(answers, times: int, expected: str, what: str) -> None:
+    """As many answers as there were requests, each the expected one."""
+    expect(dict(collections.Counter(answers)), {expected: times}, what)
+
+
+@contextlib.contextmanager
+def scratch():
+    """A directory that is removed afterwards."""
+    with tempfile.TemporaryDirectory(prefix="clients-") as directory:
+        yield pathlib.Path(directory)
+
+
+@contextlib.contextmanager
+def zeros(size: int):
+    """A file of that many bytes, none of which takes room on the disk."""
+    with scratch() as directory:
+        file = directory / "zeros"
+        file.touch()
+        os.truncate(file, size)
+        yield file
+
+
+@contextlib.contextmanager
+def process(*command, **options):
+    """A process, in a group of its own that is ended with it."""
+    environment = {**os.environ, "PATH": PATH, **options.pop("env", {})}
+    child = subprocess.Popen(
+        [str(word) for word in command], env=environment, start_new_session=True, **options
+    )
+    try:
+        yield child
+    finally:
+        # What it started may outlive it.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+        for stream in (child.stdin, child.stdout, child.stderr):
+            if stream is not None:
+                stream.close()
+
+
+def output(*command, seconds: int = 30, stdin=subprocess.DEVNULL, **options):
+    """Runs a client to its end; its exit code, stdout and stderr."""
+    pipes = {"stdin": stdin, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with process(*command, **pipes, text=True, errors="replace", **options) as child:
+        stdout, stderr = child.communicate(timeout=seconds)
+        return child.returncode, stdout, stderr
+
+
+def succeed(*command, **options) -> str:
+    """What a client that ends successfully wrote to its stdout."""
+    code, stdout, stderr = output(*command, **options)
+    if code != 0:
+        said = (stderr or stdout).strip()[:500]
+        raise Failure(f"{command[0]}'s exit code is {code}: {said}")
+    return stdout
+
+
+def stop(child: subprocess.Popen, what: str, seconds: int) -> None:
+    """Asks a server to stop; it has to do so by itself, and successfully."""
+    child.terminate()
+    try:
+        expect(child.wait(timeout=seconds), 0, f"{what}'s exit code")
+    except subprocess.TimeoutExpired:
+        raise Failure(f"{what} did not stop within {seconds} s of SIGTERM") from None
+
+
+@dataclass
+class Server:
+    authority: str
+    pid: int
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.authority}/"
+
+    @property
+    def address(self) -> tuple[str, int]:
+        host, port = self.authority.rsplit(":", 1)
+        return host, int(port)
+
+    def has_read_all(self) -> bool:
+        """Whether it has read whatever has been sent to it."""
+        _, port = self.address
+        for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
+            _, local, _, _, queues, *_ = line.split()
+            if local.endswith(f":{port:04X}") and not queues.endswith(":00000000"):
+                return False
+        return True
+
+    def read_all(self) -> None:
+        """Waits for that."""
+        while not self.has_read_all():
+            time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def example(name: str, *arguments: str, stops_within: int = 15):
+    """An example, listening, with these arguments after the address.
+
+    It has to stop when it is told to, within so many seconds, and to write nothing to stderr.
+    """
+    program = PACKAGES / name
+    if not program.exists():
+        program = EXAMPLES / name
+    if not program.exists():
+        raise Failure(f"{program} is not there: run.py says how to build it")
+    command = [program, "127.0.0.1:0", *arguments]
+    with (
+        tempfile.TemporaryFile("w+") as stderr,
+        process(*command, stdout=subprocess.PIPE, stderr=stderr, text=True) as child,
+    ):
+        line = child.stdout.readline()
+        listening = re.fullmatch(r"listening on https?://(\S+)\n", line)
+        if listening is None:
+            raise Failure(f"{name} said {line!r}")
+        yield Server(listening[1], child.pid)
+        stop(child, name, stops_within)
+        stderr.seek(0)
+        expect(stderr.read(), "", f"what {name} wrote to stderr")
+
+
+@contextlib.contextmanager
+def free_port():
+    """A port of 127.0.0.1 that nobody is given but who asks for it, for as long as this lasts.
+
+    It is bound, and so none that the kernel chooses; as it is not listened on, a server that sets
+    SO_REUSEADDR, as all do, can bind it too.
+    """
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        yield holder.getsockname()[1]
+
+
+def accepts(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def proxy(name: str, port: int, *command, chatter: str = "$^", **options):
+    """A proxy that listens on this port; its URL.
+
+    It logs errors only, and so nothing, but for lines that match `chatter`.
+    """
+    with (
+        tempfile.TemporaryFile("w+") as log,
+        process(*command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **options) as child,
+    ):
+        while not accepts(port):
+            if child.poll() is not None:
+                log.seek(0)
+                raise Failure(f"{name} did not start: {log.read()}")
+            time.sleep(0.02)
+        yield f"http://127.0.0.1:{port}/"
+        log.seek(0)
+        logged = [line for line in log if not re.match(chatter, line)]
+        expect(logged[:3], [], f"what {name} logged")

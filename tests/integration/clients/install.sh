@@ -1,0 +1,50 @@
+#!/bin/sh
+# Installs what run.py drives, from Debian's packages, as root: one by one, so that one that cannot
+# be had does not keep the others away; and what it imports, from PyPI, beside what cargo builds. Says
+# which are missing in the end, and fails for them.
+
+set -u
+export DEBIAN_FRONTEND=noninteractive
+
+# The proxies are started by run.py with files of its own: no package may start a service.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+    trap 'rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod +x "$policy"
+fi
+
+missing=
+updated=
+
+install() {
+    if [ -z "$updated" ]; then
+        apt-get update -q || echo "NOT UPDATED: the list of packages" >&2
+        updated=yes
+    fi
+    apt-get install -q -y --no-install-recommends "$1"
+}
+
+for pair in curl:curl node:nodejs go:golang-go nginx:nginx haproxy:haproxy apache2:apache2 \
+    caddy:caddy varnishd:varnish h2load:nghttp2-client litmus:litmus rclone:rclone \
+    chromium:chromium promtool:prometheus jq:jq; do
+    program=${pair%%:*}
+    package=${pair#*:}
+    PATH=$PATH:/usr/sbin command -v "$program" >/dev/null && continue
+    install "$package"
+    PATH=$PATH:/usr/sbin command -v "$program" >/dev/null || missing="$missing $package"
+done
+
+# Where no other program looks.
+modules=${CARGO_TARGET_DIR:-$(dirname "$0")/../../../target}/clients/python
+python3 -m pip --version >/dev/null 2>&1 || install python3-pip
+for module in requests httpx schemathesis aioquic; do
+    PYTHONPATH=$modules python3 -c "import $module" 2>/dev/null && continue
+    python3 -m pip install -q --root-user-action ignore --target "$modules" "$module" ||
+        missing="$missing $module"
+done
+
+if [ -n "$missing" ]; then
+    echo "NOT INSTALLED:$missing" >&2
+    exit 1
+fi

@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+"""Runs foreign clients and proxies against the examples, over loopback.
+
+    cargo build --examples --all-features
+    cargo build --workspace --bins --exclude tower-method-policy-fuzz
+    python3 tests/integration/clients/run.py [CASE...]
+
+Needs Linux, Python 3.11 and what install.sh installs; a case whose tool is missing is skipped, and
+says so. The programs are those in $CARGO_TARGET_DIR, by default target, in debug and debug/examples.
+"""
+
+import importlib
+import subprocess
+import sys
+import time
+
+from harness import CASES, Failure, OutOfTime, Skipped, time_limit
+
+SUBJECTS = """
+    uploads proxies caches slow connections memory webdav browser schemas
+    reverse_proxy operations http3
+"""
+
+for subject in SUBJECTS.split():
+    importlib.import_module(subject)
+
+FAILURES = (Failure, OutOfTime, OSError, subprocess.SubprocessError)
+
+
+def main(names: list[str]) -> int:
+    unknown = set(names) - {case.name for case in CASES}
+    if unknown:
+        print(f"no such case: {', '.join(sorted(unknown))}", file=sys.stderr)
+        return 2
+    passed = failed = skipped = 0
+    for case in CASES:
+        if names and case.name not in names:
+            continue
+        if missing := case.missing():
+            skipped += 1
+            print(f"SKIPPED {case.name}: not installed: {', '.join(missing)}", flush=True)
+            continue
+        start = time.monotonic()
+        try:
+            with time_limit(case.seconds):
+                detail = case.run()
+        except Skipped as reason:
+            skipped += 1
+            print(f"SKIPPED {case.name}: {reason}", flush=True)
+        except FAILURES as error:
+            failed += 1
+            print(f"FAILED {case.name}: {type(error).__name__}: {error}", flush=True)
+        else:
+            passed += 1
+            took = time.monotonic() - start
+            print(f"ok {case.name} ({took:.1f} s): {detail}", flush=True)
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

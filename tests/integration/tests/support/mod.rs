@@ -1,0 +1,14 @@
+//! Helpers, most of which are the crate's own tests' too.
+
+#![allow(dead_code, reason = "no test file uses all of it")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
+
+#[cfg(unix)]
+#[path = "../../../support/example.rs"]
+pub(crate) mod example;
+pub(crate) mod frames;
+pub(crate) mod grpc;
+#[path = "../../../support/serve.rs"]
+pub(crate) mod serve;
+#[path = "../../../support/server.rs"]
+pub(crate) mod server;
