@@ -266,7 +266,7 @@ impl Policy {
     /// `path` is [`Uri::path`](http::Uri::path) of the request. A layer decides the same, except about
     /// CORS preflights, and about `OPTIONS` if it
     /// [answers `OPTIONS`](crate::MethodPolicyLayer::answer_options). Allocates only where
-    /// [`route`](Self::route#cost) says so.
+    /// [`route`](Self::route) says so.
     #[must_use]
     pub fn decide(&self, method: &Method, path: &str) -> Decision<'_> {
         if matches!(*method, Method::GET | Method::HEAD) {
