@@ -161,7 +161,7 @@ guide!(_rollout, "../docs/rollout.md");
 guide!(_security, "../docs/security.md");
 
 // `tests/integration` tests the examples of this page, which need more crates.
-#[cfg(doc)]
+#[cfg(all(doc, not(doctest)))]
 #[doc = include_str!("../docs/observability.md")]
 pub mod _observability {}
 

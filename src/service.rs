@@ -12,7 +12,7 @@ use tower_service::Service;
 use crate::body_drain::{BodyDrain, RequestBody};
 use crate::decide::{DecisionTable, Outcome};
 use crate::forwarded::Forwarded;
-use crate::future::{ChangeResponse, OwnResponse, ResponseFuture};
+use crate::future::{ChangeResponse, ResponseFuture};
 use crate::options;
 use crate::policy::Policy;
 use crate::rejection::{EmptyBody, Respond, ResponseSettings, WouldReject};
@@ -181,12 +181,12 @@ impl<S, R> MethodPolicy<S, R> {
                 Outcome::AnswerOptions(rule) => {
                     let body = RequestBody::new(&request, body, &shared.body_drain);
                     let response = options::own_response(rule);
-                    return ResponseFuture::own(OwnResponse::new(response, body));
+                    return ResponseFuture::own(response, body);
                 }
                 Outcome::Reject(rejection) => {
                     let body = RequestBody::new(&request, body, &shared.body_drain);
                     let response = settings.reject(&self.responder, rejection, &mut request);
-                    return ResponseFuture::own(OwnResponse::new(response, body));
+                    return ResponseFuture::own(response, body);
                 }
             }
         };

@@ -113,7 +113,6 @@ const GET_AND_HEAD: MethodSet = MethodSet::from_ids(&[Id::GET, Id::HEAD]);
 ///   one. See [`MethodSet`](MethodSet#as-data) for the names that are errors in data.
 /// - Some readers change keys: the crate `config` 0.14 makes every key lower case, path patterns
 ///   included. Write paths in lower case there, or read the file with another crate.
-#[doc = include_str!("../../docs/agreement.md")]
 #[derive(Clone)]
 #[must_use]
 pub struct Policy {
