@@ -373,7 +373,7 @@ mod data {
             let mut drain = BodyDrain::default();
             let mut seen = Vec::new();
             let mut setting = |name: &str| setting_name(name, SETTINGS, &mut seen);
-            while let Some(name) = settings.next_key_seed(Text::new("a bound", &mut setting))? {
+            while let Some(name) = settings.next_key_seed(Text("a bound", &mut setting))? {
                 let number = settings.next_value_seed(WholeNumber)?;
                 let seconds = Duration::from_secs(number);
                 drain = match name {
