@@ -156,11 +156,11 @@ impl Configuration {
     }
 
     fn fallback(&self) -> Option<&MethodSet> {
-        let fallbacks = self.settings.iter().filter_map(|setting| match setting {
+        let mut fallbacks = self.settings.iter().filter_map(|setting| match setting {
             Setting::Fallback(methods) => Some(methods),
             _ => None,
         });
-        fallbacks.last()
+        fallbacks.next_back()
     }
 
     /// The methods of the rule at a path that the patterns `matching` match, the most specific first.
