@@ -66,8 +66,14 @@ impl DecisionTable {
                     return Outcome::Reject(Rejection::by_extension(problem));
                 }
                 Verdict::Fulfillable(request) => {
-                    let is_options = request.base == Method::OPTIONS;
-                    if is_options && self.answers_options {
+                    // Whatever the rules list, `GET` and `HEAD` are forwarded, and so is `OPTIONS` if it
+                    // is answered.
+                    let is_forwarded = match request.base {
+                        Method::GET | Method::HEAD => true,
+                        Method::OPTIONS => self.answers_options,
+                        _ => false,
+                    };
+                    if is_forwarded {
                         return Outcome::Fulfill(request);
                     }
                     return match self.rows_4_to_6(&request.base, self.policy.stored_rule_at(path)) {
