@@ -375,7 +375,10 @@ mod data {
             let mut setting = |name: &str| setting_name(name, SETTINGS, &mut seen);
             while let Some(name) = settings.next_key_seed(Text::new("a bound", &mut setting))? {
                 drain = match name {
-                    "max_bytes" => drain.max_bytes(settings.next_value()?),
+                    "max_bytes" => {
+                        let Bytes(bytes) = settings.next_value()?;
+                        drain.max_bytes(bytes)
+                    }
                     _ => {
                         let Seconds(timeout) = settings.next_value()?;
                         match name {
@@ -387,6 +390,40 @@ mod data {
                 };
             }
             Ok(drain)
+        }
+    }
+
+    /// The error of serde for a string where a number is expected shows all of the string.
+    struct Bytes(u64);
+
+    impl<'de> Deserialize<'de> for Bytes {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            deserializer.deserialize_any(BytesVisitor)
+        }
+    }
+
+    struct BytesVisitor;
+
+    impl Visitor<'_> for BytesVisitor {
+        type Value = Bytes;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a whole number of bytes")
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<Bytes, E> {
+            Err(unexpected_text(text, &self))
+        }
+
+        fn visit_u64<E: Error>(self, bytes: u64) -> Result<Bytes, E> {
+            Ok(Bytes(bytes))
+        }
+
+        fn visit_i64<E: Error>(self, bytes: i64) -> Result<Bytes, E> {
+            match u64::try_from(bytes) {
+                Ok(bytes) => Ok(Bytes(bytes)),
+                Err(_) => Err(E::invalid_value(Unexpected::Signed(bytes), &self)),
+            }
         }
     }
 
