@@ -7,6 +7,7 @@ use http::Method;
 use tower_method_policy::{Decision, MethodSet, Policy, PolicyError, RuleKind};
 
 use crate::names;
+use crate::patterns::{self, Segment};
 
 /// Names of methods, ordered by their bytes.
 pub(super) type Names = BTreeSet<String>;
@@ -66,74 +67,6 @@ pub(super) fn path(u: &mut Unstructured<'_>) -> Result<String> {
     Ok(path)
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Segment {
-    Literal(String),
-    Parameter,
-    Rest,
-}
-
-/// What a pattern without mistakes stands for.
-fn segments(pattern: &str) -> Vec<Segment> {
-    let segments = pattern[1..].split('/').map(|segment| match segment {
-        _ if segment.starts_with("{{") => {
-            Segment::Literal(segment[1..segment.len() - 1].to_owned())
-        }
-        _ if segment.starts_with("{*") => Segment::Rest,
-        _ if segment.starts_with('{') => Segment::Parameter,
-        _ => Segment::Literal(segment.to_owned()),
-    });
-    segments.collect()
-}
-
-/// A parameter stands for one segment, which is not empty if it is the last. `{*rest}` stands for at least
-/// one character.
-fn matches(pattern: &[Segment], path: &str) -> bool {
-    let Some(mut rest) = path.strip_prefix('/') else {
-        return false;
-    };
-    for (at, segment) in pattern.iter().enumerate() {
-        if *segment == Segment::Rest {
-            return !rest.is_empty();
-        }
-        let is_last = at + 1 == pattern.len();
-        let (this, after) = match rest.split_once('/') {
-            Some((this, after)) if !is_last => (this, after),
-            None if is_last => (rest, ""),
-            _ => return false,
-        };
-        match segment {
-            Segment::Literal(literal) if this != literal => return false,
-            Segment::Parameter if is_last && this.is_empty() => return false,
-            _ => rest = after,
-        }
-    }
-    true
-}
-
-/// Whether no tree can have both: they match the same paths, or a parameter and `{*rest}` meet.
-fn conflict(one: &[Segment], other: &[Segment]) -> bool {
-    for pair in one.iter().zip(other) {
-        match pair {
-            (Segment::Rest, Segment::Rest | Segment::Parameter)
-            | (Segment::Parameter, Segment::Rest) => return true,
-            (one, other) if one != other => return false,
-            _ => {}
-        }
-    }
-    one.len() == other.len()
-}
-
-/// The more specific a pattern, the less this is: the first segment in which two of them differ counts.
-fn specificity(pattern: &[Segment]) -> Vec<u8> {
-    let ranks = pattern.iter().map(|segment| match segment {
-        Segment::Literal(_) => 0,
-        Segment::Parameter => 1,
-        Segment::Rest => 2,
-    });
-    ranks.collect()
-}
-
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Kind {
     Route,
@@ -153,11 +86,10 @@ struct Entry {
 
 impl Entry {
     fn new(kind: Kind, pattern: &str, rule: Option<Rule>) -> Self {
-        let mut expanded = vec![segments(pattern)];
-        if kind == Kind::Subtree {
-            expanded.push(segments(&format!("{pattern}/")));
-            expanded.push(segments(&format!("{pattern}/{{*rest}}")));
-        }
+        let expanded = match kind {
+            Kind::Subtree => patterns::subtree(pattern),
+            _ => vec![patterns::segments(pattern)],
+        };
         Self {
             kind,
             pattern: pattern.to_owned(),
@@ -167,7 +99,12 @@ impl Entry {
     }
 
     fn conflicts(&self, other: &Self) -> bool {
-        let pairs = |one| other.expanded.iter().any(|other| conflict(one, other));
+        let pairs = |one| {
+            other
+                .expanded
+                .iter()
+                .any(|other| patterns::conflict(one, other))
+        };
         self.expanded.iter().map(Vec::as_slice).any(pairs)
     }
 
@@ -411,8 +348,8 @@ impl Model {
         let entries = self.entries.iter();
         let expanded =
             entries.flat_map(|entry| entry.expanded.iter().map(move |pattern| (entry, pattern)));
-        let matching = expanded.filter(|(_, pattern)| matches(pattern, path));
-        let best = matching.min_by_key(|(_, pattern)| specificity(pattern));
+        let matching = expanded.filter(|(_, pattern)| patterns::matches(pattern, path));
+        let best = matching.min_by_key(|(_, pattern)| patterns::specificity(pattern));
         best.map(|(entry, _)| entry)
     }
 
