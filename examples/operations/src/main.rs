@@ -46,17 +46,16 @@ mod settings;
 use std::convert::Infallible;
 use std::error::Error;
 use std::io;
-use std::mem;
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use axum::extract::Request;
 use axum::http::Method;
 use axum::response::Response;
 use axum::routing::get;
 use axum::{Router, ServiceExt};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tower::util::BoxCloneSyncService;
 use tower::{ServiceBuilder, ServiceExt as _, service_fn};
 use tower_method_policy::{MethodPolicyLayer, ProblemDetails};
@@ -116,12 +115,8 @@ async fn serve() -> Result<(), Box<dyn Error>> {
 
     // A request takes a clone of the whole service, so that no request sees half of a change. The service is
     // not chosen for each connection, because proxies keep theirs open for hours.
-    let current = Arc::new(RwLock::new(app));
-    let replaced = current.clone();
-    let service = service_fn(move |request| {
-        let current = current.read().unwrap_or_else(PoisonError::into_inner);
-        current.clone().oneshot(request)
-    });
+    let (replace, current) = watch::channel(app);
+    let service = service_fn(move |request| current.borrow().clone().oneshot(request));
 
     let shutdown = common::shutdown_signal()?;
     let listener = common::listen_on(&address).await?;
@@ -129,11 +124,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
         loop {
             let (asked, outcome) = file.next(&asked).await;
             let outcome = outcome.map(|(settings, app)| {
-                // Dropped after the lock is released, because that takes time for a large policy.
-                let _old = mem::replace(
-                    &mut *replaced.write().unwrap_or_else(PoisonError::into_inner),
-                    app,
-                );
+                replace.send_replace(app);
                 settings
             });
             observe::reloaded(asked, &outcome);

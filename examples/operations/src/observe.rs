@@ -71,8 +71,10 @@ pub(crate) fn metrics() -> Result<PrometheusHandle, BuildError> {
 
 /// Answers a scrape.
 pub(crate) fn scrape(metrics: &PrometheusHandle) -> impl IntoResponse + use<> {
-    let version = "text/plain; version=0.0.4; charset=utf-8";
-    ([(CONTENT_TYPE, version)], metrics.render())
+    (
+        [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
+        metrics.render(),
+    )
 }
 
 /// Counts and logs a rejection by one of the policies.

@@ -24,6 +24,9 @@ const MAX_SIZE: u64 = 1024 * 1024;
 /// need a watch for each of these, and network file systems send none.
 const INTERVAL: Duration = Duration::from_millis(250);
 
+/// How often the file may change from one look to the next before it is reported anyway.
+const MAX_CHANGES: u32 = 20;
+
 /// How long it may take to read or to apply the file. A network file system may never answer.
 const TIME_LIMIT: Duration = Duration::from_secs(5);
 
@@ -32,9 +35,8 @@ const MAX_LENGTH: usize = 1000;
 
 /// The content of the file.
 ///
-/// The policy has a table of its own. `#[serde(flatten)]` would ignore misspelled keys and lose the
-/// place of errors. The table is required, because an empty file, which some editors leave for a
-/// moment, must be an error and not another policy.
+/// The policy has a table of its own, because `#[serde(flatten)]` would ignore misspelled keys and lose the
+/// place of errors. The table is required, because an empty file must be an error and not another policy.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Settings {
@@ -97,6 +99,7 @@ impl<T: Send + 'static> File<T> {
 
     /// Waits until the file has changed or the operator asks for it, which is then true, and reads it.
     pub(crate) async fn next(&mut self, asked: &Notify) -> (bool, Result<(Settings, T), Problem>) {
+        let mut changes = 0;
         loop {
             tokio::select! {
                 () = asked.notified() => return (true, self.load().await),
@@ -104,9 +107,10 @@ impl<T: Send + 'static> File<T> {
             }
             let content = self.read().await;
             let before = mem::replace(&mut self.seen, content);
+            changes = if self.seen == before { 0 } else { changes + 1 };
             // Two reads have to agree, because a file that is written in place may be read when only a part
-            // of it is there.
-            if self.seen == before && self.seen != self.reported {
+            // of it is there. A file that never stops changing is reported as well.
+            if self.seen != self.reported && matches!(changes, 0 | MAX_CHANGES) {
                 return (false, self.report().await);
             }
         }

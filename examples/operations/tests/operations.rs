@@ -433,6 +433,20 @@ async fn a_server_whose_settings_are_something_else_stops_and_does_not_start_aga
 }
 
 #[tokio::test]
+async fn a_file_that_never_stops_changing_is_reported() {
+    let mut server = Server::start(POST).await;
+    symlink("/proc/uptime", server.directory.path().join("new")).unwrap();
+    fs::rename(server.directory.path().join("new"), server.file()).unwrap();
+    server.kept().await;
+    assert_eq!(server.status("POST").await, 200);
+
+    server.replace(DELETE);
+    while server.event().await["message"] != "settings reloaded" {}
+    assert_eq!(server.status("DELETE").await, 200);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn settings_of_the_largest_size_are_applied() {
     let mut server = Server::start(POST).await;
     let mut settings = DELETE.to_owned();
