@@ -33,7 +33,10 @@ fn the_readme_has_the_decision_table_of_the_crates_documentation() {
     let documentation = include_str!("../src/lib.rs").lines();
     let documented = decision_table(documentation.filter_map(|line| line.strip_prefix("//! ")));
     assert!(documented.len() > 2);
-    assert_eq!(decision_table(include_str!("../README.md").lines()), documented);
+    assert_eq!(
+        decision_table(include_str!("../README.md").lines()),
+        documented
+    );
 }
 
 // The published package does not have the example.

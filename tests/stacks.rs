@@ -13,7 +13,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::routing::get;
 use bytes::Bytes;
-use http::header::{ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW};
+use http::header::ALLOW;
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Either, Empty, Full};
@@ -22,7 +22,6 @@ use tower_http::classify::{
     ClassifiedResponse, ClassifyResponse, NeverClassifyEos, ServerErrorsAsFailures,
     ServerErrorsFailureClass, SharedClassifier,
 };
-use tower_http::cors::{Any, CorsLayer};
 use tower_http::trace::TraceLayer;
 use tower_method_policy::{
     Allow, Cacheable, Decision, EmptyBody, GrpcStatus, MethodPolicy, MethodPolicyLayer, MethodSet,
@@ -77,27 +76,6 @@ fn router() -> Router {
     Router::new()
         .route("/", get(async || "got").post(async || "posted"))
         .route("/read-only", get(async || "got"))
-}
-
-#[tokio::test]
-async fn around_a_router_the_policy_covers_every_path() {
-    let app = layer().layer(router());
-    for (method, path, expected) in [
-        ("GET", "/", forwarded("got")),
-        ("HEAD", "/", forwarded("")),
-        ("POST", "/", forwarded("posted")),
-        ("DELETE", "/", not_allowed("GET, HEAD, POST")),
-        ("FOO", "/", not_implemented()),
-        ("get", "/", not_implemented()),
-        // What the policy forwards is the router's to answer; this is how axum writes `Allow`.
-        ("POST", "/read-only", not_allowed("GET,HEAD")),
-        ("GET", "/nowhere", not_found()),
-        ("POST", "/nowhere", not_found()),
-        ("DELETE", "/nowhere", not_allowed("GET, HEAD, POST")),
-        ("FOO", "/nowhere", not_implemented()),
-    ] {
-        assert_eq!(ask(&app, method, path).await, expected, "{method} {path}");
-    }
 }
 
 // axum adds the `Allow` of a route to what is answered, in that route, to a method that it has no
@@ -250,60 +228,6 @@ async fn the_error_of_the_inner_service_is_kept() {
     assert_eq!(ask(&service, "FOO", "/").await, not_implemented());
 }
 
-#[tokio::test]
-async fn cors_outside_of_the_policy_answers_preflights_and_marks_rejections() {
-    let cors = CorsLayer::new()
-        .allow_origin(Any)
-        .allow_methods([Method::POST]);
-    let app = ServiceBuilder::new()
-        .layer(cors)
-        .layer(layer())
-        .service(router());
-
-    let preflight = Request::options("/")
-        .header("origin", "https://a")
-        .header("access-control-request-method", "POST");
-    let response = app
-        .clone()
-        .oneshot(preflight.body(Body::empty()).unwrap())
-        .await
-        .unwrap();
-    assert_eq!(response.status(), StatusCode::OK);
-    assert_eq!(response.headers()[ACCESS_CONTROL_ALLOW_METHODS], "POST");
-    assert_eq!(response.headers().get(ALLOW), None);
-
-    let rejected = Request::delete("/").header("origin", "https://a");
-    let response = app
-        .oneshot(rejected.body(Body::empty()).unwrap())
-        .await
-        .unwrap();
-    assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
-    assert_eq!(response.headers()[ALLOW], "GET, HEAD, POST");
-    assert_eq!(response.headers()[ACCESS_CONTROL_ALLOW_ORIGIN], "*");
-}
-
-#[tokio::test]
-async fn cors_inside_of_the_policy_needs_options_to_be_allowed() {
-    let preflight = || {
-        let preflight = Request::options("/")
-            .header("origin", "https://a")
-            .header("access-control-request-method", "POST");
-        preflight.body(Body::empty()).unwrap()
-    };
-    for (methods, status) in [
-        (vec![Method::POST], StatusCode::METHOD_NOT_ALLOWED),
-        (vec![Method::POST, Method::OPTIONS], StatusCode::OK),
-    ] {
-        let policy = Policy::new().allow(MethodSet::from_iter(methods));
-        let app = ServiceBuilder::new()
-            .layer(MethodPolicyLayer::new(policy))
-            .layer(CorsLayer::permissive())
-            .service(router());
-        let response = app.oneshot(preflight()).await.unwrap();
-        assert_eq!(response.status(), status);
-    }
-}
-
 /// A classifier for [`TraceLayer`]: server errors are failures, rejections are not.
 #[derive(Clone)]
 struct RejectionsAreNoFailures;
@@ -372,56 +296,6 @@ async fn a_trace_layer_can_tell_rejections_from_failures() {
         ("GET", "/", 200),
     ];
     assert_eq!(failures(RejectionsAreNoFailures, broken).await, 2);
-}
-
-/// How an application holds its stack: every type can be named.
-#[derive(Clone, Debug)]
-struct App {
-    layer: MethodPolicyLayer<ProblemDetails>,
-    service: MethodPolicy<Router, ProblemDetails>,
-}
-
-impl App {
-    fn new() -> Self {
-        let layer = Self::layer();
-        let service = layer.layer(router());
-        Self { layer, service }
-    }
-
-    fn layer() -> MethodPolicyLayer<ProblemDetails> {
-        layer().respond_with(ProblemDetails)
-    }
-}
-
-// A unit test of a stack: no server, no socket, one request.
-#[tokio::test]
-async fn a_stack_is_tested_with_oneshot() {
-    let app = App::new();
-    let request = Request::delete("/").body(Body::empty()).unwrap();
-    let response = app.service.oneshot(request).await.unwrap();
-
-    assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
-    assert_eq!(response.headers()["allow"], "GET, HEAD, POST");
-    assert_eq!(
-        response.headers()["content-type"],
-        "application/problem+json"
-    );
-    let rejected = response.extensions().get::<Rejection>().unwrap();
-    assert_eq!(rejected.reason(), Reason::NotAllowed);
-    assert_eq!(rejected.allow(), app.layer.policy().allowed_at("/"));
-}
-
-// A decision is tested without even a request.
-#[test]
-fn a_policy_is_tested_with_decide() {
-    let app = App::new();
-    let policy = app.layer.policy();
-    assert_eq!(policy.decide(&Method::POST, "/"), Decision::Forward);
-    let allow = policy.allowed_at("/").unwrap();
-    assert_eq!(
-        policy.decide(&Method::PUT, "/"),
-        Decision::NotAllowed { allow }
-    );
 }
 
 // What this and the next test say holds if they compile.
