@@ -1,16 +1,16 @@
-//! A message board on axum, behind a policy that wraps the whole application.
+//! A message board on axum, with the policy around the whole application.
 //!
-//! The board allows `GET`, `HEAD` and `POST` at `/`, `GET` and `HEAD` everywhere else, and rejects
-//! the rest with problem details (RFC 9457).
+//! The policy has no rules. The router knows the methods of each path, so the `405`s are the router's.
+//! The layer adds `501` with problem details (RFC 9457) and answers to `OPTIONS`.
 //!
 //! ```text
-//! cargo run --example axum [-- ADDRESS]       # by default 127.0.0.1:3000
+//! cargo run --example axum [-- ADDRESS]       # the default is 127.0.0.1:3000
 //!
 //! curl -i http://127.0.0.1:3000/ -d 'Hello!'  # 201, Location: /1
-//! curl -i http://127.0.0.1:3000/              # 200, a line for each message
+//! curl -i http://127.0.0.1:3000/              # 200, one line for each message
 //! curl -i http://127.0.0.1:3000/1             # 200, the message
-//! curl -i http://127.0.0.1:3000/1 -X POST     # 405, Allow: GET, HEAD
-//! curl -i http://127.0.0.1:3000/ -X DELETE    # 405, Allow: GET, HEAD, POST
+//! curl -i http://127.0.0.1:3000/1 -X POST     # 405, Allow: GET,HEAD
+//! curl -i http://127.0.0.1:3000/1 -X OPTIONS  # 200, Allow: GET, HEAD, OPTIONS
 //! curl -i http://127.0.0.1:3000/ -X PROPFIND  # 501
 //! ```
 
@@ -20,27 +20,22 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::Router;
-use axum::extract::{Path, State};
-use axum::http::{Method, StatusCode, header};
+use axum::extract::{Path, Request, State};
+use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use axum::{Router, ServiceExt};
 use tower::Layer;
-use tower_method_policy::{MethodPolicyLayer, Policy, PolicyError, ProblemDetails};
+use tower_method_policy::{MethodPolicyLayer, ProblemDetails};
 
-/// The messages; the first one's id is 1.
+/// The messages. The first one has the id 1.
 type Board = Arc<Mutex<Vec<String>>>;
 
-pub(crate) fn router() -> Router {
+fn router() -> Router {
     Router::new()
         .route("/", get(list).post(add))
         .route("/{id}", get(show))
         .with_state(Board::default())
-}
-
-/// What each path allows beside `GET` and `HEAD`: nothing, unless it has a rule of its own.
-pub(crate) fn policy() -> Result<Policy, PolicyError> {
-    Policy::new().allow([]).route("/", [Method::POST])
 }
 
 async fn list(State(board): State<Board>) -> String {
@@ -67,16 +62,19 @@ async fn show(State(board): State<Board>, Path(id): Path<String>) -> Result<Stri
 }
 
 async fn serve() -> Result<(), Box<dyn Error>> {
-    // Around the router, so that every path is covered, whether there is a route for it or not. Then
-    // the fallback of an empty router, which takes further layers and is served as any router is.
-    let policy = MethodPolicyLayer::new(policy()?).respond_with(ProblemDetails);
-    let app = Router::new().fallback_service(policy.layer(router()));
+    // Wrap the finished application last. `Router::layer` would not cover paths without a route.
+    let app = MethodPolicyLayer::default()
+        .answer_options(true)
+        .respond_with(ProblemDetails)
+        .layer(router());
 
     let shutdown = common::shutdown_signal()?;
     let listener = common::listen().await?;
-    axum::serve(listener, app)
+    let service = ServiceExt::<Request>::into_make_service(app);
+    // `?` would not compile with the next axum, where this is `()`. It is never an error in 0.8.
+    let _ = axum::serve(listener, service)
         .with_graceful_shutdown(shutdown)
-        .await?;
+        .await;
     Ok(())
 }
 

@@ -1,18 +1,19 @@
-//! A message board on hyper alone, over HTTP/1.1 and cleartext HTTP/2, behind a policy.
+//! A message board on hyper, over HTTP/1.1 and cleartext HTTP/2.
 //!
-//! The board allows `GET`, `HEAD` and `POST` at `/`, `GET` and `HEAD` everywhere else, and rejects
-//! the rest with a sentence of text.
+//! No router says `Allow` here, so the policy has a rule for each path. Rejections are sentences of plain
+//! text, and the log names the rule.
 //!
 //! ```text
-//! cargo run --example hyper [-- ADDRESS]      # by default 127.0.0.1:3000
+//! cargo run --example hyper [-- ADDRESS]      # the default is 127.0.0.1:3000
 //!
 //! curl -i http://127.0.0.1:3000/ -d 'Hello!'  # 201, Location: /1
-//! curl -i http://127.0.0.1:3000/              # 200, a line for each message
+//! curl -i http://127.0.0.1:3000/              # 200, one line for each message
 //! curl -i http://127.0.0.1:3000/1             # 200, the message
-//! curl -i http://127.0.0.1:3000/1 -X POST     # 405, Allow: GET, HEAD
+//! curl -i http://127.0.0.1:3000/1 -X POST     # 405, Allow: GET, HEAD, OPTIONS
+//! curl -i http://127.0.0.1:3000/ -X OPTIONS   # 200, Allow: GET, HEAD, POST, OPTIONS
 //! curl -i http://127.0.0.1:3000/ -X PROPFIND  # 501
 //! curl -i http://127.0.0.1:3000/ -X DELETE --http2-prior-knowledge
-//!                                             # 405, Allow: GET, HEAD, POST, over HTTP/2
+//!                                             # 405, Allow: GET, HEAD, POST, OPTIONS, over HTTP/2
 //! ```
 
 mod common;
@@ -33,22 +34,24 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tower::{Layer, service_fn};
-use tower_method_policy::{MethodPolicyLayer, PlainText, Policy, PolicyError};
+use tower_method_policy::{MethodPolicyLayer, PlainText, Policy, PolicyError, method_excerpt};
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// The messages; the first one's id is 1.
+/// The messages. The first one has the id 1.
 type Board = Mutex<Vec<String>>;
 
-/// The size of the longest message that is taken, in bytes.
+/// The maximum size of a message in bytes.
 const LIMIT: usize = 64 * 1024;
 
-/// What each path allows beside `GET` and `HEAD`: nothing, unless it has a rule of its own.
+/// The methods that `board` handles. `/` takes messages. Everything else is a message or does not exist.
 fn policy() -> Result<Policy, PolicyError> {
-    Policy::new().allow([]).route("/", [Method::POST])
+    Ok(Policy::new()
+        .route("/", [Method::GET, Method::POST])?
+        .fallback([Method::GET]))
 }
 
-/// Answers what the policy forwards: `GET` and `HEAD`, and at `/` also `POST`.
+/// Answers the requests that the policy forwards: `GET` and `HEAD`, and `POST` at `/`.
 async fn board(
     board: Arc<Board>,
     request: Request<Incoming>,
@@ -64,7 +67,7 @@ async fn board(
         (_, path) => show(&board, path)?,
     };
     if request.method == Method::HEAD {
-        // hyper leaves the content out over HTTP/1.1, but sends it over HTTP/2.
+        // hyper leaves the body out over HTTP/1.1, but sends it over HTTP/2.
         let length = response.body().size_hint().exact();
         let length = length.map(|length| (CONTENT_LENGTH, length.into()));
         response.headers_mut().extend(length);
@@ -113,13 +116,18 @@ fn empty(status: StatusCode) -> http::Result<Response<Full<Bytes>>> {
 async fn serve() -> Result<(), Box<dyn Error>> {
     let messages = Arc::new(Board::default());
     let service = MethodPolicyLayer::new(policy()?)
+        .answer_options(true)
         .respond_with(PlainText)
+        .on_rejection(|rejection, request| {
+            let method = method_excerpt(&request.method);
+            eprintln!("{rejection}: {method} {:?}", request.uri.path());
+        })
         .layer(service_fn(move |request| board(messages.clone(), request)));
     let service = TowerToHyperService::new(service);
 
     let mut server = auto::Builder::new(TokioExecutor::new());
-    // The timer closes HTTP/1.1 connections that never complete a request's header section. One on which
-    // nothing is sent stays open, for which version it will be is not known yet.
+    // The timer closes HTTP/1.1 connections that never complete a request's header section. A connection
+    // without any byte stays open, because its version is not known.
     server.http1().timer(TokioTimer::new());
 
     let mut shutdown = pin!(common::shutdown_signal()?);
@@ -131,7 +139,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => stream,
                 Err(error) => {
-                    // Out of file descriptors, most likely: others have to be closed first.
+                    // Probably the process is out of file descriptors. Wait until some are closed.
                     eprintln!("cannot accept a connection: {error}");
                     tokio::time::sleep(Duration::from_secs(1)).await;
                     continue;
@@ -140,7 +148,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
             () = &mut shutdown => break,
         };
         let connection = server.serve_connection(TokioIo::new(stream), service.clone());
-        // Its error is not of interest: most often the client went away.
+        // An error usually means that the client went away.
         tokio::spawn(connections.watch(connection.into_owned()));
     }
     drop(listener);

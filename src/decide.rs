@@ -13,7 +13,7 @@ use crate::rejection::Rejection;
 use crate::rfc2774::{Fulfillable, MandatoryExtensions, Verdict};
 
 /// The settings that decide about a request.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct DecisionTable {
     pub(crate) policy: Policy,
     pub(crate) answers_options: bool,
@@ -66,8 +66,12 @@ impl DecisionTable {
                     return Outcome::Reject(Rejection::by_extension(problem));
                 }
                 Verdict::Fulfillable(request) => {
-                    let is_options = request.base == Method::OPTIONS;
-                    if is_options && self.answers_options {
+                    let is_forwarded = match request.base {
+                        Method::GET | Method::HEAD => true,
+                        Method::OPTIONS => self.answers_options,
+                        _ => false,
+                    };
+                    if is_forwarded {
                         return Outcome::Fulfill(request);
                     }
                     return match self.rows_4_to_6(&request.base, self.policy.stored_rule_at(path)) {

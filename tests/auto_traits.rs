@@ -127,9 +127,3 @@ fn the_future_is_what_its_parts_are() {
     assert!(!has!(OfBody<PhantomPinned>, Unpin));
     assert!(has!(OfFuture<Pending<PhantomPinned>>, Unpin));
 }
-
-/// It holds what is forwarded and what is answered, and little more.
-#[test]
-fn the_future_is_small() {
-    assert!(size_of::<ResponseFuture<Ready<Answer>, Body, Body>>() <= 208);
-}

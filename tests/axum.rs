@@ -1,9 +1,7 @@
-//! axum, as people serve it: the policy around a router, that router as the fallback of an empty one,
-//! and the usual layers around all of it.
+//! axum with the policy as the documentation says: it wraps the finished application, and axum's
+//! `ServiceExt` makes it a service that axum serves.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
-
-mod support;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -13,36 +11,51 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::connect_info::MockConnectInfo;
 use axum::extract::{ConnectInfo, MatchedPath, Path, Request, State};
+use axum::handler::HandlerWithoutStateExt;
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::{delete, get, post};
-use http::header::ALLOW;
+use axum::routing::{any, delete, get, post, put};
+use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, Method, StatusCode};
 use http_body_util::BodyExt;
-use tower::{Layer, Service, ServiceExt};
+use tower::make::Shared;
+use tower::{Layer, Service, ServiceBuilder, ServiceExt as _};
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::CorsLayer;
+use tower_http::map_response_body::MapResponseBodyLayer;
 use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
-use tower_method_policy::{MethodPolicyLayer, Policy};
+use tower_method_policy::{MethodPolicyLayer, MethodSet, Policy, ProblemDetails, Rejection};
 
-/// Allows `POST` beside `GET` and `HEAD`.
-fn layer() -> MethodPolicyLayer {
-    MethodPolicyLayer::new(Policy::new().allow([Method::POST]))
+/// The layer that the documentation shows first.
+fn layer() -> MethodPolicyLayer<ProblemDetails> {
+    MethodPolicyLayer::default()
+        .answer_options(true)
+        .respond_with(ProblemDetails)
 }
 
-fn recipe(router: Router) -> Router {
-    Router::new().fallback_service(layer().layer(router))
+/// Status, `Allow`, and content.
+type Answer = (u16, Option<String>, String);
+
+fn answer(status: u16, allow: Option<&str>, content: &str) -> Answer {
+    (status, allow.map(str::to_owned), content.to_owned())
 }
 
-/// Status, `Allow` and content of the answer to a request without content.
-async fn ask<S>(app: &S, method: &str, target: &str) -> (u16, Option<String>, String)
+async fn send<S>(app: &S, method: &str, target: &str) -> Response
 where
     S: Service<Request, Response = Response, Error = Infallible> + Clone,
 {
     let request = Request::builder().method(method).uri(target);
     let request = request.body(Body::empty()).unwrap();
-    let (head, body) = app.clone().oneshot(request).await.unwrap().into_parts();
+    app.clone().oneshot(request).await.unwrap()
+}
+
+/// The answer to a request without content.
+async fn ask<S>(app: &S, method: &str, target: &str) -> Answer
+where
+    S: Service<Request, Response = Response, Error = Infallible> + Clone,
+{
+    let (head, body) = send(app, method, target).await.into_parts();
     let allow = head.headers.get(ALLOW);
     let allow = allow.map(|allow| allow.to_str().unwrap().to_owned());
     let content = body.collect().await.unwrap().to_bytes();
@@ -50,124 +63,197 @@ where
     (head.status.as_u16(), allow, content)
 }
 
-fn answer(status: u16, allow: Option<&str>, content: &str) -> (u16, Option<String>, String) {
-    (status, allow.map(str::to_owned), content.to_owned())
+/// An application with routes of many kinds.
+fn router() -> Router {
+    let item =
+        get(async |Path(name): Path<String>, State(state): State<u8>| format!("{name} {state}"));
+    Router::new()
+        .route("/", get("got").post("posted"))
+        .route("/read-only", get("got"))
+        .route("/login", post("posted"))
+        .route("/{name}/item", item.delete("deleted"))
+        .route(
+            "/files/{*path}",
+            put("put").merge(get("got")).patch("patched"),
+        )
+        .nest("/nested", Router::new().route("/", post("posted")))
+        .with_state(7)
+}
+
+/// Each route with the methods that it handles.
+const ROUTES: &[(&str, &str)] = &[
+    ("/", "GET, HEAD, POST"),
+    ("/read-only", "GET, HEAD"),
+    ("/login", "POST"),
+    ("/a%20b/item", "GET, HEAD, DELETE"),
+    ("/files/a/b", "GET, HEAD, PUT, PATCH"),
+    ("/nested", "POST"),
+];
+
+#[tokio::test]
+async fn without_rules_the_router_answers_every_recognized_method_as_it_does_alone() {
+    let (app, alone) = (layer().layer(router()), router());
+    let paths = ROUTES
+        .iter()
+        .map(|(path, _)| *path)
+        .chain(["/nowhere", "*"]);
+    for path in paths {
+        for method in MethodSet::STANDARD - [Method::OPTIONS] {
+            let method = method.as_str();
+            let expected = ask(&alone, method, path).await;
+            assert_eq!(ask(&app, method, path).await, expected, "{method} {path}");
+        }
+    }
+    assert_eq!(
+        ask(&app, "GET", "/a%20b/item").await,
+        answer(200, None, "a b 7")
+    );
+    assert_eq!(ask(&app, "DELETE", "/nowhere").await, answer(404, None, ""));
 }
 
 #[tokio::test]
-async fn the_recipe_answers_as_the_wrapped_router_does() {
-    let router = || {
-        Router::new()
-            .route("/", get("got").post("posted"))
-            .route("/read-only", get("got"))
-            .route(
-                "/{name}/item",
-                get(async |Path(name): Path<String>, State(state): State<u8>| {
-                    format!("{name} {state}")
-                }),
-            )
-            .nest("/nested", Router::new().route("/", post("posted")))
-            .with_state(7)
-    };
-    let wrapped = layer().layer(router());
-    let recipe = recipe(router());
-    for (method, path, expected) in [
-        ("GET", "/", answer(200, None, "got")),
-        ("HEAD", "/", answer(200, None, "")),
-        ("POST", "/", answer(200, None, "posted")),
-        ("GET", "/a%20b/item", answer(200, None, "a b 7")),
-        ("POST", "/nested", answer(200, None, "posted")),
-        ("DELETE", "/", answer(405, Some("GET, HEAD, POST"), "")),
-        ("FOO", "/", answer(501, None, "")),
-        ("get", "/a/item", answer(501, None, "")),
-        // The router's own.
-        ("POST", "/read-only", answer(405, Some("GET,HEAD"), "")),
-        ("GET", "/nested", answer(405, Some("POST"), "")),
-        ("GET", "/nowhere", answer(404, None, "")),
-        ("POST", "/nowhere", answer(404, None, "")),
-        // By itself the router answers 404 to these two.
-        (
-            "DELETE",
-            "/nowhere",
-            answer(405, Some("GET, HEAD, POST"), ""),
-        ),
-        ("FOO", "/nowhere", answer(501, None, "")),
-        ("OPTIONS", "*", answer(405, Some("GET, HEAD, POST"), "")),
+async fn without_rules_every_allow_is_the_router_s() {
+    let app = layer().layer(router());
+    for (path, handled) in ROUTES {
+        let handled: MethodSet = handled.parse().unwrap();
+        let (status, allow, content) = ask(&app, "OPTIONS", path).await;
+        assert_eq!((status, content.as_str()), (200, ""), "{path}");
+        let with_options = (&handled | Method::OPTIONS).to_string();
+        assert_eq!(allow, Some(with_options), "{path}");
+
+        let (status, allow, _) = ask(&app, "TRACE", path).await;
+        assert_eq!(status, 405, "{path}");
+        assert_eq!(allow.unwrap().parse(), Ok(handled), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn methods_that_the_server_does_not_recognize_are_501_at_every_path() {
+    let app = layer().layer(router());
+    for path in ["/", "/read-only", "/nowhere", "*"] {
+        for method in ["FOO", "get", "Post", "PROPFIND", "QUERYX"] {
+            let response = send(&app, method, path).await;
+            assert_eq!(
+                response.status(),
+                StatusCode::NOT_IMPLEMENTED,
+                "{method} {path}"
+            );
+            assert_eq!(response.headers().get(ALLOW), None);
+            assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
+            assert!(response.extensions().get::<Rejection>().is_some());
+        }
+    }
+}
+
+/// axum sends no `Allow` for these, and nothing is guessed.
+#[tokio::test]
+async fn options_of_a_route_for_all_methods_is_the_handler_s_own() {
+    let service = (async || "service").into_service();
+    let router = Router::new()
+        .route("/any", any("any"))
+        .route("/both", post("posted").options("handler"))
+        .route_service("/service", service)
+        .fallback("fallback");
+    let app = layer().layer(router);
+    for (path, content) in [
+        ("/any", "any"),
+        ("/both", "handler"),
+        ("/service", "service"),
+        ("/nowhere", "fallback"),
     ] {
         assert_eq!(
-            ask(&recipe, method, path).await,
-            expected,
-            "{method} {path}"
-        );
-        assert_eq!(
-            ask(&wrapped, method, path).await,
-            expected,
-            "{method} {path}"
+            ask(&app, "OPTIONS", path).await,
+            answer(200, None, content),
+            "{path}"
         );
     }
-    for method in ["DELETE", "FOO"] {
-        assert_eq!(ask(&router(), method, "/nowhere").await.0, 404);
-    }
+    assert_eq!(ask(&app, "OPTIONS", "*").await, answer(200, None, ""));
 }
 
-// `MethodPolicyLayer::default` has no rule, so that what it recognises is the router's to answer.
+/// The body of the router's `405`s is the router's business.
 #[tokio::test]
-async fn without_rules_a_404_stays_a_404_and_each_405_is_the_routers() {
-    let router = Router::new().route("/", get("got"));
-    let app = Router::new().fallback_service(MethodPolicyLayer::default().layer(router));
+async fn the_fallback_for_methods_builds_the_router_s_405s() {
+    let router = Router::new()
+        .route("/read-only", get("got"))
+        .route("/calls", post("posted"))
+        .method_not_allowed_fallback(async || (StatusCode::METHOD_NOT_ALLOWED, "the router's"));
+    let app = layer().layer(router);
     for (method, path, expected) in [
-        ("DELETE", "/", answer(405, Some("GET,HEAD"), "")),
-        ("DELETE", "/nowhere", answer(404, None, "")),
-        ("FOO", "/", answer(501, None, "")),
-        ("FOO", "/nowhere", answer(501, None, "")),
+        (
+            "DELETE",
+            "/read-only",
+            answer(405, Some("GET,HEAD"), "the router's"),
+        ),
+        ("GET", "/calls", answer(405, Some("POST"), "the router's")),
+        ("OPTIONS", "/calls", answer(200, Some("POST, OPTIONS"), "")),
+    ] {
+        assert_eq!(ask(&app, method, path).await, expected, "{method} {path}");
+    }
+    let response = send(&app, "OPTIONS", "/calls").await;
+    assert_eq!(response.headers()[CONTENT_LENGTH], "0");
+    assert_eq!(response.headers().get(CONTENT_TYPE), None);
+}
+
+#[tokio::test]
+async fn with_a_rule_the_405_is_the_policy_s() {
+    let policy = Policy::new().route("/calls", [Method::POST]).unwrap();
+    let policy = policy.fallback([Method::GET]);
+    let router = Router::new()
+        .route("/calls", post("posted"))
+        .route("/other", delete("deleted"));
+    let app = MethodPolicyLayer::new(policy).layer(router);
+    for (method, path, expected) in [
+        ("POST", "/calls", answer(200, None, "posted")),
+        ("DELETE", "/calls", answer(405, Some("POST"), "")),
+        // `GET` is forwarded, and the router answers.
+        ("GET", "/calls", answer(405, Some("POST"), "")),
+        // A forgotten rule: the fallback answers for a route that exists.
+        ("DELETE", "/other", answer(405, Some("GET, HEAD"), "")),
+        ("DELETE", "/nowhere", answer(405, Some("GET, HEAD"), "")),
+        ("GET", "/nowhere", answer(404, None, "")),
     ] {
         assert_eq!(ask(&app, method, path).await, expected, "{method} {path}");
     }
 }
 
-// What this says holds if it compiles.
+// This test passes if it compiles.
 #[tokio::test]
-async fn the_recipe_takes_every_layer_and_axum_serves_it_as_it_is() {
-    let app = recipe(Router::new().route("/", get("got")))
-        .layer(CompressionLayer::new())
+async fn axum_serves_the_wrapped_application() {
+    let listener = async || tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let app = || layer().layer(router());
+
+    let service = axum::ServiceExt::<Request>::into_make_service(app());
+    drop(axum::serve(listener().await, service));
+    let service =
+        axum::ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(app());
+    drop(axum::serve(listener().await, service));
+    drop(axum::serve(listener().await, Shared::new(app())));
+
+    let app = ServiceBuilder::new()
+        .layer(MapResponseBodyLayer::new(Body::new))
+        .layer(TraceLayer::new_for_http())
+        .layer(CorsLayer::permissive())
         .layer(TimeoutLayer::with_status_code(
             StatusCode::SERVICE_UNAVAILABLE,
             Duration::from_secs(10),
         ))
-        .layer(CorsLayer::permissive())
-        .layer(TraceLayer::new_for_http());
-    let listener = async || tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    drop(axum::serve(listener().await, app.clone()));
-    let with_connect_info = app.into_make_service_with_connect_info::<SocketAddr>();
-    drop(axum::serve(listener().await, with_connect_info));
+        .layer(CompressionLayer::new())
+        .layer(layer())
+        .service(router());
+    let service =
+        axum::ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(app.clone());
+    drop(axum::serve(listener().await, service));
+    // The layers outside see rejections.
+    let response = send(&app, "FOO", "/").await;
+    assert_eq!(response.status(), StatusCode::NOT_IMPLEMENTED);
+    assert_eq!(response.headers()["access-control-allow-origin"], "*");
 }
 
 #[tokio::test]
-async fn routes_of_the_outer_router_are_not_covered() {
-    let app = recipe(Router::new()).route("/health", delete("deleted"));
-    assert_eq!(
-        ask(&app, "DELETE", "/health").await,
-        answer(200, None, "deleted")
-    );
-    assert_eq!(
-        ask(&app, "FOO", "/health").await,
-        answer(405, Some("DELETE"), "")
-    );
-    assert_eq!(ask(&app, "FOO", "/nowhere").await, answer(501, None, ""));
-}
-
-// Two routers that have a fallback each cannot be merged; others can be.
-#[tokio::test]
-#[should_panic(expected = "Cannot merge two `Router`s that both have a fallback")]
-async fn the_recipe_is_not_merged_with_a_router_that_has_a_fallback() {
-    let _ = recipe(Router::new()).merge(Router::new().fallback("nothing"));
-}
-
-#[tokio::test]
-async fn the_matched_path_is_known_inside_of_the_inner_router_only() {
+async fn the_matched_path_is_known_only_inside_the_router() {
     const SEEN: &str = "seen";
 
-    /// Adds what it sees of the path, from where it is.
+    /// Appends the matched path that it sees to the response.
     async fn see(request: Request, next: Next) -> Response {
         let seen = match request.extensions().get::<MatchedPath>() {
             Some(path) => path.as_str().to_owned(),
@@ -178,7 +264,8 @@ async fn the_matched_path_is_known_inside_of_the_inner_router_only() {
         response.headers_mut().append(SEEN, seen);
         response
     }
-    /// What can be done about it: an inner layer hands the path to the outer ones.
+
+    /// Puts the matched path into the response, for the layers outside.
     async fn hand_on(path: Option<MatchedPath>, request: Request, next: Next) -> Response {
         let mut response = next.run(request).await;
         if let Some(path) = path {
@@ -187,67 +274,36 @@ async fn the_matched_path_is_known_inside_of_the_inner_router_only() {
         response
     }
 
-    let router = || Router::new().route("/{id}", get("got"));
-    let seen = async |app: Router, method: Method| -> Vec<String> {
-        let request = Request::builder().method(method).uri("/7");
-        let request = request.body(Body::empty()).unwrap();
-        let response = app.oneshot(request).await.unwrap();
-        let seen = response.headers().get_all(SEEN).iter();
-        seen.map(|seen| seen.to_str().unwrap().to_owned()).collect()
-    };
-    // The inner one appends first.
-    let app = recipe(router().layer(middleware::from_fn(see))).layer(middleware::from_fn(see));
-    assert_eq!(seen(app.clone(), Method::GET).await, ["/{id}", "nothing"]);
-    assert_eq!(seen(app, Method::DELETE).await, ["nothing"]);
-    // Beside the layer in the router, which axum passes matched requests only.
-    let within = router().layer(layer()).layer(middleware::from_fn(see));
-    assert_eq!(seen(within.clone(), Method::GET).await, ["/{id}"]);
-    assert_eq!(seen(within, Method::DELETE).await, ["/{id}"]);
-
-    let app = recipe(router().layer(middleware::from_fn(hand_on)));
-    let handed_on = async |method: Method| {
-        let request = Request::builder().method(method).uri("/7");
-        let request = request.body(Body::empty()).unwrap();
-        let response = app.clone().oneshot(request).await.unwrap();
-        let path = response.extensions().get::<MatchedPath>();
-        path.map(|path| path.as_str().to_owned())
-    };
-    assert_eq!(handed_on(Method::GET).await.as_deref(), Some("/{id}"));
-    assert_eq!(handed_on(Method::DELETE).await, None);
-}
-
-#[tokio::test]
-async fn the_fallback_for_methods_is_asked_only_of_what_the_policy_forwards() {
     let router = Router::new()
-        .route("/read-only", get("got"))
-        .route("/calls", post("posted"))
-        .method_not_allowed_fallback(async || (StatusCode::METHOD_NOT_ALLOWED, "the router's"));
-    let app = recipe(router).method_not_allowed_fallback(async || "the outer router's");
-    for (method, path, expected) in [
-        // Allowed by the policy, but the route has no handler for it.
-        (
-            "POST",
-            "/read-only",
-            answer(405, Some("GET,HEAD"), "the router's"),
-        ),
-        ("GET", "/calls", answer(405, Some("POST"), "the router's")),
-        // Rejected by the policy.
-        (
-            "DELETE",
-            "/read-only",
-            answer(405, Some("GET, HEAD, POST"), ""),
-        ),
-        ("FOO", "/read-only", answer(501, None, "")),
+        .route("/{id}", get("got"))
+        .layer(middleware::from_fn(see))
+        .layer(middleware::from_fn(hand_on));
+    let app = ServiceBuilder::new()
+        .layer(middleware::from_fn(see))
+        .layer(layer())
+        .service(router);
+    // The inner one appends first.
+    for (method, expected, handed_on) in [
+        ("GET", &["/{id}", "nothing"][..], Some("/{id}")),
+        ("DELETE", &["/{id}", "nothing"], Some("/{id}")),
+        ("FOO", &["nothing"], None),
     ] {
-        assert_eq!(ask(&app, method, path).await, expected, "{method} {path}");
+        let response = send(&app, method, "/7").await;
+        let seen = response.headers().get_all(SEEN).iter();
+        let seen: Vec<_> = seen.map(|seen| seen.to_str().unwrap()).collect();
+        assert_eq!(seen, expected, "{method}");
+        let path = response.extensions().get::<MatchedPath>();
+        assert_eq!(path.map(MatchedPath::as_str), handed_on, "{method}");
     }
 }
 
 #[tokio::test]
-async fn connect_info_reaches_the_handler_through_the_recipe() {
+async fn connect_info_reaches_the_handler() {
     let peer = get(async |ConnectInfo(address): ConnectInfo<SocketAddr>| address.to_string());
-    let app = recipe(Router::new().route("/", peer))
-        .layer(MockConnectInfo(SocketAddr::from(([192, 0, 2, 1], 7))));
+    let app = ServiceBuilder::new()
+        .layer(MockConnectInfo(SocketAddr::from(([192, 0, 2, 1], 7))))
+        .layer(layer())
+        .service(Router::new().route("/", peer));
     assert_eq!(
         ask(&app, "GET", "/").await,
         answer(200, None, "192.0.2.1:7")

@@ -19,31 +19,27 @@ use tower::{Layer, ServiceExt, service_fn};
 #[cfg(feature = "rfc2774")]
 use tower_method_policy::rfc2774::MandatoryExtensions;
 use tower_method_policy::{
-    Drain, EmptyBody, GrpcStatus, HandleOptions, MethodPolicy, MethodPolicyLayer, PlainText,
-    Policy, ProblemDetails, Rejection, Respond, RetryAfter, method_excerpt,
+    BodyDrain, EmptyBody, MethodPolicy, MethodPolicyLayer, PlainText, Policy, ProblemDetails,
+    Rejection, Respond, RetryAfter, method_excerpt,
 };
 
 use crate::support::strategies::{block_on, policies, uris};
 
-/// The body of a response of the inner service: the request that it was asked with.
+/// A response body: the request that reached the inner service, or `None` in the layer's own response.
 #[derive(Default)]
-enum Echo {
-    Request(Box<Request<Full<Bytes>>>),
-    #[default]
-    Rejection,
-}
+struct Echo(Option<Box<Request<Full<Bytes>>>>);
 
 impl From<Bytes> for Echo {
     fn from(_: Bytes) -> Self {
-        Self::Rejection
+        Self(None)
     }
 }
 
-/// Something that a server puts into a request's extensions.
+/// A value that a server puts into a request's extensions.
 #[derive(Clone, Debug, PartialEq)]
 struct Peer(u64);
 
-/// A request to be sent, and what must arrive.
+/// A request that must arrive as it is.
 #[derive(Clone, Debug)]
 struct Sent {
     method: Method,
@@ -62,7 +58,7 @@ fn requests() -> impl Strategy<Value = Sent> {
         Version::HTTP_2,
         Version::HTTP_3,
     ]);
-    // Those that other layers act on, and any.
+    // Fields that this or other layers act on, and any field.
     let name = prop_oneof![
         select(vec![
             "host",
@@ -79,7 +75,9 @@ fn requests() -> impl Strategy<Value = Sent> {
             "max-forwards",
             "allow",
             "c-man",
+            "c-opt",
             "man",
+            "opt",
         ])
         .prop_map(HeaderName::from_static),
         "[a-z0-9!#$%&'*+.^_`|~-]{1,12}".prop_map(|name| name.parse().expect("a token")),
@@ -92,7 +90,10 @@ fn requests() -> impl Strategy<Value = Sent> {
             "application/grpc",
             "close",
             "100-continue",
-            "0"
+            "0",
+            "C-Man",
+            "\"http://example.com/\"",
+            "\"malformed"
         ])
         .prop_map(HeaderValue::from_static),
         "[ -~]{0,20}".prop_map(|value| value.parse().expect("a field value")),
@@ -132,30 +133,25 @@ impl Sent {
     }
 }
 
-/// What the inner service is asked with, behind `layer`, when `sent` is.
-async fn arrived<R: Respond<Echo> + Clone, O: HandleOptions<Echo>>(
-    layer: MethodPolicyLayer<R, O>,
+/// The request that reaches the inner service behind `layer`.
+async fn arrived<R: Respond<Echo> + Clone>(
+    layer: MethodPolicyLayer<R>,
     sent: &Sent,
 ) -> Request<Full<Bytes>> {
     let inner = service_fn(async |request| {
-        Ok::<_, Infallible>(Response::new(Echo::Request(Box::new(request))))
+        Ok::<_, Infallible>(Response::new(Echo(Some(Box::new(request)))))
     });
-    let response = layer.layer(inner).oneshot(sent.request()).await;
-    let response = response.unwrap_or_else(|never| match never {});
+    let Ok(response) = layer.layer(inner).oneshot(sent.request()).await;
     assert_eq!(response.status(), StatusCode::OK);
-    match response.into_body() {
-        Echo::Request(request) => *request,
-        Echo::Rejection => panic!("rejected"),
-    }
+    *response.into_body().0.expect("the inner service answers")
 }
 
-/// A responder of any kind, none of which is ever asked here.
+/// A responder of any kind. None is called here.
 #[derive(Clone, Copy, Debug)]
 enum Responder {
     Empty,
     Text,
     Problem,
-    Grpc,
     Nonsense,
     Panic,
 }
@@ -166,17 +162,13 @@ impl Respond<Echo> for Responder {
             Self::Empty => EmptyBody.respond(rejection, request),
             Self::Text => PlainText.respond(rejection, request),
             Self::Problem => ProblemDetails.respond(rejection, request),
-            Self::Grpc => GrpcStatus.respond(rejection, request),
             Self::Nonsense => Response::builder()
                 .status(StatusCode::CONTINUE)
                 .header("allow", "FOO")
                 .header("transfer-encoding", "nonsense")
-                .body(Echo::Rejection)
+                .body(Echo(None))
                 .expect("valid"),
-            Self::Panic => panic!(
-                "asked for a response to {}",
-                method_excerpt(&request.method)
-            ),
+            Self::Panic => panic!("called for {}", method_excerpt(&request.method)),
         }
     }
 }
@@ -186,7 +178,6 @@ fn layers() -> impl Strategy<Value = MethodPolicyLayer<Responder>> {
         Responder::Empty,
         Responder::Text,
         Responder::Problem,
-        Responder::Grpc,
         Responder::Nonsense,
         Responder::Panic,
     ]);
@@ -205,12 +196,15 @@ fn layers() -> impl Strategy<Value = MethodPolicyLayer<Responder>> {
     #[cfg(not(feature = "rfc2774"))]
     let extensions = Just(());
     let settings = (retry_after, any::<bool>(), 0..=3, any::<u64>());
-    (policies(), responders, settings, extensions).prop_map(
-        |(policy, responder, settings, _extensions)| {
-            let (retry_after, cache_control, observers, drain) = settings;
+    let switches = (any::<bool>(), any::<bool>());
+    (policies(), responders, settings, switches, extensions).prop_map(
+        |(policy, responder, settings, (answers_options, reports), _extensions)| {
+            let (retry_after, cache_control, observers, max_bytes) = settings;
             let mut layer = MethodPolicyLayer::new(policy)
                 .respond_with(responder)
-                .drain(Drain::default().bytes(drain));
+                .answer_options(answers_options)
+                .report_only(reports)
+                .body_drain(BodyDrain::default().max_bytes(max_bytes));
             #[cfg(feature = "rfc2774")]
             if let Some(extensions) = _extensions {
                 layer = layer.mandatory_extensions(extensions);
@@ -233,15 +227,10 @@ proptest! {
     #[test]
     fn get_and_head_reach_the_inner_service_as_they_were_sent(
         layer in layers(),
-        answers_options in any::<bool>(),
         sent in requests(),
     ) {
         let (arrived, body) = block_on(async {
-            let arrived = match answers_options {
-                true => arrived(layer.answer_options(), &sent).await,
-                false => arrived(layer, &sent).await,
-            };
-            let (arrived, body) = arrived.into_parts();
+            let (arrived, body) = arrived(layer, &sent).await.into_parts();
             (arrived, body.collect().await)
         });
         prop_assert_eq!(arrived.method, sent.method.clone());
@@ -254,20 +243,31 @@ proptest! {
     }
 }
 
-/// The strictest policy that can be configured, by either way to make a service.
+/// No policy is stricter. Both ways to make a service are tried.
 #[tokio::test]
-async fn a_policy_that_allows_nothing_forwards_get_and_head() {
+async fn a_policy_whose_rules_list_nothing_forwards_get_and_head() {
     let policy = Policy::new()
         .recognize_only([])
-        .allow([])
+        .fallback([])
         .route("/", [])
         .unwrap()
         .route("/{*rest}", [])
+        .unwrap()
+        .subtree("/dav", [])
         .unwrap();
     let inner = service_fn(async |request: Request<Full<Bytes>>| {
         Ok::<_, Infallible>(Response::new(request.into_body()))
     });
-    for uri in ["/", "/a/b?c", "*", "example.com:443", "http://example.com"] {
+    for uri in [
+        "/",
+        "/a/b?c",
+        "/a//b",
+        "/dav",
+        "/dav/a",
+        "*",
+        "example.com:443",
+        "http://example.com",
+    ] {
         for method in [Method::GET, Method::HEAD] {
             let request = Request::builder().method(&method).uri(uri);
             let request = request.body(Full::<Bytes>::default()).unwrap();

@@ -1,4 +1,4 @@
-//! A layer that only reports: everything is forwarded, and what would have been rejected is told.
+//! A layer that only reports forwards every request, and marks and observes those that it would reject.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
@@ -24,7 +24,7 @@ use crate::support::strategies::{any_method, block_on, method, policies, set, ur
 
 type Body = Full<Bytes>;
 
-/// Answers with what it was sent, and with the method in a field.
+/// Answers with the body of the request, and with its method in a field.
 async fn echo(request: Request<Body>) -> Result<Response<Body>, Infallible> {
     let method = request.method().as_str().to_owned();
     let response = Response::builder().header("x-method", method);
@@ -36,27 +36,31 @@ fn request(name: &str, path: &str) -> Request<Body> {
     request.body(Full::from("content")).unwrap()
 }
 
-/// What observers are told, in their words.
+/// The lines that an observer writes.
 fn observed(layer: MethodPolicyLayer) -> (MethodPolicyLayer, Arc<Mutex<Vec<String>>>) {
     let log = Arc::<Mutex<Vec<String>>>::default();
     let seen = log.clone();
     let layer = layer.on_rejection(move |rejection: &Rejection, request: &Parts| {
-        let reason = rejection.reason().as_str();
-        let enforced = rejection.is_enforced();
-        let line = format!("{} {reason} enforced: {enforced}", request.method);
+        let line = format!("{} {rejection}", request.method);
         seen.lock().unwrap().push(line);
     });
     (layer, log)
 }
 
 fn layer() -> MethodPolicyLayer {
-    MethodPolicyLayer::new(Policy::new().allow([Method::POST]))
+    MethodPolicyLayer::new(Policy::new().fallback([Method::GET, Method::POST]))
         .retry_after(RetryAfter::after(std::time::Duration::from_secs(1)))
         .report_only(true)
 }
 
+/// The rejection in the mark, if there is one.
+fn mark<B>(response: &Response<B>) -> Option<&Rejection> {
+    let mark = response.extensions().get::<WouldReject>();
+    mark.map(WouldReject::rejection)
+}
+
 #[tokio::test]
-async fn what_would_be_rejected_is_forwarded_and_told() {
+async fn a_request_that_would_be_rejected_is_forwarded_and_observed() {
     let (layer, log) = observed(layer());
     let service = layer.layer(service_fn(echo));
     for (name, reason) in [
@@ -70,9 +74,10 @@ async fn what_would_be_rejected_is_forwarded_and_told() {
         assert_eq!(response.headers().len(), 1, "{:?}", response.headers());
         assert_eq!(response.headers()["x-method"], name);
         assert!(response.extensions().get::<Rejection>().is_none());
-        let mark = response.extensions().get::<WouldReject>();
-        assert_eq!(mark.map(WouldReject::reason), reason, "{name}");
-        let allow = mark.and_then(WouldReject::allow).map(ToString::to_string);
+        let mark = mark(&response);
+        assert_eq!(mark.map(Rejection::reason), reason, "{name}");
+        assert!(mark.is_none_or(|rejection| !rejection.is_enforced()));
+        let allow = mark.and_then(Rejection::allow).map(ToString::to_string);
         let expected = (name == "DELETE").then(|| "GET, HEAD, POST".to_owned());
         assert_eq!(allow, expected);
         let content = response.into_body().collect().await.unwrap().to_bytes();
@@ -81,14 +86,14 @@ async fn what_would_be_rejected_is_forwarded_and_told() {
     assert_eq!(
         *log.lock().unwrap(),
         [
-            "DELETE not_allowed enforced: false",
-            "FOO not_implemented enforced: false"
+            "DELETE 405 Method Not Allowed by fallback (report only)",
+            "FOO 501 Not Implemented (report only)"
         ]
     );
 }
 
 #[tokio::test]
-async fn what_is_rejected_is_told_as_enforced() {
+async fn a_rejected_request_is_observed_as_enforced() {
     let (layer, log) = observed(layer().report_only(false));
     let response = layer.layer(service_fn(echo)).oneshot(request("FOO", "/"));
     let response = response.await.unwrap();
@@ -101,25 +106,39 @@ async fn what_is_rejected_is_told_as_enforced() {
             .unwrap()
             .is_enforced()
     );
-    assert_eq!(*log.lock().unwrap(), ["FOO not_implemented enforced: true"]);
+    assert_eq!(*log.lock().unwrap(), ["FOO 501 Not Implemented"]);
 }
 
+/// Neither by the layer nor from the router's `405`.
 #[tokio::test]
-async fn options_that_would_be_answered_is_forwarded() {
-    let policy = Policy::new().allow([Method::OPTIONS]);
-    let layer = MethodPolicyLayer::new(policy)
-        .answer_options()
-        .report_only(true);
-    for path in ["/", "*"] {
-        let service = layer.layer(service_fn(echo));
-        let response = service.oneshot(request("OPTIONS", path)).await.unwrap();
-        assert_eq!(response.headers()["x-method"], "OPTIONS");
-        assert_eq!(response.headers().len(), 1);
-        assert!(response.extensions().is_empty());
+async fn options_is_not_answered() {
+    for policy in [Policy::new(), Policy::new().fallback([Method::GET])] {
+        let layer = MethodPolicyLayer::new(policy).answer_options(true);
+        let (layer, log) = observed(layer.report_only(true));
+        for path in ["/", "/a", "*"] {
+            let service = layer.layer(service_fn(echo));
+            let response = service.oneshot(request("OPTIONS", path)).await.unwrap();
+            assert_eq!(response.headers()["x-method"], "OPTIONS");
+            assert_eq!(response.headers().len(), 1);
+            assert!(response.extensions().is_empty());
+
+            let service = layer.layer(service_fn(async |_: Request<Body>| {
+                let response = Response::builder().status(405).header("allow", "GET,HEAD");
+                Ok::<_, Infallible>(response.body(Body::from("no")).unwrap())
+            }));
+            let response = service.oneshot(request("OPTIONS", path)).await.unwrap();
+            assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
+            assert_eq!(response.headers()["allow"], "GET,HEAD");
+            assert_eq!(response.headers().len(), 1);
+            assert!(response.extensions().is_empty());
+            let content = response.into_body().collect().await.unwrap().to_bytes();
+            assert_eq!(content, "no");
+        }
+        assert!(log.lock().unwrap().is_empty());
     }
 }
 
-/// A failure of the inner service's stays one.
+/// A failure of the inner service stays a failure.
 #[tokio::test]
 async fn a_failure_is_not_hidden() {
     let service = layer().layer(service_fn(async |_: Request<Body>| {
@@ -138,12 +157,13 @@ async fn a_failure_is_not_hidden() {
     assert_eq!(error, "the inner service's");
 }
 
-/// The stricter policy outside, which only reports, beside the one that counts.
+/// The stricter policy only reports. It is outside the enforced one.
 #[tokio::test]
-async fn a_stricter_policy_is_tried_beside_the_one_that_counts() {
-    let counts = MethodPolicyLayer::new(Policy::new().allow([Method::POST, Method::PUT]));
+async fn a_stricter_policy_is_tried_next_to_the_enforced_one() {
+    let methods = [Method::GET, Method::POST, Method::PUT];
+    let enforced = MethodPolicyLayer::new(Policy::new().fallback(methods));
     let (stricter, log) = observed(layer());
-    let service = stricter.layer(counts.layer(service_fn(echo)));
+    let service = stricter.layer(enforced.layer(service_fn(echo)));
     for (name, status, would, is) in [
         ("POST", 200, None, None),
         ("PUT", 200, Some(Reason::NotAllowed), None),
@@ -162,8 +182,7 @@ async fn a_stricter_policy_is_tried_beside_the_one_that_counts() {
     ] {
         let response = service.clone().oneshot(request(name, "/")).await.unwrap();
         assert_eq!(response.status(), status, "{name}");
-        let mark = response.extensions().get::<WouldReject>();
-        assert_eq!(mark.map(WouldReject::reason), would, "{name}");
+        assert_eq!(mark(&response).map(Rejection::reason), would, "{name}");
         let mark = response.extensions().get::<Rejection>();
         assert_eq!(mark.map(Rejection::reason), is, "{name}");
     }
@@ -172,7 +191,7 @@ async fn a_stricter_policy_is_tried_beside_the_one_that_counts() {
 
 #[cfg(feature = "rfc2774")]
 #[tokio::test]
-async fn mandatory_requests_are_forwarded_as_they_came() {
+async fn mandatory_requests_are_forwarded_unchanged() {
     use tower_method_policy::rfc2774::{Declarations, MandatoryExtensions};
 
     let extensions = MandatoryExtensions::at_origin()
@@ -197,20 +216,24 @@ async fn mandatory_requests_are_forwarded_as_they_came() {
         }
         let response = service.clone().oneshot(request).await.unwrap();
         assert_eq!(response.headers().len(), 1, "{name} {man:?}");
-        let mark = response.extensions().get::<WouldReject>();
-        assert_eq!(mark.map(WouldReject::reason), reason, "{name} {man:?}");
+        assert_eq!(
+            mark(&response).map(Rejection::reason),
+            reason,
+            "{name} {man:?}"
+        );
     }
 }
 
 proptest! {
-    /// The mark is there exactly where the same layer would reject, and says the same.
+    /// The mark is there if and only if the same layer would reject, and it is the same rejection.
     #[test]
-    fn the_mark_says_what_the_layer_would_do(
+    fn the_mark_is_the_rejection_that_the_layer_would_make(
         policy in policies(),
+        answers_options in any::<bool>(),
         name in any_method(),
         uri in uris(),
     ) {
-        let layer = MethodPolicyLayer::new(policy);
+        let layer = MethodPolicyLayer::new(policy).answer_options(answers_options);
         let ask = |layer: MethodPolicyLayer| {
             let mut request = Request::new(Body::default());
             *request.method_mut() = name.clone();
@@ -221,15 +244,19 @@ proptest! {
         let enforced = ask(layer.clone());
         let rejection = enforced.extensions().get::<Rejection>();
         let reported = ask(layer.report_only(true));
-        let mark = reported.extensions().get::<WouldReject>();
         prop_assert_eq!(reported.status(), StatusCode::OK);
-        prop_assert_eq!(mark.map(WouldReject::reason), rejection.map(Rejection::reason));
-        let (mark, rejection) = (mark.and_then(WouldReject::allow), rejection.and_then(Rejection::allow));
-        prop_assert_eq!(mark, rejection);
+        let mark = mark(&reported);
+        prop_assert_eq!(mark.is_some(), rejection.is_some());
+        if let (Some(mark), Some(rejection)) = (mark, rejection) {
+            prop_assert_eq!(mark.reason(), rejection.reason());
+            prop_assert_eq!(mark.allow(), rejection.allow());
+            prop_assert_eq!(mark.rule(), rejection.rule());
+            prop_assert!(rejection.is_enforced() && !mark.is_enforced());
+        }
     }
 }
 
-/// On the wire there is nothing to see of it, and an upload is the inner service's.
+/// The client sees only the inner service's response, which gets the upload.
 #[tokio::test]
 async fn a_client_notices_nothing() {
     let inner = service_fn(async |request: Request<Incoming>| {

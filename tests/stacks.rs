@@ -1,5 +1,5 @@
-//! The policy in the stacks that it is made for: axum's routers, bare services, and
-//! tower-http's layers around it. No sockets: every service is called directly.
+//! The places of the layer: around and inside axum's routers, around bare services, and inside and
+//! outside tower-http's layers. Every service is called directly, without sockets.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
@@ -16,22 +16,25 @@ use bytes::Bytes;
 use http::header::{ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Either, Empty, Full};
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Empty, Full};
+use tower::util::MapRequestLayer;
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_http::classify::{
     ClassifiedResponse, ClassifyResponse, NeverClassifyEos, ServerErrorsAsFailures,
     ServerErrorsFailureClass, SharedClassifier,
 };
 use tower_http::cors::{Any, CorsLayer};
+use tower_http::normalize_path::NormalizePathLayer;
 use tower_http::trace::TraceLayer;
 use tower_method_policy::{
-    Allow, Cacheable, Decision, EmptyBody, GrpcStatus, MethodPolicy, MethodPolicyLayer, MethodSet,
-    ParseMethodSetError, PlainText, Policy, PolicyError, ProblemDetails, Reason, RegisteredMethod,
-    Rejection, Respond, ResponseFuture, RetryAfter,
+    BodyDrain, Decision, EmptyBody, MethodPolicy, MethodPolicyLayer, MethodSet,
+    ParseMethodSetError, PlainText, Policy, PolicyError, ProblemDetails, Reason, Rejection,
+    Respond, ResponseFuture, RetryAfter, Rule, RuleKind, WouldReject, method_set,
 };
 use tracing::Span;
 
-/// What a service answered: status, `Allow` and content.
+/// The answer of a service: status, `Allow`, and content.
 #[derive(Debug, PartialEq)]
 struct Answer(u16, Option<String>, String);
 
@@ -58,7 +61,14 @@ where
     B: http_body::Body<Error: Debug>,
 {
     let request = Request::builder().method(method).uri(target);
-    let request = request.body(Body::empty()).unwrap();
+    answer(service, request.body(Body::empty()).unwrap()).await
+}
+
+async fn answer<S, B>(service: &S, request: Request<Body>) -> Answer
+where
+    S: Service<Request<Body>, Response = Response<B>, Error: Debug> + Clone,
+    B: http_body::Body<Error: Debug>,
+{
     let response = service.clone().oneshot(request).await.unwrap();
     let (head, body) = response.into_parts();
     let allow = head.headers.get(ALLOW);
@@ -68,9 +78,9 @@ where
     Answer(head.status.as_u16(), allow, content)
 }
 
-/// Allows `POST` beside `GET` and `HEAD`.
+/// Allows `GET`, `HEAD`, and `POST` at every path.
 fn layer() -> MethodPolicyLayer {
-    MethodPolicyLayer::new(Policy::new().allow([Method::POST]))
+    MethodPolicyLayer::new(Policy::new().fallback([Method::GET, Method::POST]))
 }
 
 fn router() -> Router {
@@ -89,7 +99,7 @@ async fn around_a_router_the_policy_covers_every_path() {
         ("DELETE", "/", not_allowed("GET, HEAD, POST")),
         ("FOO", "/", not_implemented()),
         ("get", "/", not_implemented()),
-        // What the policy forwards is the router's to answer; this is how axum writes `Allow`.
+        // The policy forwards these, and the router answers them. axum writes `Allow` without spaces.
         ("POST", "/read-only", not_allowed("GET,HEAD")),
         ("GET", "/nowhere", not_found()),
         ("POST", "/nowhere", not_found()),
@@ -100,8 +110,8 @@ async fn around_a_router_the_policy_covers_every_path() {
     }
 }
 
-// axum adds the `Allow` of a route to what is answered, in that route, to a method that it has no
-// handler for, unless there is one: a layer within the router cannot prevent it.
+// axum adds the `Allow` of a route to every answer to a method without a handler. A layer inside the
+// router cannot prevent it.
 #[tokio::test]
 async fn under_router_layer_axum_adds_an_allow_to_a_501() {
     let app = router().layer(layer());
@@ -144,7 +154,7 @@ async fn under_route_layer_the_policy_does_not_see_unmatched_paths() {
 }
 
 #[tokio::test]
-async fn on_a_method_router_the_policy_covers_its_routes_alone() {
+async fn on_a_method_router_the_policy_covers_only_its_route() {
     let covered = get(async || "got").layer(layer());
     let app = Router::new()
         .route("/covered", covered)
@@ -163,9 +173,10 @@ async fn on_a_method_router_the_policy_covers_its_routes_alone() {
     }
 }
 
-/// Allows nothing beside `GET` and `HEAD`, except `POST` at `path`.
+/// Allows `POST` only at `path`.
 fn posting_only_at(path: &str) -> MethodPolicyLayer {
-    let policy = Policy::new().allow([]).route(path, [Method::POST]);
+    let policy = Policy::new().fallback([Method::GET]);
+    let policy = policy.route(path, [Method::GET, Method::POST]);
     MethodPolicyLayer::new(policy.unwrap())
 }
 
@@ -226,17 +237,24 @@ async fn the_body_type_of_the_inner_service_is_kept() {
     check::<Body>().await;
 }
 
+/// `BoxBody` is not `From<Bytes>`. A ready responder builds another body, which is boxed.
 #[tokio::test]
-async fn a_closure_responds_with_a_body_that_has_no_default() {
-    type NoDefault = Either<Full<Bytes>, Empty<Bytes>>;
-    let inner = service_fn(async |_: Request<Body>| {
-        Ok::<_, Infallible>(Response::new(NoDefault::Right(Empty::new())))
-    });
+async fn a_ready_responder_answers_with_a_boxed_body() {
+    type Boxed = BoxBody<Bytes, Infallible>;
+    let inner =
+        service_fn(async |_: Request<Body>| Ok::<_, Infallible>(Response::new(Boxed::default())));
     let service = layer()
-        .respond_with(|_: &_, _: &_| Response::new(NoDefault::Left("no".into())))
+        .respond_with_fn(|rejection, request| {
+            let response: Response<Full<Bytes>> = PlainText.respond(rejection, request);
+            response.map(|body| -> Boxed { body.boxed() })
+        })
         .layer(inner);
-    let expected = Answer(405, Some("GET, HEAD, POST".to_owned()), "no".to_owned());
-    assert_eq!(ask(&service, "DELETE", "/").await, expected);
+    let Answer(status, allow, content) = ask(&service, "DELETE", "/").await;
+    assert_eq!((status, allow.as_deref()), (405, Some("GET, HEAD, POST")));
+    assert_eq!(
+        content,
+        "The method DELETE is not allowed here. Allowed: GET, HEAD, POST.\n"
+    );
 }
 
 #[tokio::test]
@@ -250,27 +268,66 @@ async fn the_error_of_the_inner_service_is_kept() {
     assert_eq!(ask(&service, "FOO", "/").await, not_implemented());
 }
 
-#[tokio::test]
-async fn cors_outside_of_the_policy_answers_preflights_and_marks_rejections() {
-    let cors = CorsLayer::new()
-        .allow_origin(Any)
-        .allow_methods([Method::POST]);
-    let app = ServiceBuilder::new()
-        .layer(cors)
-        .layer(layer())
-        .service(router());
+fn cors() -> CorsLayer {
+    let layer = CorsLayer::new().allow_origin(Any);
+    layer.allow_methods([Method::POST]).expose_headers([ALLOW])
+}
 
+fn preflight() -> Request<Body> {
     let preflight = Request::options("/")
         .header("origin", "https://a")
         .header("access-control-request-method", "POST");
-    let response = app
-        .clone()
-        .oneshot(preflight.body(Body::empty()).unwrap())
-        .await
-        .unwrap();
-    assert_eq!(response.status(), StatusCode::OK);
-    assert_eq!(response.headers()[ACCESS_CONTROL_ALLOW_METHODS], "POST");
-    assert_eq!(response.headers().get(ALLOW), None);
+    preflight.body(Body::empty()).unwrap()
+}
+
+/// Whatever the rules list, and whether the layer answers `OPTIONS` or not.
+#[tokio::test]
+async fn a_preflight_reaches_a_cors_layer_inside_the_policy() {
+    let listing = |methods: &[Method]| Policy::new().fallback(methods);
+    for policy in [
+        Policy::new(),
+        listing(&[]),
+        listing(&[Method::POST]),
+        listing(&[Method::GET, Method::OPTIONS]),
+    ] {
+        for answer_options in [false, true] {
+            let app = MethodPolicyLayer::new(policy.clone())
+                .answer_options(answer_options)
+                .layer(router().layer(cors()));
+            let response = app.oneshot(preflight()).await.unwrap();
+            assert_eq!(response.status(), StatusCode::OK);
+            assert_eq!(response.headers()[ACCESS_CONTROL_ALLOW_METHODS], "POST");
+        }
+    }
+}
+
+/// The CORS layer answers `OPTIONS`, and axum adds its own `Allow`.
+#[tokio::test]
+async fn with_a_cors_layer_inside_the_router_a_plain_options_has_the_router_s_allow() {
+    let layer = MethodPolicyLayer::default().answer_options(true);
+    let app = layer.layer(router().layer(cors()));
+    for (path, allow) in [("/", "GET,HEAD,POST"), ("/read-only", "GET,HEAD")] {
+        let expected = Answer(200, Some(allow.to_owned()), String::new());
+        assert_eq!(ask(&app, "OPTIONS", path).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_cors_layer_outside_the_policy_answers_every_options_and_marks_rejections() {
+    let app = ServiceBuilder::new()
+        .layer(cors())
+        .layer(layer().answer_options(true))
+        .service(router());
+    for request in [
+        preflight(),
+        Request::options("/").body(Body::empty()).unwrap(),
+    ] {
+        let response = app.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()[ACCESS_CONTROL_ALLOW_METHODS], "POST");
+        // The policy is not asked.
+        assert_eq!(response.headers().get(ALLOW), None);
+    }
 
     let rejected = Request::delete("/").header("origin", "https://a");
     let response = app
@@ -278,33 +335,73 @@ async fn cors_outside_of_the_policy_answers_preflights_and_marks_rejections() {
         .await
         .unwrap();
     assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
-    assert_eq!(response.headers()[ALLOW], "GET, HEAD, POST");
+    assert_eq!(response.headers()[ALLOW], "GET, HEAD, POST, OPTIONS");
     assert_eq!(response.headers()[ACCESS_CONTROL_ALLOW_ORIGIN], "*");
 }
 
+/// Rules match the path that the layer sees.
 #[tokio::test]
-async fn cors_inside_of_the_policy_needs_options_to_be_allowed() {
-    let preflight = || {
-        let preflight = Request::options("/")
-            .header("origin", "https://a")
-            .header("access-control-request-method", "POST");
-        preflight.body(Body::empty()).unwrap()
-    };
-    for (methods, status) in [
-        (vec![Method::POST], StatusCode::METHOD_NOT_ALLOWED),
-        (vec![Method::POST, Method::OPTIONS], StatusCode::OK),
-    ] {
-        let policy = Policy::new().allow(MethodSet::from_iter(methods));
-        let app = ServiceBuilder::new()
-            .layer(MethodPolicyLayer::new(policy))
-            .layer(CorsLayer::permissive())
-            .service(router());
-        let response = app.oneshot(preflight()).await.unwrap();
-        assert_eq!(response.status(), status);
+async fn a_layer_that_rewrites_the_path_has_to_be_outside_the_policy() {
+    let layer = || MethodPolicyLayer::new(Policy::new().route("/admin", [Method::GET]).unwrap());
+    let inner = service_fn(async |request: Request<Body>| {
+        Ok::<_, Infallible>(Response::new(request.uri().path().to_owned()))
+    });
+    let outside = ServiceBuilder::new()
+        .layer(NormalizePathLayer::trim_trailing_slash())
+        .layer(layer())
+        .service(inner);
+    let inside = ServiceBuilder::new()
+        .layer(layer())
+        .layer(NormalizePathLayer::trim_trailing_slash())
+        .service(inner);
+    for path in ["/admin/", "/admin//", "/admin///"] {
+        assert_eq!(
+            ask(&outside, "DELETE", path).await,
+            not_allowed("GET, HEAD")
+        );
+        // The wrong order: the rule does not match.
+        assert_eq!(ask(&inside, "DELETE", path).await, forwarded("/admin"));
     }
 }
 
-/// A classifier for [`TraceLayer`]: server errors are failures, rejections are not.
+/// Rules list the methods that the layer sees.
+#[tokio::test]
+async fn a_layer_that_rewrites_the_method_has_to_be_outside_the_policy() {
+    const OVERRIDE: &str = "x-http-method-override";
+
+    fn rewrite<B>(mut request: Request<B>) -> Request<B> {
+        if let Some(method) = request.headers_mut().remove(OVERRIDE) {
+            *request.method_mut() = Method::from_bytes(method.as_bytes()).unwrap();
+        }
+        request
+    }
+    let inner = service_fn(async |request: Request<Body>| {
+        Ok::<_, Infallible>(Response::new(request.method().to_string()))
+    });
+    let outside = ServiceBuilder::new()
+        .layer(MapRequestLayer::new(rewrite::<Body>))
+        .layer(layer())
+        .service(inner);
+    let inside = ServiceBuilder::new()
+        .layer(layer())
+        .layer(MapRequestLayer::new(rewrite::<Body>))
+        .service(inner);
+    for (method, expected) in [
+        ("DELETE", not_allowed("GET, HEAD, POST")),
+        ("PROPFIND", not_implemented()),
+        ("delete", not_implemented()),
+    ] {
+        let request = || {
+            let request = Request::post("/").header(OVERRIDE, method);
+            request.body(Body::empty()).unwrap()
+        };
+        assert_eq!(answer(&outside, request()).await, expected);
+        // The wrong order: the policy allows `POST`.
+        assert_eq!(answer(&inside, request()).await, forwarded(method));
+    }
+}
+
+/// A classifier for [`TraceLayer`]: server errors are failures, and rejections are not.
 #[derive(Clone)]
 struct RejectionsAreNoFailures;
 
@@ -329,7 +426,7 @@ impl ClassifyResponse for RejectionsAreNoFailures {
 
 #[tokio::test]
 async fn a_trace_layer_can_tell_rejections_from_failures() {
-    /// How many of some answers count as failures.
+    /// How many of the answers count as failures.
     async fn failures<C>(classifier: C, requests: [(&str, &str, u16); 4]) -> usize
     where
         C: ClassifyResponse<FailureClass = ServerErrorsFailureClass> + Clone,
@@ -364,7 +461,7 @@ async fn a_trace_layer_can_tell_rejections_from_failures() {
     assert_eq!(failures(RejectionsAreNoFailures, rejections).await, 0);
     assert_eq!(failures(ServerErrorsAsFailures::new(), rejections).await, 2);
 
-    // Also a 501 is a failure if it is the inner service's.
+    // A 501 of the inner service is a failure.
     let broken = [
         ("GET", "/broken", 500),
         ("GET", "/missing", 501),
@@ -374,7 +471,7 @@ async fn a_trace_layer_can_tell_rejections_from_failures() {
     assert_eq!(failures(RejectionsAreNoFailures, broken).await, 2);
 }
 
-/// How an application holds its stack: every type can be named.
+/// An application can name every type of its stack.
 #[derive(Clone, Debug)]
 struct App {
     layer: MethodPolicyLayer<ProblemDetails>,
@@ -393,7 +490,7 @@ impl App {
     }
 }
 
-// A unit test of a stack: no server, no socket, one request.
+// A unit test of a stack: one request, without a server or a socket.
 #[tokio::test]
 async fn a_stack_is_tested_with_oneshot() {
     let app = App::new();
@@ -408,23 +505,23 @@ async fn a_stack_is_tested_with_oneshot() {
     );
     let rejected = response.extensions().get::<Rejection>().unwrap();
     assert_eq!(rejected.reason(), Reason::NotAllowed);
-    assert_eq!(rejected.allow(), app.layer.policy().allowed_at("/"));
+    assert_eq!(rejected.rule(), app.layer.policy().rule_at("/"));
 }
 
-// A decision is tested without even a request.
+// A unit test of a policy needs no request.
 #[test]
 fn a_policy_is_tested_with_decide() {
     let app = App::new();
     let policy = app.layer.policy();
     assert_eq!(policy.decide(&Method::POST, "/"), Decision::Forward);
-    let allow = policy.allowed_at("/").unwrap();
+    let allow = policy.rule_at("/").unwrap().methods();
     assert_eq!(
         policy.decide(&Method::PUT, "/"),
         Decision::NotAllowed { allow }
     );
 }
 
-// What this and the next test say holds if they compile.
+// This test and the next one pass if they compile.
 #[test]
 fn layers_are_accepted_wherever_layers_are() {
     fn respond(_: &Rejection, _: &Parts) -> Response<Body> {
@@ -436,9 +533,9 @@ fn layers_are_accepted_wherever_layers_are() {
         .layer(observed.clone())
         .layer(layer().respond_with(PlainText))
         .layer(layer().respond_with(ProblemDetails))
-        .layer(layer().respond_with(GrpcStatus))
         .layer(layer().respond_with(respond))
-        .layer(layer().respond_with(|_: &_, _: &_| Response::new(Body::from("rejected"))))
+        .layer(layer().respond_with_fn(|_, _| Response::new(Body::from("rejected"))))
+        .layer(layer().answer_options(true).report_only(true))
         .route_layer(layer())
         .route(
             "/get",
@@ -456,7 +553,10 @@ fn types_are_clone_debug_send_and_sync() {
 
     shared::<MethodSet>();
     shared::<Policy>();
-    shared::<Allow>();
+    shared::<Rule<'static>>();
+    shared::<RuleKind>();
+    shared::<method_set::Iter<'static>>();
+    shared::<method_set::IntoIter>();
     shared::<Decision<'static>>();
     shared::<MethodPolicyLayer>();
     shared::<MethodPolicyLayer<ProblemDetails>>();
@@ -466,16 +566,14 @@ fn types_are_clone_debug_send_and_sync() {
     shared::<Rejection>();
     shared::<Reason>();
     shared::<RetryAfter>();
-    shared::<RegisteredMethod>();
-    shared::<Cacheable>();
+    shared::<BodyDrain>();
+    shared::<WouldReject>();
     shared::<EmptyBody>();
     shared::<PlainText>();
     shared::<ProblemDetails>();
-    shared::<GrpcStatus>();
     responder::<EmptyBody>();
     responder::<PlainText>();
     responder::<ProblemDetails>();
-    responder::<GrpcStatus>();
     error::<PolicyError>();
     error::<ParseMethodSetError>();
     future::<ResponseFuture<std::future::Ready<Result<Response<Body>, Infallible>>, Body, Body>>();

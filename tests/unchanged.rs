@@ -1,6 +1,5 @@
-//! What passes through the layer unchanged: requests that are forwarded, the inner service's
-//! readiness, its responses with their bodies, and its errors; and that what is rejected does not get
-//! to the inner service at all.
+//! The layer does not change forwarded requests or the inner service's responses, bodies, errors, and
+//! readiness. Rejected requests never reach the inner service.
 
 mod support;
 
@@ -23,16 +22,16 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use tower::{Layer, Service, ServiceExt, service_fn};
-use tower_method_policy::{
-    EmptyBody, MethodPolicy, MethodPolicyLayer, Policy, Reason, Rejection, RetryAfter,
-};
+use tower_method_policy::{MethodPolicy, MethodPolicyLayer, Policy, Reason, Rejection, RetryAfter};
 
 use crate::support::strategies::{block_on, method, set};
 
-/// A layer with everything configured that could touch a response. It rejects `DELETE` with 405 and
-/// `FOO` with 501, and forwards `POST`.
+/// A layer with every setting that could touch a response. It rejects `DELETE` with 405 and `FOO` with
+/// 501, and forwards `POST` and `OPTIONS`.
 fn layer() -> MethodPolicyLayer {
-    MethodPolicyLayer::new(Policy::new().allow([Method::POST]))
+    let methods = [Method::GET, Method::POST, Method::OPTIONS];
+    MethodPolicyLayer::new(Policy::new().fallback(methods))
+        .answer_options(true)
         .retry_after(RetryAfter::after(Duration::from_secs(60)))
         .cache_control(HeaderValue::from_static("no-store"))
         .on_rejection(|_, _| {})
@@ -53,7 +52,7 @@ enum Event {
     Error(u64),
 }
 
-/// A body that does as it is told.
+/// A body that follows a script.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Script {
     events: VecDeque<Event>,
@@ -92,7 +91,7 @@ impl Body for Script {
     }
 }
 
-/// What `body` does until it ends.
+/// The events of `body` until its end.
 fn performance(body: impl Body<Data = Bytes, Error = u64>) -> Vec<Event> {
     let mut body = pin!(body);
     let waker = noop_waker();
@@ -118,7 +117,7 @@ struct Mark(u64);
 
 fn headers() -> impl Strategy<Value = HeaderMap> {
     let names = prop_oneof![
-        // Those that the layer sets on rejections.
+        // The fields that the layer sets on rejections and answers to `OPTIONS`.
         select(vec![
             "allow",
             "retry-after",
@@ -164,13 +163,25 @@ fn scripts() -> impl Strategy<Value = Script> {
 proptest! {
     #[test]
     fn responses_pass_unchanged(
-        name in select(vec!["GET", "HEAD", "POST"]),
+        (name, is_preflight) in select(vec![
+            ("GET", false), ("HEAD", false), ("POST", false), ("OPTIONS", false), ("OPTIONS", true),
+        ]),
         status in prop_oneof![select(vec![200, 405, 501]), 100..=999_u16],
         version in select(vec![Version::HTTP_10, Version::HTTP_11, Version::HTTP_2]),
         headers in headers(),
         mark in any::<u64>().prop_map(Mark),
         script in scripts(),
     ) {
+        // The one response that is changed: see `options.rs`.
+        let is_turned = status == 405 && headers.contains_key("allow");
+        prop_assume!(name != "OPTIONS" || is_preflight || !is_turned);
+
+        let mut request = request(name);
+        if is_preflight {
+            let value = HeaderValue::from_static("PUT");
+            request.headers_mut().insert("origin", HeaderValue::from_static("http://a"));
+            request.headers_mut().insert("access-control-request-method", value);
+        }
         let inner = service_fn(async |_: Request<Full<Bytes>>| {
             let mut response = Response::new(script.clone());
             *response.status_mut() = StatusCode::from_u16(status).expect("in range");
@@ -179,7 +190,7 @@ proptest! {
             response.extensions_mut().insert(mark.clone());
             Ok::<_, Infallible>(response)
         });
-        let Ok(response) = block_on(layer().layer(inner).oneshot(request(name)));
+        let Ok(response) = block_on(layer().layer(inner).oneshot(request));
 
         let (parts, body) = response.into_parts();
         prop_assert_eq!(parts.status.as_u16(), status);
@@ -188,7 +199,7 @@ proptest! {
         prop_assert_eq!(parts.extensions.get(), Some(&mark));
         prop_assert_eq!(parts.extensions.len(), 1);
 
-        // It is the same body, and nobody has polled it.
+        // It is the same body, and it was not polled.
         prop_assert_eq!(&body, &script);
         prop_assert_eq!(body.is_end_stream(), script.end_stream);
         prop_assert_eq!(body.size_hint().lower(), script.hint.0);
@@ -197,7 +208,7 @@ proptest! {
     }
 }
 
-/// Its status may mean the same as a rejection: it is the application's word all the same.
+/// The inner service's `405` and `501` are not the policy's.
 #[tokio::test]
 async fn the_inner_service_s_own_allow_is_left_alone() {
     for status in [200, 204, 404, 405, 501] {
@@ -220,13 +231,13 @@ async fn the_inner_service_s_own_allow_is_left_alone() {
     }
 }
 
-/// One policy in front of a server, a stricter one in front of a part of it.
+/// One policy for the server, and a stricter one for a part of it.
 #[tokio::test]
 async fn the_rejection_of_a_policy_further_in_passes_unchanged() {
     let innermost = service_fn(async |_: Request<Full<Bytes>>| {
         Ok::<_, Infallible>(Response::new(Script::default()))
     });
-    let strict = MethodPolicy::new(innermost, Policy::new().allow([]));
+    let strict = MethodPolicy::new(innermost, Policy::new().fallback([Method::GET]));
     let response = layer()
         .layer(strict)
         .oneshot(request("POST"))
@@ -245,7 +256,8 @@ async fn the_rejection_of_a_policy_further_in_passes_unchanged() {
 
 #[tokio::test]
 async fn a_forwarded_request_arrives_as_it_was_sent() {
-    let layer = MethodPolicyLayer::new(Policy::new().allow(set("POST FOO TRACE CONNECT OPTIONS")));
+    let methods = set("POST FOO TRACE CONNECT OPTIONS");
+    let layer = MethodPolicyLayer::new(Policy::new().fallback(methods)).answer_options(true);
     let inner = service_fn(async |request: Request<Full<Bytes>>| {
         Ok::<_, Infallible>(Response::new(Some(request)))
     });
@@ -283,7 +295,7 @@ async fn a_rejected_request_does_not_reach_the_inner_service() {
         std::future::ready(Ok::<_, Infallible>(Response::new(Script::default())))
     }));
     for name in [
-        "DELETE", "FOO", "GET", "TRACE", "get", "HEAD", "PRI", "POST", "*",
+        "DELETE", "FOO", "GET", "TRACE", "get", "HEAD", "PRI", "POST", "*", "OPTIONS",
     ] {
         service
             .ready()
@@ -293,12 +305,12 @@ async fn a_rejected_request_does_not_reach_the_inner_service() {
             .await
             .unwrap();
     }
-    assert_eq!(*calls.lock().unwrap(), ["GET", "HEAD", "POST"]);
+    assert_eq!(*calls.lock().unwrap(), ["GET", "HEAD", "POST", "OPTIONS"]);
 }
 
 // Errors and readiness.
 
-/// An error that is equal to itself alone.
+/// An error that is equal only to itself.
 #[derive(Clone, Debug)]
 struct Failure(Arc<()>);
 
@@ -312,7 +324,7 @@ impl Failure {
     }
 }
 
-/// A service that answers each poll for readiness as it is told, and each call with a failure.
+/// A service with scripted readiness that fails each call.
 #[derive(Clone, Debug)]
 struct Scripted {
     readiness: VecDeque<Poll<Result<(), Failure>>>,
@@ -337,12 +349,6 @@ impl Service<Request<Full<Bytes>>> for Scripted {
     }
 }
 
-#[test]
-fn readiness_is_the_inner_service_s() {
-    check_readiness(layer());
-    check_readiness(layer().answer_options());
-}
-
 /// How often a task was woken.
 #[derive(Default)]
 struct Woken(AtomicUsize);
@@ -353,10 +359,8 @@ impl Wake for Woken {
     }
 }
 
-fn check_readiness<O>(layer: MethodPolicyLayer<EmptyBody, O>)
-where
-    MethodPolicy<Scripted, EmptyBody, O>: Service<Request<Full<Bytes>>, Error = Failure>,
-{
+#[test]
+fn readiness_is_the_inner_service_s() {
     let failure = Failure::new();
     let readiness = [
         Poll::Pending,
@@ -366,7 +370,7 @@ where
         Poll::Ready(Ok(())),
         Poll::Ready(Err(failure.clone())),
     ];
-    let mut service = layer.layer(Scripted {
+    let mut service = layer().layer(Scripted {
         readiness: readiness.clone().into(),
         waker: None,
         failure: Failure::new(),
@@ -385,7 +389,7 @@ where
                 assert!(!matches!(got, Poll::Ready(Err(_))), "{got:?}");
             }
         }
-        // Not `will_wake`, which may say no of a clone in an optimised build.
+        // `will_wake` may return false for a clone in an optimized build.
         let waker = service.get_mut().waker.take().expect("polled with a waker");
         waker.wake();
         assert_eq!(woken.0.load(Ordering::Relaxed), polls);
@@ -402,7 +406,7 @@ async fn an_error_is_the_inner_service_s_own() {
         waker: None,
         failure: failure.clone(),
     };
-    for name in ["GET", "HEAD", "POST"] {
+    for name in ["GET", "HEAD", "POST", "OPTIONS"] {
         let error = layer()
             .layer(inner.clone())
             .oneshot(request(name))
@@ -421,7 +425,7 @@ async fn an_error_is_the_inner_service_s_own() {
     }
 }
 
-/// A rejection, too, waits until the inner service is ready, and fails if that does.
+/// It also fails if the inner service fails to get ready.
 #[tokio::test]
 async fn a_rejection_waits_for_readiness() {
     let failure = Failure::new();
@@ -440,7 +444,7 @@ async fn a_rejection_waits_for_readiness() {
 
 // The future.
 
-/// A future that is ready at its third poll and says when it is polled and dropped.
+/// A future that is ready at its third poll and counts polls and drops.
 struct Third {
     polls: Arc<AtomicUsize>,
     dropped: Arc<AtomicUsize>,
@@ -472,22 +476,27 @@ async fn the_future_is_polled_and_dropped_as_the_inner_one() {
         dropped: dropped.clone(),
     }));
 
-    let mut future = Box::pin(service.call(request("GET")));
-    assert_eq!(format!("{future:?}"), "ResponseFuture(Forward)");
-    poll_fn(|cx| {
-        for polled in 1..=3 {
-            assert_eq!(future.as_mut().poll(cx).is_ready(), polled == 3);
-            assert_eq!(polls.load(Ordering::Relaxed), polled);
-        }
-        Poll::Ready(())
-    })
-    .await;
-    drop(future);
-    assert_eq!(dropped.load(Ordering::Relaxed), 1);
+    // The second one may be changed.
+    for name in ["GET", "OPTIONS"] {
+        polls.store(0, Ordering::Relaxed);
+        dropped.store(0, Ordering::Relaxed);
+        let mut future = Box::pin(service.call(request(name)));
+        assert_eq!(format!("{future:?}"), "ResponseFuture(Forward)");
+        poll_fn(|cx| {
+            for polled in 1..=3 {
+                assert_eq!(future.as_mut().poll(cx).is_ready(), polled == 3);
+                assert_eq!(polls.load(Ordering::Relaxed), polled);
+            }
+            Poll::Ready(())
+        })
+        .await;
+        drop(future);
+        assert_eq!(dropped.load(Ordering::Relaxed), 1);
 
-    // A client that goes away cancels the inner service's work.
-    drop(service.call(request("GET")));
-    assert_eq!(dropped.load(Ordering::Relaxed), 2);
+        // A client that goes away cancels the work of the inner service.
+        drop(service.call(request(name)));
+        assert_eq!(dropped.load(Ordering::Relaxed), 2);
+    }
 }
 
 #[tokio::test]
@@ -496,7 +505,7 @@ async fn a_rejection_is_given_out_once() {
         Ok::<_, Infallible>(Response::new(Script::default()))
     }));
     let future = service.call(request("FOO"));
-    assert_eq!(format!("{future:?}"), "ResponseFuture(Answer)");
+    assert_eq!(format!("{future:?}"), "ResponseFuture(Own)");
     let mut future = pin!(future);
     let response = future.as_mut().await.unwrap();
     assert_eq!(response.status(), StatusCode::NOT_IMPLEMENTED);

@@ -1,4 +1,4 @@
-//! What every example does beside its subject: its address, when to stop, and how it ends.
+//! Code that all examples share: the address to listen on, the shutdown signal, and the exit code.
 
 use std::env;
 use std::error::Error;
@@ -9,26 +9,25 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
-/// How long clients have to come to an end once the program is told to stop: longer than the policy
-/// waits for a rejected upload (`Drain`).
+/// How long clients can finish after the shutdown signal. It is longer than the policy waits for a rejected
+/// upload (`BodyDrain`).
 const GRACE: Duration = Duration::from_secs(40);
 
-/// Notified when it is.
+/// Notified by the shutdown signal.
 static STOPPING: Notify = Notify::const_new();
 
-/// Listens on the address that is the program's only, optional argument, by default 127.0.0.1:3000,
-/// and says so.
+/// Listens on the address that is the program's only argument, and prints it. The default is
+/// 127.0.0.1:3000.
 #[allow(
     dead_code,
-    reason = "an example that has other arguments, too, listens with `listen_on`, and over QUIC \
-              with neither"
+    reason = "examples with more arguments use `listen_on`, and HTTP/3 uses neither"
 )]
 pub(crate) async fn listen() -> Result<TcpListener, Box<dyn Error>> {
     let [address] = arguments(["127.0.0.1:3000"])?;
     listen_on(&address).await
 }
 
-/// Listens on `address` and says so.
+/// Listens on `address` and prints it.
 pub(crate) async fn listen_on(address: &str) -> Result<TcpListener, Box<dyn Error>> {
     let listener = TcpListener::bind(address)
         .await
@@ -37,7 +36,7 @@ pub(crate) async fn listen_on(address: &str) -> Result<TcpListener, Box<dyn Erro
     Ok(listener)
 }
 
-/// The program's arguments, with the defaults of those that are left out.
+/// Returns the program's arguments, with defaults for the missing ones.
 pub(crate) fn arguments<const N: usize>(
     defaults: [&str; N],
 ) -> Result<[String; N], Box<dyn Error>> {
@@ -55,7 +54,7 @@ pub(crate) fn arguments<const N: usize>(
     }
 }
 
-/// Waits for SIGINT or SIGTERM. Neither is missed once this has returned.
+/// Waits for SIGINT or SIGTERM. A signal after this function has returned is not missed.
 #[cfg(unix)]
 pub(crate) fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -71,7 +70,7 @@ pub(crate) fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Waits for Ctrl-C. It is not missed once this has returned.
+/// Waits for Ctrl-C. A Ctrl-C after this function has returned is not missed.
 #[cfg(windows)]
 pub(crate) fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
     let mut interrupt = tokio::signal::windows::ctrl_c()?;
@@ -81,10 +80,10 @@ pub(crate) fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Runs the program, to its exit code; an error is told on stderr.
+/// Runs the program, prints its error to stderr, and returns its exit code.
 ///
-/// A graceful shutdown goes on for as long as a client likes: one that never ends its request, or that
-/// answers no `PING` of HTTP/2, would keep the program from ending.
+/// It bounds the graceful shutdown. A client that never finishes its request would keep the program
+/// running.
 pub(crate) async fn run(serve: impl Future<Output = Result<(), Box<dyn Error>>>) -> ExitCode {
     let overdue = async {
         STOPPING.notified().await;

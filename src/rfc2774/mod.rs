@@ -21,8 +21,8 @@
 //! - `Man` and `Opt` apply in every version. `C-Man` and `C-Opt` apply only in HTTP/1.1, and only if
 //!   `Connection` lists them (RFC 9110 §7.6.1). In HTTP/1.0, a field that `Connection` lists is ignored and
 //!   is not forwarded with an `M-` method (RFC 2774 §5).
-//! - Rules list the method without `M-`: if a rule lists `PUT`, `M-PUT` is forwarded. If the layer answers
-//!   `OPTIONS`, `M-OPTIONS` is forwarded.
+//! - Rules list the method without `M-`: if a rule lists `PUT`, `M-PUT` is forwarded. `M-GET` and
+//!   `M-HEAD` are forwarded whatever a rule lists, and so is `M-OPTIONS` if the layer answers `OPTIONS`.
 //! - The forwarded request keeps its method and has its [`Declarations`] in its extensions.
 //! - A successful response to a forwarded `M-` request is acknowledged (§5.1): `Ext` with
 //!   `Cache-Control: no-cache="Ext"` (and a past `Expires` for an HTTP/1.0 client) for `Man` at an origin

@@ -1,4 +1,4 @@
-//! Methods, policies and targets for property tests.
+//! Methods, policies, and targets for property tests.
 
 use std::future::Future;
 
@@ -6,36 +6,38 @@ use http::{Method, Uri};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
-use tower_method_policy::{Allow, MethodSet, Policy, RegisteredMethod};
+use tower_method_policy::{MethodSet, Policy};
 
 /// The characters of a token (RFC 9110 §5.6.2).
 pub(crate) const TCHARS: &str =
     "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// The method called `name`.
+/// Returns the method called `name`.
 pub(crate) fn method(name: &str) -> Method {
     Method::from_bytes(name.as_bytes()).expect("a method is a token")
 }
 
-/// The set of the methods in `list`, which are separated by spaces.
+/// Returns the set of the methods in `list`, which are separated by spaces.
 pub(crate) fn set(list: &str) -> MethodSet {
     list.split_whitespace().map(method).collect()
 }
 
-/// Any method: registered, almost registered, short and long. `http` keeps names of up to 15 bytes
-/// in another form than longer ones, so lengths around that are frequent, and so are names that two
-/// draws have in common.
+/// The names of the registered methods, and the two reserved names.
+pub(crate) fn registered_names() -> Vec<String> {
+    let registered = MethodSet::REGISTERED.into_iter();
+    let registered = registered.map(|method| method.to_string());
+    registered.chain(["PRI", "*"].map(str::to_owned)).collect()
+}
+
+/// Any method: registered, almost registered, short, and long.
+///
+/// `http` stores names of up to 15 bytes in another way than longer ones, so lengths around 15 are
+/// frequent. Two draws often have names in common.
 pub(crate) fn any_method() -> impl Strategy<Value = Method> {
-    let registered = || {
-        let names: Vec<_> = RegisteredMethod::ALL
-            .iter()
-            .map(|entry| entry.name())
-            .collect();
-        select(names)
-    };
+    let registered = || select(registered_names());
     prop_oneof![
-        4 => registered().prop_map(str::to_owned),
-        1 => registered().prop_map(str::to_lowercase),
+        4 => registered(),
+        1 => registered().prop_map(|name| name.to_lowercase()),
         1 => registered().prop_map(|name| format!("{name}X")),
         2 => "[AB]{1,2}",
         2 => "(A{13}|B{14})[AB]{0,3}",
@@ -45,8 +47,7 @@ pub(crate) fn any_method() -> impl Strategy<Value = Method> {
     .prop_map(|name| method(&name))
 }
 
-/// The methods that configured policies and the requests to them are drawn from: what is common,
-/// what is registered, what is not, and what only looks like it.
+/// Methods for policies and requests: common ones, registered ones, other ones, and look-alikes.
 pub(crate) const METHODS: &[&str] = &[
     "GET",
     "HEAD",
@@ -67,7 +68,8 @@ pub(crate) const METHODS: &[&str] = &[
     "A-NAME-OF-MORE-THAN-FIFTEEN-BYTES",
 ];
 
-/// Patterns of which none conflicts with another.
+/// Patterns for routes and exempt paths. No two of them conflict, and none conflicts with one of
+/// [`SUBTREES`].
 pub(crate) const PATTERNS: &[&str] = &[
     "/",
     "/{*rest}",
@@ -77,10 +79,14 @@ pub(crate) const PATTERNS: &[&str] = &[
     "/users/{user}/posts",
     "/static/{*path}",
     "/literal/{{id}}",
+    "/dav/readme",
 ];
 
-/// Paths, as `Uri::path` gives them, each with those of [`PATTERNS`] that match it, the most
-/// specific one first. `*` and the empty path, which is that of authority-form, match none.
+/// Prefixes of subtrees that do not conflict.
+pub(crate) const SUBTREES: &[&str] = &["/dav", "/dav/private", "/teams/{team}/files"];
+
+/// Paths, as `Uri::path` returns them. Each has the elements of [`PATTERNS`] and [`SUBTREES`] that match
+/// it, the most specific one first. `*` and the empty path of the authority-form match none.
 pub(crate) const PATHS: &[(&str, &[&str])] = &[
     ("/", &["/"]),
     ("*", &[]),
@@ -103,7 +109,7 @@ pub(crate) const PATHS: &[(&str, &[&str])] = &[
     ("/users/{id}", &["/users/{id}", "/{*rest}"]),
     ("/users/7/posts", &["/users/{user}/posts", "/{*rest}"]),
     ("/users/me/posts", &["/users/{user}/posts", "/{*rest}"]),
-    // To `matchit`, and so to axum, a segment that is not the last may be empty.
+    // As in axum 0.8, a parameter that is not the last segment may be empty.
     ("/users//posts", &["/users/{user}/posts", "/{*rest}"]),
     ("/users/7//posts", &["/{*rest}"]),
     ("/static", &["/{*rest}"]),
@@ -114,6 +120,25 @@ pub(crate) const PATHS: &[(&str, &[&str])] = &[
     ("/static/../users", &["/static/{*path}", "/{*rest}"]),
     ("/literal/{id}", &["/literal/{{id}}", "/{*rest}"]),
     ("/literal/id", &["/{*rest}"]),
+    ("/dav", &["/dav", "/{*rest}"]),
+    ("/dav/", &["/dav", "/{*rest}"]),
+    ("/dav//", &["/dav", "/{*rest}"]),
+    ("/dav/a/b.txt", &["/dav", "/{*rest}"]),
+    ("/dav/..", &["/dav", "/{*rest}"]),
+    ("/davx", &["/{*rest}"]),
+    ("//dav", &["/{*rest}"]),
+    ("/dav/readme", &["/dav/readme", "/dav", "/{*rest}"]),
+    ("/dav/readme/", &["/dav", "/{*rest}"]),
+    ("/dav/private", &["/dav/private", "/dav", "/{*rest}"]),
+    ("/dav/private/", &["/dav/private", "/dav", "/{*rest}"]),
+    ("/dav/private/a", &["/dav/private", "/dav", "/{*rest}"]),
+    ("/dav/privatex", &["/dav", "/{*rest}"]),
+    ("/teams", &["/{*rest}"]),
+    ("/teams/a", &["/{*rest}"]),
+    ("/teams/a/files", &["/teams/{team}/files", "/{*rest}"]),
+    ("/teams/a/files/", &["/teams/{team}/files", "/{*rest}"]),
+    ("/teams/a/files/b/c", &["/teams/{team}/files", "/{*rest}"]),
+    ("/teams//files/b", &["/teams/{team}/files", "/{*rest}"]),
 ];
 
 /// One call that configures a policy.
@@ -121,11 +146,13 @@ pub(crate) const PATHS: &[(&str, &[&str])] = &[
 pub(crate) enum Setting {
     Recognize(MethodSet),
     RecognizeOnly(MethodSet),
-    Allow(Allow),
-    Route(&'static str, Allow),
+    Fallback(MethodSet),
+    Route(&'static str, MethodSet),
+    Subtree(&'static str, MethodSet),
+    Exempt(&'static str),
 }
 
-/// The policy that `settings` make, called in this order.
+/// Builds a policy by the calls in `settings`, in their order.
 pub(crate) fn policy_of(settings: &[Setting]) -> Policy {
     settings
         .iter()
@@ -133,29 +160,51 @@ pub(crate) fn policy_of(settings: &[Setting]) -> Policy {
         .fold(Policy::new(), |policy, setting| match setting {
             Setting::Recognize(methods) => policy.recognize(methods),
             Setting::RecognizeOnly(methods) => policy.recognize_only(methods),
-            Setting::Allow(rule) => policy.allow(rule),
-            Setting::Route(pattern, rule) => policy.route(pattern, rule).expect("no conflict"),
+            Setting::Fallback(methods) => policy.fallback(methods),
+            Setting::Route(pattern, methods) => {
+                policy.route(pattern, methods).expect("no conflict")
+            }
+            Setting::Subtree(prefix, methods) => {
+                policy.subtree(prefix, methods).expect("no conflict")
+            }
+            Setting::Exempt(pattern) => policy.exempt(pattern).expect("no conflict"),
         })
+}
+
+/// Calls in any order and number, each pattern at most once, with sets drawn from `methods`.
+pub(crate) fn settings_with<S>(methods: fn() -> S) -> impl Strategy<Value = Vec<Setting>>
+where
+    S: Strategy<Value = MethodSet> + 'static,
+{
+    let calls = vec(
+        prop_oneof![
+            methods().prop_map(Setting::Recognize),
+            methods().prop_map(Setting::RecognizeOnly),
+            methods().prop_map(Setting::Fallback),
+        ],
+        0..=4,
+    );
+    let patterns = subsequence(PATTERNS, 0..=PATTERNS.len()).prop_flat_map(move |patterns| {
+        let setting = |pattern| {
+            prop_oneof![
+                4 => methods().prop_map(move |methods| Setting::Route(pattern, methods)),
+                1 => Just(Setting::Exempt(pattern)),
+            ]
+        };
+        patterns.into_iter().map(setting).collect::<Vec<_>>()
+    });
+    let subtrees = subsequence(SUBTREES, 0..=SUBTREES.len()).prop_flat_map(move |prefixes| {
+        let setting = |prefix| methods().prop_map(move |methods| Setting::Subtree(prefix, methods));
+        prefixes.into_iter().map(setting).collect::<Vec<_>>()
+    });
+    (calls, patterns, subtrees)
+        .prop_map(|(calls, patterns, subtrees)| [calls, patterns, subtrees].concat())
+        .prop_shuffle()
 }
 
 /// Calls in any order and number, each pattern at most once.
 pub(crate) fn settings() -> impl Strategy<Value = Vec<Setting>> {
-    let calls = vec(
-        prop_oneof![
-            configured_methods().prop_map(Setting::Recognize),
-            configured_methods().prop_map(Setting::RecognizeOnly),
-            rules().prop_map(Setting::Allow),
-        ],
-        0..=4,
-    );
-    let patterns = subsequence(PATTERNS, 0..=PATTERNS.len());
-    let routes = patterns.prop_flat_map(|patterns| {
-        let rule = |pattern| rules().prop_map(move |rule| Setting::Route(pattern, rule));
-        patterns.into_iter().map(rule).collect::<Vec<_>>()
-    });
-    (calls, routes)
-        .prop_map(|(calls, routes)| [calls, routes].concat())
-        .prop_shuffle()
+    settings_with(configured_methods)
 }
 
 /// A policy of any configuration.
@@ -166,14 +215,6 @@ pub(crate) fn policies() -> impl Strategy<Value = Policy> {
 /// A few of [`METHODS`].
 pub(crate) fn configured_methods() -> impl Strategy<Value = MethodSet> {
     subsequence(METHODS, 0..=5).prop_map(|names| names.into_iter().map(method).collect())
-}
-
-/// A rule that adds `GET` and `HEAD`, or one that lists exactly what it is given.
-pub(crate) fn rules() -> impl Strategy<Value = Allow> {
-    (configured_methods(), any::<bool>()).prop_map(|(methods, exactly)| match exactly {
-        true => Allow::exactly(methods),
-        false => Allow::new(methods),
-    })
 }
 
 /// Request targets in all four forms of RFC 9112 §3.2.
@@ -191,7 +232,7 @@ pub(crate) fn uris() -> impl Strategy<Value = Uri> {
     .prop_map(|uri| uri.parse().expect("a request target"))
 }
 
-/// Runs the future of one case to its end.
+/// Runs the future of one case to completion.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread()
         .enable_time()
