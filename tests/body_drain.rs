@@ -827,7 +827,10 @@ mod clock {
             let runtime = runtime(true);
             let mut service = layer().layer(service_fn(never_asked as Inner));
             let request = delete().body(silent(declared)).unwrap();
-            let mut future = Box::pin(runtime.block_on(async { service.call(request) }));
+            let mut future = Box::pin({
+                let _context = runtime.enter();
+                service.call(request)
+            });
             drop(runtime);
             let poll = future
                 .as_mut()
@@ -845,7 +848,10 @@ mod clock {
         let runtime = runtime(true);
         let mut service = layer().layer(service_fn(never_asked as Inner));
         let request = delete().body(silent(Some(1))).unwrap();
-        let mut future = Box::pin(runtime.block_on(async { service.call(request) }));
+        let mut future = Box::pin({
+            let _context = runtime.enter();
+            service.call(request)
+        });
         let mut poll = || {
             let mut context = Context::from_waker(Waker::noop());
             future.as_mut().poll(&mut context).is_ready()
