@@ -53,8 +53,8 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 ///
 /// # As data
 ///
-/// With the feature `serde`, it is a map of `max_bytes`, `timeout_seconds`, `idle_timeout_seconds`, and
-/// `idle_timeout_unknown_length_seconds`, all optional. Seconds may have a fraction.
+/// With the feature `serde`, it is a map of whole numbers, all optional: `max_bytes`, `timeout_seconds`,
+/// `idle_timeout_seconds`, and `idle_timeout_unknown_length_seconds`.
 ///
 /// # Example
 ///
@@ -336,10 +336,10 @@ mod data {
     use std::fmt;
     use std::time::Duration;
 
-    use serde_core::de::{Deserialize, Deserializer, Error, MapAccess, Unexpected, Visitor};
+    use serde_core::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
     use super::BodyDrain;
-    use crate::methods::data::{Text, setting_name, unexpected_text};
+    use crate::methods::data::{Text, WholeNumber, setting_name, unexpected_text};
 
     /// A map of bounds, all optional: see [As data](BodyDrain#as-data).
     #[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
@@ -373,59 +373,17 @@ mod data {
             let mut drain = BodyDrain::default();
             let mut seen = Vec::new();
             let mut setting = |name: &str| setting_name(name, SETTINGS, &mut seen);
-            while let Some(name) = settings.next_key_seed(Text::new("a bound", &mut setting))? {
+            while let Some(name) = settings.next_key_seed(Text("a bound", &mut setting))? {
+                let number = settings.next_value_seed(WholeNumber)?;
+                let seconds = Duration::from_secs(number);
                 drain = match name {
-                    "max_bytes" => drain.max_bytes(settings.next_value()?),
-                    _ => {
-                        let Seconds(timeout) = settings.next_value()?;
-                        match name {
-                            "timeout_seconds" => drain.timeout(timeout),
-                            "idle_timeout_seconds" => drain.idle_timeout(timeout),
-                            _ => drain.idle_timeout_unknown_length(timeout),
-                        }
-                    }
+                    "max_bytes" => drain.max_bytes(number),
+                    "timeout_seconds" => drain.timeout(seconds),
+                    "idle_timeout_seconds" => drain.idle_timeout(seconds),
+                    _ => drain.idle_timeout_unknown_length(seconds),
                 };
             }
             Ok(drain)
-        }
-    }
-
-    struct Seconds(Duration);
-
-    impl<'de> Deserialize<'de> for Seconds {
-        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            deserializer.deserialize_any(SecondsVisitor)
-        }
-    }
-
-    struct SecondsVisitor;
-
-    impl Visitor<'_> for SecondsVisitor {
-        type Value = Seconds;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a number of seconds")
-        }
-
-        fn visit_str<E: Error>(self, text: &str) -> Result<Seconds, E> {
-            Err(unexpected_text(text, &self))
-        }
-
-        fn visit_u64<E: Error>(self, seconds: u64) -> Result<Seconds, E> {
-            Ok(Seconds(Duration::from_secs(seconds)))
-        }
-
-        fn visit_i64<E: Error>(self, seconds: i64) -> Result<Seconds, E> {
-            match u64::try_from(seconds) {
-                Ok(seconds) => self.visit_u64(seconds),
-                Err(_) => Err(E::invalid_value(Unexpected::Signed(seconds), &self)),
-            }
-        }
-
-        fn visit_f64<E: Error>(self, seconds: f64) -> Result<Seconds, E> {
-            Duration::try_from_secs_f64(seconds)
-                .map(Seconds)
-                .map_err(|_| E::invalid_value(Unexpected::Float(seconds), &self))
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::rejection::Rejection;
 use crate::rfc2774::{Fulfillable, MandatoryExtensions, Verdict};
 
 /// The settings that decide about a request.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct DecisionTable {
     pub(crate) policy: Policy,
     pub(crate) answers_options: bool,

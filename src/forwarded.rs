@@ -9,7 +9,7 @@ use crate::decide::DecisionTable;
 use crate::methods::registry::{self, Id};
 
 /// The methods that are forwarded without asking the decision table.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Forwarded {
     /// The methods of the registry that are forwarded at every path, as bits.
     everywhere: u64,

@@ -43,7 +43,8 @@ pin_project! {
     #[project = SlowPathProjection]
     enum SlowPath<F, ReqBody, ResBody> {
         ForwardAndChange { #[pin] future: F, change: Option<ChangeResponse> },
-        Own { #[pin] own: OwnResponse<ReqBody, ResBody> },
+        // A response of the layer, held until the request's body is out of the way.
+        Own { response: Option<Response<ResBody>>, #[pin] body: RequestBody<ReqBody> },
         Done,
     }
 }
@@ -56,15 +57,6 @@ pub(crate) enum ChangeResponse {
     TurnMethodNotAllowed,
     #[cfg(feature = "rfc2774")]
     Acknowledge(Acknowledgement),
-}
-
-pin_project! {
-    /// A response of the layer, held until the request's body is out of the way.
-    pub(crate) struct OwnResponse<ReqBody, ResBody> {
-        response: Option<Response<ResBody>>,
-        #[pin]
-        body: RequestBody<ReqBody>,
-    }
 }
 
 impl<F, ReqBody, ResBody> ResponseFuture<F, ReqBody, ResBody> {
@@ -80,8 +72,9 @@ impl<F, ReqBody, ResBody> ResponseFuture<F, ReqBody, ResBody> {
         Self::slow(SlowPath::ForwardAndChange { future, change })
     }
 
-    pub(crate) fn own(own: OwnResponse<ReqBody, ResBody>) -> Self {
-        Self::slow(SlowPath::Own { own })
+    pub(crate) fn own(response: Response<ResBody>, body: RequestBody<ReqBody>) -> Self {
+        let response = Some(response);
+        Self::slow(SlowPath::Own { response, body })
     }
 
     fn slow(slow: SlowPath<F, ReqBody, ResBody>) -> Self {
@@ -128,7 +121,14 @@ where
                 self.set(Self::Done);
                 Poll::Ready(Ok(response))
             }
-            SlowPathProjection::Own { own } => own.poll_response(cx),
+            SlowPathProjection::Own { response, body } => {
+                let closes = ready!(body.poll_closes(cx));
+                let mut response = response.take().expect("polled after completion");
+                if closes {
+                    announce_close(&mut response);
+                }
+                Poll::Ready(Ok(response))
+            }
             SlowPathProjection::Done => panic!("polled after completion"),
         }
     }
@@ -144,28 +144,6 @@ impl ChangeResponse {
             #[cfg(feature = "rfc2774")]
             Self::Acknowledge(acknowledgement) => acknowledgement.apply(response),
         }
-    }
-}
-
-impl<ReqBody: Body, ResBody> OwnResponse<ReqBody, ResBody> {
-    pub(crate) fn new(response: Response<ResBody>, body: RequestBody<ReqBody>) -> Self {
-        Self {
-            response: Some(response),
-            body,
-        }
-    }
-
-    fn poll_response<E>(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Response<ResBody>, E>> {
-        let this = self.project();
-        let closes = ready!(this.body.poll_closes(cx));
-        let mut response = this.response.take().expect("polled after completion");
-        if closes {
-            announce_close(&mut response);
-        }
-        Poll::Ready(Ok(response))
     }
 }
 

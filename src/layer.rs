@@ -1,6 +1,5 @@
 //! [`MethodPolicyLayer`], which makes the services.
 
-use std::fmt;
 use std::sync::Arc;
 
 use http::{HeaderValue, Response, request};
@@ -33,7 +32,7 @@ use crate::service::{MethodPolicy, Shared};
 ///         eprintln!("{rejection}: {}", method_excerpt(&request.method));
 ///     });
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 #[must_use]
 pub struct MethodPolicyLayer<R = EmptyBody> {
     shared: Arc<Shared>,
@@ -239,13 +238,5 @@ impl<S, R: Clone> Layer<S> for MethodPolicyLayer<R> {
     #[track_caller]
     fn layer(&self, inner: S) -> Self::Service {
         MethodPolicy::from_parts(inner, self.shared.clone(), self.responder.clone())
-    }
-}
-
-impl<R> fmt::Debug for MethodPolicyLayer<R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut f = f.debug_struct("MethodPolicyLayer");
-        self.shared.debug_fields::<R>(&mut f);
-        f.finish()
     }
 }

@@ -1,4 +1,115 @@
-//! Tower middleware that answers HTTP request methods correctly.
+//! Tower middleware that answers HTTP request methods correctly, in front of axum, hyper, and tonic
+//! services. It sends `501` for a method that the server does not implement and `405` with a true `Allow`
+//! for one that the target does not allow. `GET` and `HEAD` always reach the inner service.
+//!
+//! ```no_run
+//! use axum::extract::Request;
+//! use axum::routing::get;
+//! use axum::{Router, ServiceExt};
+//! use tower::Layer;
+//! use tower_method_policy::{MethodPolicyLayer, ProblemDetails};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> std::io::Result<()> {
+//! let router = Router::new().route("/users", get("users").post("created"));
+//!
+//! let policy = MethodPolicyLayer::default().answer_options(true).respond_with(ProblemDetails);
+//! let app = policy.layer(router); // Wrap the finished router last.
+//!
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+//! axum::serve(listener, ServiceExt::<Request>::into_make_service(app)).await
+//! # }
+//! ```
+//!
+//! A router sees one resource at a time, so it answers `405` to `FOO` and `get` too. Only a layer in front of
+//! every resource knows that none of them implements a method.
+//!
+//! | request | answer | source |
+//! |---|---|---|
+//! | `FOO /users`: no resource of the server implements the method | `501` | RFC 9110 §15.6.2 |
+//! | `DELETE /users`: the method is recognized but not allowed here | `405` and a true `Allow` | RFC 9110 §15.5.6 |
+//! | `OPTIONS /users`, if the layer [answers `OPTIONS`](MethodPolicyLayer::answer_options) | `200` and a true `Allow` | RFC 9110 §9.3.7 |
+//!
+//! Here the `405` and its `Allow` are axum's own. The layer forwards every method that the server recognizes:
+//! by default the eight of RFC 9110, `PATCH`, and `QUERY`. Nothing is written twice.
+//!
+//! # Rules
+//!
+//! Add rules only if the inner service does not send `405` with `Allow` itself: a hyper service, a gateway, a
+//! WebDAV handler. A rule lists the methods that the service handles at a path. List `GET` too: it is
+//! forwarded anyway, but only a listed method appears in `Allow`.
+//!
+//! ```
+//! use http::Method;
+//! use tower_method_policy::{Decision, MethodPolicyLayer, MethodSet, Policy};
+//!
+//! let policy = Policy::new()
+//!     .route("/login", [Method::POST])?                  // Allow: POST
+//!     .route("/users/{id}", [Method::GET, Method::PUT])? // Allow: GET, HEAD, PUT
+//!     .subtree("/dav", MethodSet::WEBDAV)?;              // /dav, /dav/, and everything below
+//!
+//! // A decision needs neither a server nor a request.
+//! let decision = policy.decide(&Method::DELETE, "/login");
+//! assert_eq!(decision, Decision::NotAllowed { allow: &MethodSet::from([Method::POST]) });
+//!
+//! let layer = MethodPolicyLayer::new(policy);
+//! # Ok::<_, tower_method_policy::PolicyError>(())
+//! ```
+//!
+//! # Decision table
+//!
+//! The first row that matches wins. [`_decisions`] has the details.
+//!
+//! | # | condition | result | source |
+//! |---|---|---|---|
+//! | 1 | the method is exactly `GET` or `HEAD` | forward | RFC 9110 §9.1 |
+//! | 2 | a CORS preflight, and `OPTIONS` is recognized | forward | Fetch |
+//! | 3 | `OPTIONS`, answering enabled, and a rule applies that does not list `OPTIONS`, or the target is `*` | `200` and `Allow` (not for `*`) | RFC 9110 §9.3.7 |
+//! | 4 | a rule applies and lists the method; or no rule applies and the method is recognized | forward; with answering enabled, a `405` with `Allow` to `OPTIONS` becomes `200` | |
+//! | 5 | the method is recognized | `405` and `Allow` | RFC 9110 §15.5.6 |
+//! | 6 | anything else: `FOO`, `get`, `M-GET`, over-long | `501` | RFC 9110 §15.6.2, RFC 9112 §3 |
+//!
+#![doc = include_str!("../docs/decision.svg")]
+//!
+//! # Where to put it
+//!
+//! Wrap the whole application. Put layers that must see rejections, such as tracing, outside the policy. Keep
+//! CORS inside, in the router. Do not use `Router::layer`: it applies the policy inside each route, where axum
+//! adds an `Allow` to every `501`. [`_placement`] has a row for each common layer.
+//!
+//! - **hyper**: `TowerToHyperService::new(policy.layer(service))`
+//! - **tonic**: `Server::builder().layer(policy)`
+//! - **anything else**: the layer works with every tower `Service<http::Request<B>>`.
+//!
+//! # Guides
+//!
+//! - [`_decisions`]: the decision table in detail, and what a rejection carries.
+//! - [`_placement`]: where other layers go, and what differs in axum.
+//! - [`_security`]: what a policy does not protect.
+//! - [`_operators`]: what a `501` in your log means, and infrastructure that counts it as a failure.
+//! - [`_rollout`]: from `report_only` to an enforced policy.
+//! - [`_observability`]: logs, metrics, and traces of rejections.
+//! - [`_agreement`]: a test that a router and a policy with rules agree.
+//! - [`_grpc`]: what gRPC clients show for a rejected call.
+//!
+//! # Cost
+//!
+//! Instructions that the layer adds to a request, counted with callgrind. `benches/gate.py` in the repository
+//! checks the limits.
+//!
+//! | request | instructions | allocations |
+//! |---|---|---|
+//! | `GET` through the layer around an axum `Router` | +15 | 0 |
+//! | `GET`, `HEAD`, `POST`, forwarded | +17 | 0 |
+//! | `PROPFIND`, forwarded | +78 | 0 |
+//! | forwarded by a [rule](Policy::route) | `matchit`'s look-up and +75 | 0 to 2 |
+//! | `405` | +1361 | 3 |
+//! | `501` | +1307 | 3 |
+//!
+//! # Features
+//!
+//! - `serde`: a [policy as data](Policy#as-data), in TOML, JSON, YAML, and other formats.
+//! - `rfc2774`: the HTTP Extension Framework (RFC 2774, Historic). See [`rfc2774`].
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
@@ -10,9 +121,6 @@ mod future;
 mod layer;
 mod methods;
 mod options;
-#[cfg(any(doc, doctest))]
-#[doc = include_str!("../docs/owners.md")]
-pub mod owners {}
 mod policy;
 mod rejection;
 #[cfg(feature = "rfc2774")]
@@ -34,6 +142,28 @@ pub use service::MethodPolicy;
 pub mod method_set {
     pub use crate::methods::{IntoIter, Iter};
 }
+
+/// Declares a module that only exists in the documentation: a page of `docs`.
+macro_rules! guide {
+    ($name:ident, $page:literal) => {
+        #[cfg(any(doc, doctest))]
+        #[doc = include_str!($page)]
+        pub mod $name {}
+    };
+}
+
+guide!(_agreement, "../docs/agreement.md");
+guide!(_decisions, "../docs/decisions.md");
+guide!(_grpc, "../docs/grpc.md");
+guide!(_operators, "../docs/operators.md");
+guide!(_placement, "../docs/placement.md");
+guide!(_rollout, "../docs/rollout.md");
+guide!(_security, "../docs/security.md");
+
+// `tests/integration` tests the examples of this page, which need more crates.
+#[cfg(all(doc, not(doctest)))]
+#[doc = include_str!("../docs/observability.md")]
+pub mod _observability {}
 
 /// The examples of the README are tested with those of the documentation.
 #[cfg(doctest)]

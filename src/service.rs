@@ -1,7 +1,5 @@
 //! [`MethodPolicy`], the service.
 
-use std::any::type_name;
-use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -12,7 +10,7 @@ use tower_service::Service;
 use crate::body_drain::{BodyDrain, RequestBody};
 use crate::decide::{DecisionTable, Outcome};
 use crate::forwarded::Forwarded;
-use crate::future::{ChangeResponse, OwnResponse, ResponseFuture};
+use crate::future::{ChangeResponse, ResponseFuture};
 use crate::options;
 use crate::policy::Policy;
 use crate::rejection::{EmptyBody, Respond, ResponseSettings, WouldReject};
@@ -29,7 +27,7 @@ use crate::rejection::{EmptyBody, Respond, ResponseSettings, WouldReject};
 /// service is ready. If readiness reserves something, such as a permit of tower's `ConcurrencyLimit`, a
 /// rejected request keeps it reserved until the next call. Put concurrency limits, load shedding, and rate
 /// limits outside.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct MethodPolicy<S, R = EmptyBody> {
     inner: S,
     shared: Arc<Shared>,
@@ -37,7 +35,7 @@ pub struct MethodPolicy<S, R = EmptyBody> {
 }
 
 /// The settings that all services of a layer share.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Shared {
     pub(crate) table: DecisionTable,
     /// `rebuild` makes it from the table.
@@ -62,17 +60,6 @@ impl Shared {
 
     pub(crate) fn rebuild(&mut self) {
         self.forwarded = Forwarded::new(&self.table);
-    }
-
-    pub(crate) fn debug_fields<R>(&self, f: &mut fmt::DebugStruct<'_, '_>) {
-        f.field("policy", &self.table.policy)
-            .field("answer_options", &self.table.answers_options);
-        #[cfg(feature = "rfc2774")]
-        f.field("mandatory_extensions", &self.table.extensions);
-        self.response_settings.debug_fields(f);
-        f.field("report_only", &self.report_only);
-        f.field("body_drain", &self.body_drain)
-            .field("responder", &format_args!("{}", type_name::<R>()));
     }
 }
 
@@ -181,12 +168,12 @@ impl<S, R> MethodPolicy<S, R> {
                 Outcome::AnswerOptions(rule) => {
                     let body = RequestBody::new(&request, body, &shared.body_drain);
                     let response = options::own_response(rule);
-                    return ResponseFuture::own(OwnResponse::new(response, body));
+                    return ResponseFuture::own(response, body);
                 }
                 Outcome::Reject(rejection) => {
                     let body = RequestBody::new(&request, body, &shared.body_drain);
                     let response = settings.reject(&self.responder, rejection, &mut request);
-                    return ResponseFuture::own(OwnResponse::new(response, body));
+                    return ResponseFuture::own(response, body);
                 }
             }
         };
@@ -195,14 +182,5 @@ impl<S, R> MethodPolicy<S, R> {
             None => ResponseFuture::forward(future),
             Some(change) => ResponseFuture::forward_and_change(future, change),
         }
-    }
-}
-
-impl<S: fmt::Debug, R> fmt::Debug for MethodPolicy<S, R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut f = f.debug_struct("MethodPolicy");
-        f.field("inner", &self.inner);
-        self.shared.debug_fields::<R>(&mut f);
-        f.finish()
     }
 }

@@ -1,5 +1,4 @@
-//! Makes `seeds/layer` anew: for each thing that can happen to a request an input with which it does,
-//! found by chance and cut down.
+//! Writes `seeds/layer` anew: an input for each situation, found by chance and cut down.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +13,7 @@ fn main() -> std::io::Result<()> {
     fs::create_dir_all(&directory)?;
     let mut random = Random(0);
     let mut missing = SITUATIONS.to_vec();
-    for _ in 0..10_000_000 {
+    for _ in 0..20_000_000 {
         if missing.is_empty() {
             break;
         }
@@ -63,7 +62,7 @@ impl Random {
     }
 
     fn input(&mut self) -> Vec<u8> {
-        let length = 32 + self.next() % 256;
+        let length = 32 + self.next() % 384;
         (0..length).map(|_| self.next() as u8).collect()
     }
 }

@@ -42,22 +42,13 @@ impl<'de> Visitor<'de> for MethodsVisitor {
     }
 
     fn visit_str<E: Error>(self, list: &str) -> Result<MethodSet, E> {
-        elements(list)
-            .map(|(position, name)| {
-                method(name).map_err(|problem| {
-                    if list.contains(',') {
-                        E::custom(format_args!("{problem} (at byte {position})"))
-                    } else {
-                        E::custom(problem)
-                    }
-                })
-            })
-            .collect()
+        let names = elements(list).map(|(_, name)| name);
+        names.map(|name| method(name).map_err(E::custom)).collect()
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut names: A) -> Result<MethodSet, A::Error> {
         let mut methods = Vec::new();
-        while let Some(method) = names.next_element_seed(Text::new("a method name", method))? {
+        while let Some(method) = names.next_element_seed(Text("a method name", method))? {
             methods.push(method);
         }
         Ok(methods.into())
@@ -67,54 +58,34 @@ impl<'de> Visitor<'de> for MethodsVisitor {
 /// The method called `name`, or why there is none.
 fn method(name: &str) -> Result<Method, String> {
     let is_allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    let problem = if name == "*" {
-        "stands for no method: list each method by its name".to_owned()
-    } else if let Some(culprit) = name.chars().find(|&c| !is_allowed(c)) {
-        let advice = match culprit {
-            '|' | ' ' | ';' | '/' | '+' | '\t' | '\n' => ": separate methods by commas",
-            '!' | '^' | '~' => ": list the methods that are allowed",
-            '*' => ": list each method by its name",
-            '\'' | '"' | '`' => ": write the name without quotation marks",
-            _ => "",
-        };
-        format!("is not a method name: {culprit:?} cannot be part of one{advice}")
-    } else if ["ANY", "ALL"]
-        .iter()
-        .any(|any| any.eq_ignore_ascii_case(name))
-    {
-        "stands for no method: list each method by its name".to_owned()
-    } else if name.eq_ignore_ascii_case("NONE") {
-        "stands for no method: write an empty list".to_owned()
-    } else if name.eq_ignore_ascii_case("PRI") {
-        "is not a method: the name is reserved (RFC 9113 §3.4)".to_owned()
-    } else if let Some(registered) = registry::in_another_case(name) {
-        format!("is not {registered:?}: methods are case-sensitive")
-    } else {
-        match Method::from_bytes(name.as_bytes()) {
-            Ok(method) => return Ok(method),
-            Err(_) => "is not a method name".to_owned(),
-        }
+    let upper = name.to_ascii_uppercase();
+    let problem = match upper.as_str() {
+        "" => "is not a method name".to_owned(),
+        "*" | "ANY" | "ALL" => "stands for no method: list each method by its name".to_owned(),
+        "NONE" => "stands for no method: write an empty list".to_owned(),
+        "PRI" => "is reserved and not a method (RFC 9113 §3.4)".to_owned(),
+        _ => match name.chars().find(|&c| !is_allowed(c)) {
+            Some(culprit) => format!(
+                "is not a method name: {culprit:?} cannot be part of one. List each method by its \
+                 name, as in \"GET, POST\""
+            ),
+            None if upper != name && registry::is_registered(&upper) => {
+                format!("is not {upper:?}: methods are case-sensitive")
+            }
+            None => return Method::from_bytes(name.as_bytes()).map_err(|error| error.to_string()),
+        },
     };
     Err(format!("{} {problem}", excerpt(name, 64).quoted()))
 }
 
-/// Reads a string with a function.
+/// Reads a string, which is expected to be what the text says, with a function.
 ///
 /// The format is still at the string when the function fails, so the error gets the string's place.
-pub(crate) struct Text<F> {
-    expected: &'static str,
-    read: F,
-}
+pub(crate) struct Text<F>(pub(crate) &'static str, pub(crate) F);
 
-impl<F> Text<F> {
-    pub(crate) fn new(expected: &'static str, read: F) -> Self {
-        Self { expected, read }
-    }
-}
-
-impl<'de, T, F> DeserializeSeed<'de> for Text<F>
+impl<'de, T, P: fmt::Display, F> DeserializeSeed<'de> for Text<F>
 where
-    F: FnOnce(&str) -> Result<T, String>,
+    F: FnOnce(&str) -> Result<T, P>,
 {
     type Value = T;
 
@@ -123,18 +94,18 @@ where
     }
 }
 
-impl<T, F> Visitor<'_> for Text<F>
+impl<T, P: fmt::Display, F> Visitor<'_> for Text<F>
 where
-    F: FnOnce(&str) -> Result<T, String>,
+    F: FnOnce(&str) -> Result<T, P>,
 {
     type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.expected)
+        f.write_str(self.0)
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
-        (self.read)(text).map_err(E::custom)
+        (self.1)(text).map_err(E::custom)
     }
 }
 
@@ -161,4 +132,35 @@ pub(crate) fn setting_name(
     }
     seen.push(setting);
     Ok(setting)
+}
+
+/// Reads a whole number.
+pub(crate) struct WholeNumber;
+
+impl<'de> DeserializeSeed<'de> for WholeNumber {
+    type Value = u64;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<u64, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl Visitor<'_> for WholeNumber {
+    type Value = u64;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a whole number")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<u64, E> {
+        Err(unexpected_text(text, &self))
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<u64, E> {
+        Ok(number)
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<u64, E> {
+        u64::try_from(number).map_err(|_| E::invalid_value(Unexpected::Signed(number), &self))
+    }
 }

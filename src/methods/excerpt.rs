@@ -21,7 +21,7 @@ use http::Method;
 /// assert_eq!(method_excerpt(&long).to_string(), format!("{}…", "A".repeat(64)));
 /// # Ok::<_, http::method::InvalidMethod>(())
 /// ```
-pub fn method_excerpt(method: &Method) -> impl fmt::Display + fmt::Debug {
+pub fn method_excerpt(method: &Method) -> impl fmt::Display {
     excerpt(method.as_str(), 64)
 }
 
@@ -53,11 +53,5 @@ impl Excerpt<'_> {
     /// The excerpt in quotation marks, with control characters escaped.
     pub(crate) fn quoted(&self) -> String {
         format!("{:?}", self.to_string())
-    }
-}
-
-impl fmt::Debug for Excerpt<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
     }
 }

@@ -155,25 +155,7 @@ pub(super) fn methods() -> &'static [Method] {
     &METHODS
 }
 
-/// The registered name that equals `name` in another case.
 #[cfg(feature = "serde")]
-pub(super) fn in_another_case(name: &str) -> Option<&'static str> {
-    let registered = methods().iter().map(Method::as_str);
-    registered
-        .into_iter()
-        .find(|registered| registered.eq_ignore_ascii_case(name) && *registered != name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn common_methods_have_their_place_in_the_table() {
-        for method in &methods()[..9] {
-            let position = common(method).map(|id| id as u32);
-            assert_eq!(position, position_of_name(method.as_str().as_bytes()));
-            assert!(position.is_some(), "{method}");
-        }
-    }
+pub(super) fn is_registered(name: &str) -> bool {
+    position_of_name(name.as_bytes()).is_some()
 }

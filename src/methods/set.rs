@@ -124,32 +124,16 @@ impl MethodSet {
 
     /// Adds `method`. Returns whether it was new.
     pub fn insert(&mut self, method: Method) -> bool {
-        match Name::get(&method) {
-            Name::Registered(bit) => {
-                let is_new = self.registered >> bit & 1 == 0;
-                self.registered |= 1 << bit;
-                is_new
-            }
-            Name::Other(name) => match self.find(name) {
-                Ok(_) => false,
-                Err(at) => {
-                    self.others.insert(at, method);
-                    true
-                }
-            },
-        }
+        let length = self.len();
+        self.extend([method]);
+        self.len() > length
     }
 
     /// Removes `method`. Returns whether it was in the set.
     pub fn remove(&mut self, method: &Method) -> bool {
-        match Name::get(method) {
-            Name::Registered(bit) => {
-                let was_in = self.registered >> bit & 1 != 0;
-                self.registered &= !(1 << bit);
-                was_in
-            }
-            Name::Other(name) => self.find(name).map(|at| self.others.remove(at)).is_ok(),
-        }
+        let length = self.len();
+        *self -= method.clone();
+        self.len() < length
     }
 
     /// Returns the number of methods in the set.
@@ -171,19 +155,6 @@ impl MethodSet {
             && self.others.iter().all(|method| other.contains(method))
     }
 
-    /// Returns whether this set contains every method of `other`.
-    #[must_use]
-    pub fn is_superset(&self, other: &Self) -> bool {
-        other.is_subset(self)
-    }
-
-    /// Returns whether the sets have no method in common.
-    #[must_use]
-    pub fn is_disjoint(&self, other: &Self) -> bool {
-        self.registered & other.registered == 0
-            && !self.others.iter().any(|method| other.contains(method))
-    }
-
     /// Iterates over the methods in canonical [order](Self#order). Does not allocate.
     #[must_use]
     pub fn iter(&self) -> Iter<'_> {
@@ -194,32 +165,24 @@ impl MethodSet {
     }
 }
 
-/// Takes the lowest bit out of `registered` and returns the method that it stands for.
-fn next_registered(registered: &mut u64) -> Option<&'static Method> {
-    let method = registry::methods().get(registered.trailing_zeros() as usize)?;
-    *registered &= *registered - 1;
-    Some(method)
-}
-
 /// Iterator over the methods of a [`MethodSet`], in canonical order. See [`MethodSet::iter`].
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Iter<'a> {
     registered: u64,
     others: slice::Iter<'a, Method>,
-}
-
-/// Iterator that owns the methods of a [`MethodSet`], in canonical order.
-#[derive(Clone)]
-pub struct IntoIter {
-    registered: u64,
-    others: vec::IntoIter<Method>,
 }
 
 impl<'a> Iterator for Iter<'a> {
     type Item = &'a Method;
 
     fn next(&mut self) -> Option<&'a Method> {
-        next_registered(&mut self.registered).or_else(|| self.others.next())
+        match registry::methods().get(self.registered.trailing_zeros() as usize) {
+            Some(method) => {
+                self.registered &= self.registered - 1;
+                Some(method)
+            }
+            None => self.others.next(),
+        }
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -228,17 +191,19 @@ impl<'a> Iterator for Iter<'a> {
     }
 }
 
+/// Iterator that owns the methods of a [`MethodSet`], in canonical order.
+#[derive(Clone, Debug)]
+pub struct IntoIter(vec::IntoIter<Method>);
+
 impl Iterator for IntoIter {
     type Item = Method;
 
     fn next(&mut self) -> Option<Method> {
-        let registered = next_registered(&mut self.registered).cloned();
-        registered.or_else(|| self.others.next())
+        self.0.next()
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let length = self.registered.count_ones() as usize + self.others.len();
-        (length, Some(length))
+        self.0.size_hint()
     }
 }
 
@@ -246,18 +211,6 @@ impl ExactSizeIterator for Iter<'_> {}
 impl ExactSizeIterator for IntoIter {}
 impl FusedIterator for Iter<'_> {}
 impl FusedIterator for IntoIter {}
-
-impl fmt::Debug for Iter<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.clone()).finish()
-    }
-}
-
-impl fmt::Debug for IntoIter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.clone()).finish()
-    }
-}
 
 impl<'a> IntoIterator for &'a MethodSet {
     type Item = &'a Method;
@@ -273,10 +226,7 @@ impl IntoIterator for MethodSet {
     type IntoIter = IntoIter;
 
     fn into_iter(self) -> IntoIter {
-        IntoIter {
-            registered: self.registered,
-            others: self.others.into_iter(),
-        }
+        IntoIter(Vec::from_iter(self.iter().cloned()).into_iter())
     }
 }
 
@@ -287,15 +237,7 @@ impl Extend<Method> for MethodSet {
         for method in methods {
             match Name::get(&method) {
                 Name::Registered(bit) => self.registered |= 1 << bit,
-                Name::Other(name) => {
-                    let sorted = &self.others[..length];
-                    if sorted
-                        .binary_search_by(|other| other.as_str().cmp(name))
-                        .is_err()
-                    {
-                        self.others.push(method);
-                    }
-                }
+                Name::Other(_) => self.others.push(method),
             }
         }
         if self.others.len() > length {
@@ -328,29 +270,18 @@ impl From<Method> for MethodSet {
     }
 }
 
-impl From<Vec<Method>> for MethodSet {
-    fn from(methods: Vec<Method>) -> Self {
-        Self::from_iter(methods)
-    }
+macro_rules! from_methods {
+    ($([$($generics:tt)*] $methods:ty),+) => {$(
+        impl<$($generics)*> From<$methods> for MethodSet {
+            fn from(methods: $methods) -> Self {
+                Self::from_iter(methods)
+            }
+        }
+    )+};
 }
 
-impl From<&[Method]> for MethodSet {
-    fn from(methods: &[Method]) -> Self {
-        Self::from_iter(methods)
-    }
-}
-
-impl<const N: usize> From<[Method; N]> for MethodSet {
-    fn from(methods: [Method; N]) -> Self {
-        Self::from_iter(methods)
-    }
-}
-
-impl<const N: usize> From<&[Method; N]> for MethodSet {
-    fn from(methods: &[Method; N]) -> Self {
-        Self::from_iter(methods)
-    }
-}
+from_methods!([] Vec<Method>, [] &Vec<Method>, [] &[Method]);
+from_methods!([const N: usize] [Method; N], [const N: usize] &[Method; N]);
 
 impl From<&MethodSet> for MethodSet {
     fn from(methods: &MethodSet) -> Self {

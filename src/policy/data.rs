@@ -5,11 +5,11 @@ use std::fmt;
 use std::mem::take;
 
 use serde_core::de::{
-    Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor,
+    Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor,
 };
 
 use super::Policy;
-use super::paths::Paths;
+use super::error::Subject;
 use super::rule::RuleKind;
 use crate::methods::MethodSet;
 use crate::methods::data::{MethodsVisitor, Text, setting_name, unexpected_text};
@@ -45,149 +45,107 @@ impl<'de> Visitor<'de> for PolicyVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut settings: A) -> Result<Policy, A::Error> {
-        let mut draft = Draft::default();
+        let mut policy = Policy::new();
         let mut seen = Vec::new();
         let mut setting = |name: &str| setting_name(name, SETTINGS, &mut seen);
-        while let Some(name) = settings.next_key_seed(Text::new("a setting", &mut setting))? {
-            let draft = &mut draft;
-            match name {
-                "recognize" => {
-                    let methods = settings.next_value_seed(OrNull(MethodsVisitor))?;
-                    draft.policy = take(&mut draft.policy).recognize(methods);
-                }
-                "recognize_only" => {
-                    let methods = settings.next_value::<MethodSet>()?;
-                    draft.policy = take(&mut draft.policy).recognize_only(methods);
-                }
-                "fallback" => {
-                    let methods = settings.next_value::<MethodSet>()?;
-                    draft.policy = take(&mut draft.policy).fallback(methods);
-                }
-                "exempt" => settings.next_value_seed(OrNull(ExemptVisitor(draft)))?,
-                "routes" => {
-                    let kind = RuleKind::Route;
-                    settings.next_value_seed(OrNull(RulesVisitor { draft, kind }))?;
-                }
-                _ => {
-                    let kind = RuleKind::Subtree;
-                    settings.next_value_seed(OrNull(RulesVisitor { draft, kind }))?;
-                }
-            }
+        while let Some(name) = settings.next_key_seed(Text("a setting", &mut setting))? {
+            let policy = &mut policy;
+            settings.next_value_seed(Setting { policy, name })?;
         }
-        Ok(draft.policy)
+        Ok(policy)
     }
 }
 
-/// A policy that is being read.
-#[derive(Default)]
-struct Draft {
-    policy: Policy,
-    /// The patterns that were read, to find a mistake in one before its methods are read, at its place.
-    patterns: Paths,
+/// Reads the value of a setting into a policy.
+struct Setting<'a> {
+    policy: &'a mut Policy,
+    /// One of `SETTINGS`.
+    name: &'static str,
 }
 
-/// Reads the rules of `routes` or `subtrees` into a policy.
-struct RulesVisitor<'a> {
-    draft: &'a mut Draft,
-    kind: RuleKind,
-}
-
-impl<'de> Visitor<'de> for RulesVisitor<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a map of path patterns and their methods")
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
-        Err(unexpected_text(text, &self))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut rules: A) -> Result<(), A::Error> {
-        let Draft { policy, patterns } = self.draft;
-        let mut read = |pattern: &str| {
-            let added = patterns.add_rule(self.kind, pattern, MethodSet::new());
-            added.map_err(|error| error.to_string())?;
-            Ok(pattern.to_owned())
+impl Setting<'_> {
+    fn set(self, methods: MethodSet) {
+        let policy = take(self.policy);
+        *self.policy = match self.name {
+            "recognize" => policy.recognize(methods),
+            "recognize_only" => policy.recognize_only(methods),
+            _ => policy.fallback(methods),
         };
-        while let Some(pattern) = rules.next_key_seed(Text::new("a path pattern", &mut read))? {
-            let methods = rules.next_value::<MethodSet>()?;
-            let added = policy.add_rule(self.kind, &pattern, methods);
-            added.map_err(Error::custom)?;
-        }
-        Ok(())
     }
 }
 
-/// Reads the patterns of `exempt` into a policy.
-struct ExemptVisitor<'a>(&'a mut Draft);
+impl<'de> DeserializeSeed<'de> for Setting<'_> {
+    type Value = ();
 
-impl<'de> Visitor<'de> for ExemptVisitor<'_> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Setting<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of path patterns")
+        match self.name {
+            "routes" | "subtrees" => f.write_str("a map of path patterns and their methods"),
+            "exempt" => f.write_str("a list of path patterns"),
+            _ => MethodsVisitor.expecting(f),
+        }
+    }
+
+    /// `null`. Without these two, the policy would allow more.
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        match self.name {
+            "fallback" | "recognize_only" => Err(E::invalid_type(Unexpected::Unit, &self)),
+            _ => Ok(()),
+        }
+    }
+
+    fn visit_none<E: Error>(self) -> Result<(), E> {
+        self.visit_unit()
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
-        Err(unexpected_text(text, &self))
+        match self.name {
+            "routes" | "subtrees" | "exempt" => Err(unexpected_text(text, &self)),
+            _ => MethodsVisitor
+                .visit_str(text)
+                .map(|methods| self.set(methods)),
+        }
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        let Draft { policy, patterns } = self.0;
-        let mut read = |pattern: &str| {
-            patterns
-                .add_exempt(pattern)
-                .and_then(|()| policy.paths.add_exempt(pattern))
-                .map_err(|error| error.to_string())
+        match self.name {
+            "routes" | "subtrees" => Err(Error::invalid_type(Unexpected::Seq, &self)),
+            "exempt" => {
+                let paths = &mut self.policy.paths;
+                let mut read = |pattern: &str| paths.add_exempt(pattern);
+                let expected = "a path pattern";
+                while let Some(()) = items.next_element_seed(Text(expected, &mut read))? {}
+                Ok(())
+            }
+            _ => MethodsVisitor
+                .visit_seq(items)
+                .map(|methods| self.set(methods)),
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut rules: A) -> Result<(), A::Error> {
+        let kind = match self.name {
+            "routes" => RuleKind::Route,
+            "subtrees" => RuleKind::Subtree,
+            _ => return Err(Error::invalid_type(Unexpected::Map, &self)),
         };
-        while items
-            .next_element_seed(Text::new("a path pattern", &mut read))?
-            .is_some()
-        {}
-        Ok(())
-    }
-}
-
-/// Reads a value with a visitor, and `null` as the default.
-struct OrNull<V>(V);
-
-impl<'de, V: Visitor<'de, Value: Default>> DeserializeSeed<'de> for OrNull<V> {
-    type Value = V::Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<V::Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de, V: Visitor<'de, Value: Default>> Visitor<'de> for OrNull<V> {
-    type Value = V::Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.expecting(f)
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<V::Value, E> {
-        Ok(V::Value::default())
-    }
-
-    fn visit_none<E: Error>(self) -> Result<V::Value, E> {
-        Ok(V::Value::default())
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<V::Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<V::Value, E> {
-        self.0.visit_str(text)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<V::Value, A::Error> {
-        self.0.visit_seq(items)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<V::Value, A::Error> {
-        self.0.visit_map(entries)
+        let policy = self.policy;
+        loop {
+            let add = |pattern: &str| {
+                let added = policy.paths.insert(Subject::Rule(kind, pattern));
+                added.map(|()| pattern.to_owned())
+            };
+            let Some(pattern) = rules.next_key_seed(Text("a path pattern", add))? else {
+                return Ok(());
+            };
+            policy.push_rule(kind, &pattern, rules.next_value()?);
+        }
     }
 }

@@ -9,26 +9,19 @@ use crate::methods::excerpt;
 /// conflicts with an earlier one.
 ///
 /// Its text names the pattern as it was written, says what is wrong, and gives the right spelling where
-/// there is one. It has at most 600 bytes.
+/// there is one. It has at most 1,000 bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PolicyError {
-    /// What was to be added, such as "route `/a`".
-    subject: String,
-    problem: String,
-}
+pub struct PolicyError(String);
 
 impl PolicyError {
     pub(super) fn new(subject: Subject<'_>, problem: impl fmt::Display) -> Self {
-        Self {
-            subject: subject.to_string(),
-            problem: problem.to_string(),
-        }
+        Self(format!("{subject} {problem}"))
     }
 }
 
 impl fmt::Display for PolicyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.subject, self.problem)
+        f.write_str(&self.0)
     }
 }
 

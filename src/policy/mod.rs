@@ -7,14 +7,15 @@ mod paths;
 mod pattern;
 mod rule;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use http::Method;
 
 pub use self::error::PolicyError;
-use self::paths::{Found, Paths};
+use self::error::Subject;
+use self::paths::Paths;
 pub(crate) use self::rule::{Allow, StoredRule};
 pub use self::rule::{Rule, RuleKind};
 use crate::methods::MethodSet;
@@ -52,7 +53,7 @@ const GET_AND_HEAD: MethodSet = MethodSet::from_ids(&[Id::GET, Id::HEAD]);
 /// | anything else: `FOO`, `get`, `M-GET`, … | [`NotImplemented`](Decision::NotImplemented): `501` | RFC 9110 §15.6.2 |
 ///
 /// The order in which a policy is built does not change a decision, except that a second
-/// [`fallback`](Self::fallback) replaces the first.
+/// [`fallback`](Self::fallback) or [`recognize_only`](Self::recognize_only) replaces the first.
 ///
 /// # Example
 ///
@@ -113,7 +114,6 @@ const GET_AND_HEAD: MethodSet = MethodSet::from_ids(&[Id::GET, Id::HEAD]);
 ///   one. See [`MethodSet`](MethodSet#as-data) for the names that are errors in data.
 /// - Some readers change keys: the crate `config` 0.14 makes every key lower case, path patterns
 ///   included. Write paths in lower case there, or read the file with another crate.
-#[doc = include_str!("../../docs/agreement.md")]
 #[derive(Clone)]
 #[must_use]
 pub struct Policy {
@@ -200,13 +200,8 @@ impl Policy {
     /// # Errors
     ///
     /// Returns an error if the pattern is invalid or conflicts with an earlier one.
-    pub fn route(
-        mut self,
-        pattern: &str,
-        methods: impl Into<MethodSet>,
-    ) -> Result<Self, PolicyError> {
-        self.add_rule(RuleKind::Route, pattern, methods.into())?;
-        Ok(self)
+    pub fn route(self, pattern: &str, methods: impl Into<MethodSet>) -> Result<Self, PolicyError> {
+        self.add_rule(RuleKind::Route, pattern, methods.into())
     }
 
     /// Adds a rule for `prefix`, for `prefix` with a trailing slash, and for every path below it.
@@ -229,13 +224,8 @@ impl Policy {
     ///
     /// Returns an error if the prefix is invalid, is `/`, ends with a slash or `{*rest}`, or conflicts
     /// with an earlier pattern.
-    pub fn subtree(
-        mut self,
-        prefix: &str,
-        methods: impl Into<MethodSet>,
-    ) -> Result<Self, PolicyError> {
-        self.add_rule(RuleKind::Subtree, prefix, methods.into())?;
-        Ok(self)
+    pub fn subtree(self, prefix: &str, methods: impl Into<MethodSet>) -> Result<Self, PolicyError> {
+        self.add_rule(RuleKind::Subtree, prefix, methods.into())
     }
 
     /// Exempts the paths that `pattern` matches from all rules: every recognized method is forwarded, as
@@ -266,7 +256,7 @@ impl Policy {
     /// `path` is [`Uri::path`](http::Uri::path) of the request. A layer decides the same, except about
     /// CORS preflights, and about `OPTIONS` if it
     /// [answers `OPTIONS`](crate::MethodPolicyLayer::answer_options). Allocates only where
-    /// [`route`](Self::route#cost) says so.
+    /// [`route`](Self::route) says so.
     #[must_use]
     pub fn decide(&self, method: &Method, path: &str) -> Decision<'_> {
         if matches!(*method, Method::GET | Method::HEAD) {
@@ -314,11 +304,7 @@ impl Policy {
 
     #[inline]
     pub(crate) fn stored_rule_at(&self, path: &str) -> Option<&Arc<StoredRule>> {
-        match self.paths.get(path) {
-            Found::Rule(rule) => Some(rule),
-            Found::Exempt => None,
-            Found::Nothing => self.fallback.as_ref(),
-        }
+        self.paths.get(path).unwrap_or(self.fallback.as_ref())
     }
 
     /// The methods that are forwarded at every path, and those that are forwarded at some path.
@@ -339,14 +325,22 @@ impl Policy {
     }
 
     fn add_rule(
-        &mut self,
+        mut self,
         kind: RuleKind,
         pattern: &str,
         methods: MethodSet,
-    ) -> Result<(), PolicyError> {
-        self.listed.extend(&methods);
-        self.recognized.extend(&methods);
-        self.paths.add_rule(kind, pattern, methods)
+    ) -> Result<Self, PolicyError> {
+        self.paths.insert(Subject::Rule(kind, pattern))?;
+        self.push_rule(kind, pattern, methods);
+        Ok(self)
+    }
+
+    /// Adds the rule that the last pattern leads to.
+    fn push_rule(&mut self, kind: RuleKind, pattern: &str, methods: MethodSet) {
+        self.listed |= &methods;
+        self.recognized |= &methods;
+        let rule = StoredRule::new(kind, pattern, methods);
+        self.paths.rules.push(Arc::new(rule));
     }
 
     fn rebuild(mut self) -> Self {
@@ -364,17 +358,14 @@ impl Policy {
 /// exempt paths, in any order.
 impl PartialEq for Policy {
     fn eq(&self, other: &Self) -> bool {
-        fn rules(policy: &Policy) -> BTreeMap<&str, &Arc<StoredRule>> {
-            let rules = policy.paths.rules.iter();
-            rules.map(|rule| (rule.pattern.as_str(), rule)).collect()
-        }
-        fn exempt(policy: &Policy) -> BTreeSet<&String> {
-            policy.paths.exempt.iter().collect()
+        fn paths(policy: &Policy) -> BTreeMap<Option<&str>, Option<Rule<'_>>> {
+            let rules = policy.rules().map(|rule| (rule.pattern(), Some(rule)));
+            let exempt = policy.exempt_paths().map(|pattern| (Some(pattern), None));
+            rules.chain(exempt).collect()
         }
         self.recognized == other.recognized
             && self.fallback == other.fallback
-            && rules(self) == rules(other)
-            && exempt(self) == exempt(other)
+            && paths(self) == paths(other)
     }
 }
 

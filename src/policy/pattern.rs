@@ -1,4 +1,4 @@
-//! The language of path patterns: what is not surely a path is an error, with advice.
+//! The language of path patterns: everything that is not surely a path is an error, with advice.
 
 use super::error::{PolicyError, Subject};
 use super::rule::RuleKind;
@@ -9,67 +9,59 @@ pub(super) type Expanded = (String, bool);
 /// The patterns that `subject` stands for.
 pub(super) fn expand(subject: Subject<'_>) -> Result<Vec<Expanded>, PolicyError> {
     let pattern = subject.pattern();
-    let parsed = parse(pattern).map_err(|problem| PolicyError::new(subject, problem))?;
+    let error = |problem| PolicyError::new(subject, problem);
+    let has_rest = check(pattern).map_err(error)?;
     if !matches!(subject, Subject::Rule(RuleKind::Subtree, _)) {
-        return Ok(vec![(pattern.to_owned(), parsed.has_rest)]);
+        return Ok(vec![(pattern.to_owned(), has_rest)]);
     }
     let problem = if pattern == "/" {
         "is every path: use the fallback"
-    } else if parsed.has_rest {
+    } else if has_rest {
         "includes everything below already: write it without the last segment"
     } else if pattern.ends_with('/') {
         "includes the path with a trailing slash already: write it without"
     } else {
-        let below = format!("{pattern}/{{*rest}}");
         return Ok(vec![
             (pattern.to_owned(), false),
             (format!("{pattern}/"), false),
-            (below, true),
+            (format!("{pattern}/{{*rest}}"), true),
         ]);
     };
-    Err(PolicyError::new(subject, problem))
-}
-
-struct Parsed {
-    has_rest: bool,
+    Err(error(problem.to_owned()))
 }
 
 /// One more makes `matchit` panic.
 const MAX_PARAMETERS: usize = 25;
 
-fn parse(pattern: &str) -> Result<Parsed, String> {
-    let Some(rest) = pattern.strip_prefix('/') else {
+/// Returns whether `pattern` ends with `{*rest}`, or what is wrong with it.
+fn check(pattern: &str) -> Result<bool, String> {
+    let Some(segments) = pattern.strip_prefix('/') else {
         return Err("does not begin with `/`".to_owned());
     };
-    if let Some(culprit) = pattern.chars().find(|&c| !c.is_ascii_graphic()) {
-        let advice = match culprit.is_control() {
-            true => "",
-            false => ": write it percent-encoded",
-        };
-        return Err(format!("contains {culprit:?}{advice}"));
+    if let Some(culprit) = pattern.chars().find(|c| !c.is_ascii_graphic()) {
+        return Err(format!("contains {culprit:?}: write it percent-encoded"));
     }
-    let segments: Vec<_> = rest.split('/').collect();
     let mut parameters = 0;
-    for (at, segment) in segments.iter().enumerate() {
-        let is_last = at + 1 == segments.len();
+    let mut segments = segments.split('/').peekable();
+    while let Some(segment) = segments.next() {
+        let is_last = segments.peek().is_none();
         match check_segment(segment)? {
-            Segment::Empty if !is_last => return Err("has an empty segment".to_owned()),
-            Segment::Rest if !is_last => {
-                return Err(format!("has `{segment}` before the last segment"));
+            Segment::Rest if is_last => return Ok(true),
+            Segment::Rest => return Err(format!("has `{segment:.64}` before the last segment")),
+            Segment::Literal if segment.is_empty() && !is_last => {
+                return Err("has an empty segment".to_owned());
             }
-            Segment::Rest => return Ok(Parsed { has_rest: true }),
+            Segment::Literal => {}
+            Segment::Parameter if parameters == MAX_PARAMETERS => {
+                return Err(format!("has more than {MAX_PARAMETERS} parameters"));
+            }
             Segment::Parameter => parameters += 1,
-            Segment::Empty | Segment::Literal => {}
         }
     }
-    if parameters > MAX_PARAMETERS {
-        return Err(format!("has more than {MAX_PARAMETERS} parameters"));
-    }
-    Ok(Parsed { has_rest: false })
+    Ok(false)
 }
 
 enum Segment {
-    Empty,
     Literal,
     /// `{name}`
     Parameter,
@@ -78,128 +70,62 @@ enum Segment {
 }
 
 fn check_segment(segment: &str) -> Result<Segment, String> {
-    if segment.is_empty() {
-        return Ok(Segment::Empty);
+    let inside = segment.strip_prefix('{').and_then(|s| s.strip_suffix('}'));
+    let inside = inside.filter(|inside| !inside.contains(['{', '}']));
+    match inside.map(|inside| inside.strip_prefix('*').ok_or(inside)) {
+        Some(Ok(name)) if is_identifier(name) => return Ok(Segment::Rest),
+        Some(Err(name)) if is_identifier(name) => return Ok(Segment::Parameter),
+        _ => {}
     }
-    // The text between the braces of a segment that is one parameter as a whole.
-    let inside = segment
-        .strip_prefix('{')
-        .and_then(|inside| inside.strip_suffix('}'))
-        .filter(|inside| !inside.contains(['{', '}']));
-    if let Some(inside) = inside {
-        return check_parameter(inside);
-    }
-    check_literal(segment).map(|()| Segment::Literal)
-}
-
-fn check_parameter(inside: &str) -> Result<Segment, String> {
-    let (name, segment) = match inside.strip_prefix('*') {
-        Some(name) => (name, Segment::Rest),
-        None => (inside, Segment::Parameter),
-    };
-    if is_identifier(name) {
-        return Ok(segment);
-    }
-    let found = format!("`{{{inside}}}`");
-    if inside == "$" {
-        return Err(format!(
-            "has {found}: end the pattern with `/` for the path itself"
-        ));
-    }
-    // `{proxy+}`, `{path...}`, `{**rest}`, `{path:path}`, `{path:.*}`: the rest of the path elsewhere.
-    let stem: String = name
-        .trim_start_matches('*')
-        .chars()
-        .take_while(|&c| is_identifier_char(c))
-        .collect();
-    let remainder = &name.trim_start_matches('*')[stem.len()..];
-    let is_rest = matches!(segment, Segment::Rest)
-        || ["+", "*", "...", ":path", ":.*", ":.+", ":*"].contains(&remainder);
-    Err(if is_rest {
-        let name = if stem.is_empty() { "rest" } else { &stem };
-        format!("has {found}: write `{{*{name}}}` for the rest of the path")
-    } else if stem.is_empty() {
-        format!("has {found}, which has no name: write `{{name}}` for one segment")
-    } else {
-        format!("has {found}: write `{{{stem}}}` for one segment, whatever it contains")
-    })
-}
-
-fn check_literal(segment: &str) -> Result<(), String> {
-    let has = |problem: &str| Err(format!("has the segment `{segment:.100}` {problem}"));
-    if let Some(name) = segment.strip_prefix(':') {
-        let name = name_in(name, "name");
-        return Err(format!(
-            "has a segment that begins with `:`: write `{{{name}}}` for one segment"
-        ));
-    }
-    if let Some(name) = segment.strip_prefix('*') {
-        let name = name_in(name, "rest");
-        return Err(format!(
-            "has a segment that begins with `*`: write `{{*{name}}}` for the rest of the path"
-        ));
-    }
-    if let Some(name) = segment.strip_prefix('<') {
-        let name = name_in(name.trim_end_matches('>'), "name");
-        return Err(format!(
-            "has a segment that begins with `<`: write `{{{name}}}` for one segment"
-        ));
-    }
-    if let Some(name) = segment.strip_prefix('[') {
-        let name = name_in(name.trim_end_matches(']'), "name");
-        return Err(format!(
-            "has a segment that begins with `[`: write `{{{name}}}` for one segment"
-        ));
-    }
-    if matches!(
-        segment.to_ascii_lowercase().replace("%2e", ".").as_str(),
-        "." | ".."
-    ) {
-        return has("which clients remove before they send a request");
-    }
-    let without_escaped_braces = segment.replace("{{", "").replace("}}", "");
-    if without_escaped_braces.contains(['{', '}']) {
-        return has(
-            "with a part in braces: a parameter is a whole segment, and braces in a literal are \
-             doubled",
-        );
-    }
-    if segment.contains("*") || segment.contains(".+") || segment == "+" {
-        return has("with a wildcard: write `{name}` for one segment, `{*rest}` for the rest");
-    }
-    if segment.contains('?') {
-        return has("with `?`: a rule matches the path only, not the query");
-    }
-    if segment.contains('#') {
-        return has("with `#`: clients do not send fragments");
-    }
-    if segment.starts_with('(') || segment.contains("(.") || segment.ends_with('$') {
-        return has("that looks like a regular expression: patterns have none");
-    }
-    if segment.ends_with(',') {
-        return has("that ends with a comma: give each path a rule");
-    }
-    let culprit = without_escaped_braces.chars().find(|&c| !is_path_char(c));
-    if let Some(culprit) = culprit {
-        return has(&format!("with {culprit:?}, which is not valid in a path"));
-    }
+    let literal = segment.replace("{{", "").replace("}}", "");
     let is_encoded = |after: &str| {
         let digits = after.as_bytes().get(..2);
         digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
     };
-    if !segment.split('%').skip(1).all(is_encoded) {
-        return has("with `%` that is not followed by two hexadecimal digits: write `%25`");
-    }
-    Ok(())
+    let problem = if segment == "{$}" {
+        "end the pattern with `/` for the path itself".to_owned()
+    } else if inside.is_some() || segment.starts_with([':', '*', '<', '[', '(']) {
+        parameter_advice(segment)
+    } else if segment.contains('?') {
+        "a rule matches the path only, not the query".to_owned()
+    } else if segment.contains('#') {
+        "clients do not send fragments".to_owned()
+    } else if literal.contains(['{', '}', '*']) || literal.contains(".+") || literal == "+" {
+        parameter_advice(segment)
+    } else if matches!(&*literal.to_lowercase().replace("%2e", "."), "." | "..") {
+        "clients remove it before they send a request".to_owned()
+    } else if literal.ends_with('$') {
+        "a pattern is not a regular expression".to_owned()
+    } else if literal.ends_with(',') {
+        "give each path a rule".to_owned()
+    } else if let Some(culprit) = literal.chars().find(|&c| !is_path_char(c)) {
+        format!("{culprit:?} is not valid in a path")
+    } else if !literal.split('%').skip(1).all(is_encoded) {
+        "write a percent sign as `%25`".to_owned()
+    } else {
+        return Ok(Segment::Literal);
+    };
+    Err(format!("has the segment `{segment:.64}`: {problem}"))
 }
 
-/// The name that the user meant, to be used in advice.
-fn name_in<'a>(text: &'a str, otherwise: &'a str) -> &'a str {
-    if is_identifier(text) { text } else { otherwise }
+/// The advice for a segment in the language of another product.
+fn parameter_advice(segment: &str) -> String {
+    // `<name>`, `<type:name>`, or a group of a regular expression.
+    let text = match segment.split_once('<') {
+        Some((before, after)) if !before.contains('{') => {
+            let inside = after.split('>').next().unwrap_or(after);
+            inside.rsplit(':').next().unwrap_or(inside)
+        }
+        _ => segment,
+    };
+    let names = text.split(|c| !is_identifier_char(c));
+    let mut names = names.filter(|name| (1..=64).contains(&name.len()));
+    let name = names.next().unwrap_or("name");
+    format!("write `{{{name}}}` for one whole segment, `{{*{name}}}` for the rest of the path")
 }
 
 fn is_identifier(name: &str) -> bool {
-    !name.is_empty() && name.len() <= 64 && name.chars().all(is_identifier_char)
+    !name.is_empty() && name.chars().all(is_identifier_char)
 }
 
 fn is_identifier_char(c: char) -> bool {

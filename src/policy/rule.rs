@@ -24,7 +24,7 @@ use crate::methods::MethodSet;
 /// assert_eq!(rule.to_string(), "route /users/{id}");
 /// # Ok::<_, tower_method_policy::PolicyError>(())
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rule<'a>(&'a StoredRule);
 
 impl<'a> Rule<'a> {
@@ -59,16 +59,6 @@ impl fmt::Display for Rule<'_> {
             Some(pattern) => write!(f, " {pattern}"),
             None => Ok(()),
         }
-    }
-}
-
-impl fmt::Debug for Rule<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rule")
-            .field("kind", &self.kind())
-            .field("pattern", &self.pattern())
-            .field("methods", self.methods())
-            .finish()
     }
 }
 

@@ -99,18 +99,16 @@ impl fmt::Display for Reason {
 /// }
 /// # assert!(!is_failure(&Response::new(())));
 /// ```
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
     cause: Cause,
     is_enforced: bool,
 }
 
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Cause {
-    NotAllowed {
-        rule: Arc<StoredRule>,
-        answers_options: bool,
-    },
+    /// The rule, and whether the layer answers `OPTIONS`.
+    NotAllowed(Arc<StoredRule>, bool),
     NotImplemented,
     #[cfg(feature = "rfc2774")]
     Extension(Arc<ExtensionProblem>),
@@ -125,10 +123,7 @@ impl Rejection {
     }
 
     pub(crate) fn by_rule(rule: Arc<StoredRule>, answers_options: bool) -> Self {
-        Self::new(Cause::NotAllowed {
-            rule,
-            answers_options,
-        })
+        Self::new(Cause::NotAllowed(rule, answers_options))
     }
 
     #[cfg(feature = "rfc2774")]
@@ -165,7 +160,7 @@ impl Rejection {
     #[must_use]
     pub fn reason(&self) -> Reason {
         match &self.cause {
-            Cause::NotAllowed { .. } => Reason::NotAllowed,
+            Cause::NotAllowed(..) => Reason::NotAllowed,
             Cause::NotImplemented => Reason::NotImplemented,
             #[cfg(feature = "rfc2774")]
             Cause::Extension(problem) if problem.is_malformed => Reason::MalformedDeclaration,
@@ -191,11 +186,8 @@ impl Rejection {
 
     fn allow_field(&self) -> Option<&Allow> {
         match &self.cause {
-            Cause::NotAllowed {
-                rule,
-                answers_options: true,
-            } => Some(&rule.allow_with_options),
-            Cause::NotAllowed { rule, .. } => Some(&rule.allow),
+            Cause::NotAllowed(rule, true) => Some(&rule.allow_with_options),
+            Cause::NotAllowed(rule, false) => Some(&rule.allow),
             _ => None,
         }
     }
@@ -204,7 +196,7 @@ impl Rejection {
     #[must_use]
     pub fn rule(&self) -> Option<Rule<'_>> {
         match &self.cause {
-            Cause::NotAllowed { rule, .. } => Some(Rule::new(rule)),
+            Cause::NotAllowed(rule, _) => Some(Rule::new(rule)),
             _ => None,
         }
     }
@@ -235,7 +227,7 @@ impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.status().fmt(f)?;
         match &self.cause {
-            Cause::NotAllowed { rule, .. } => write!(f, " by {}", Rule::new(rule))?,
+            Cause::NotAllowed(rule, _) => write!(f, " by {}", Rule::new(rule))?,
             Cause::NotImplemented => {}
             #[cfg(feature = "rfc2774")]
             Cause::Extension(problem) => write!(f, ": {}", problem.text())?,
@@ -245,21 +237,6 @@ impl fmt::Display for Rejection {
         } else {
             " (report only)"
         })
-    }
-}
-
-impl fmt::Debug for Rejection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut f = f.debug_struct("Rejection");
-        f.field("reason", &self.reason());
-        if let (Some(allow), Some(rule)) = (self.allow(), self.rule()) {
-            f.field("allow", allow).field("rule", &rule);
-        }
-        #[cfg(feature = "rfc2774")]
-        if let Some(problem) = self.extension_problem() {
-            f.field("extension_problem", &problem);
-        }
-        f.field("is_enforced", &self.is_enforced).finish()
     }
 }
 

@@ -84,11 +84,15 @@ impl ResponseSettings {
         set_default(RETRY_AFTER, retry_after);
         set_default(CACHE_CONTROL, self.cache_control.as_ref());
     }
+}
 
-    pub(crate) fn debug_fields(&self, f: &mut fmt::DebugStruct<'_, '_>) {
-        f.field("retry_after", &self.retry_after)
+impl fmt::Debug for ResponseSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseSettings")
+            .field("retry_after", &self.retry_after)
             .field("cache_control", &self.cache_control)
-            .field("observers", &self.observers.len());
+            .field("observers", &self.observers.len())
+            .finish()
     }
 }
 

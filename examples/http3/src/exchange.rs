@@ -1,138 +1,175 @@
 //! One request and its response.
 
-use std::error::Error;
-use std::pin::pin;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::SystemTime;
 
-use bytes::Bytes;
+use axum::BoxError;
+use axum::body::{Body, Bytes, HttpBody};
+use axum::http::header::{CONTENT_LENGTH, DATE, EXPECT};
+use axum::http::{HeaderMap, Response};
+use bytes::Buf;
 use h3::error::Code;
 use h3::server::{RequestResolver, RequestStream};
-use h3_quinn::{Connection, SendStream};
-use http::header::{CONTENT_LENGTH, DATE, EXPECT};
-use http::{Method, Request, Response, StatusCode};
-use http_body::Body;
+use h3_quinn::{Connection, RecvStream, SendStream};
+use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
 use tokio::sync::oneshot;
-use tower::{Service, ServiceExt};
+use tower::ServiceExt;
 
-use crate::upload::{Upload, UploadError};
+use crate::App;
 
-pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
-
-/// Answers a request. An error is of interest to the client alone, who is told.
-pub(crate) async fn exchange<S, B>(request: RequestResolver<Connection, Bytes>, service: S)
-where
-    S: Service<Request<Upload>, Response = Response<B>>,
-    S::Error: Into<BoxError>,
-    B: Body<Data = Bytes, Error: Into<BoxError>>,
-{
-    // h3 answers malformed ones.
-    let Ok((request, stream)) = request.resolve_request().await else {
-        return;
+/// An error is of interest only to the client, and `Reply` tells it.
+pub(crate) async fn exchange(
+    request: RequestResolver<Connection, Bytes>,
+    app: App,
+) -> Result<(), BoxError> {
+    // h3 answers requests that are malformed.
+    let (request, stream) = request.resolve_request().await?;
+    let (stream, receive) = stream.split();
+    let outcome = Arc::new(OnceLock::new());
+    let mut reply = Reply { stream, outcome };
+    let Some(missing) = declared_length(request.headers()) else {
+        let _ = reply.outcome.set(Err(Code::H3_MESSAGE_ERROR));
+        return Ok(());
     };
-    let (send, receive) = stream.split();
-    let mut reply = Reply {
-        stream: send,
-        method: request.method().clone(),
-        failure: Some(Code::H3_INTERNAL_ERROR),
+    let expects = request.headers().contains_key(EXPECT);
+    let (unread, is_read) = oneshot::channel();
+    let upload = Upload {
+        stream: receive,
+        missing,
+        outcome: reply.outcome.clone(),
+        unread: Some(unread),
     };
-    let answered = async {
-        let (wanted, is_wanted) = oneshot::channel();
+    let mut response = pin!(app.oneshot(request.map(|()| Body::new(upload))));
+    let response = tokio::select! {
+        biased;
         // RFC 9110 §10.1.1.
-        let expects = request
-            .headers()
-            .get(EXPECT)
-            .is_some_and(|expected| expected.as_bytes().eq_ignore_ascii_case(b"100-continue"));
-        let upload = Upload::new(receive, request.headers(), expects.then_some(wanted)).await?;
-        let mut response = pin!(service.oneshot(request.map(|()| upload)));
-        let response = tokio::select! {
-            response = &mut response => response,
-            Ok(()) = is_wanted => {
-                reply.send_continue().await?;
-                response.await
-            }
-        };
-        reply.send(response.map_err(Into::into)?).await
+        Ok(()) = is_read, if expects => {
+            let interim = Response::builder().status(100).body(())?;
+            reply.stream.send_response(interim).await?;
+            response.await?
+        }
+        response = &mut response => response?,
     };
-    if let Err(error) = answered.await
-        && let Some(UploadError::Length) = error.downcast_ref()
-    {
-        reply.failure = Some(Code::H3_MESSAGE_ERROR);
+    // The application may have answered an upload that it could not read.
+    match reply.outcome.get() {
+        None => reply.send(response).await,
+        Some(_) => Ok(()),
     }
 }
 
-/// Whatever becomes of it, it ends: as a whole, or with the code of a failure. quinn ends a stream that
-/// is only dropped as if it were whole.
+/// The declared length, if any. None if it is malformed (RFC 9110 §8.6).
+fn declared_length(headers: &HeaderMap) -> Option<Option<u64>> {
+    let mut values = headers.get_all(CONTENT_LENGTH).iter();
+    let Some(first) = values.next() else {
+        return Some(None);
+    };
+    // `parse` would take a sign.
+    let digits = first.to_str().ok().filter(|text| !text.starts_with('+'))?;
+    values
+        .all(|other| other == first)
+        .then_some(Some(digits.parse().ok()?))
+}
+
+/// The stream of the response. It ends as a whole or with an error code, even after a panic. quinn would end
+/// it as if it were whole.
 struct Reply {
     stream: RequestStream<SendStream<Bytes>, Bytes>,
-    /// The request's.
-    method: Method,
-    /// None once it is whole.
-    failure: Option<Code>,
+    outcome: Arc<OnceLock<Result<(), Code>>>,
 }
 
 impl Reply {
-    async fn send_continue(&mut self) -> Result<(), BoxError> {
-        let mut response = Response::new(());
-        *response.status_mut() = StatusCode::CONTINUE;
-        Ok(self.stream.send_response(response).await?)
-    }
-
-    /// Sends what hyper would: h3 sends what it is given, and adds nothing.
-    async fn send<B>(&mut self, response: Response<B>) -> Result<(), BoxError>
-    where
-        B: Body<Data = Bytes, Error: Into<BoxError>>,
-    {
-        let (mut head, body) = response.into_parts();
+    async fn send(&mut self, response: Response<Body>) -> Result<(), BoxError> {
+        let (mut head, mut body) = response.into_parts();
         let now = httpdate::fmt_http_date(SystemTime::now());
         head.headers.entry(DATE).or_insert(now.try_into()?);
-        let is_to_head = self.method == Method::HEAD;
-        // RFC 9110 §8.6.
-        let has_length = match head.status {
-            StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED => false,
-            status => self.method != Method::CONNECT || !status.is_success(),
-        };
-        if let Some(length) = body.size_hint().exact()
-            && has_length
-            // What answers HEAD may have left the content out already.
-            && !(is_to_head && length == 0)
-        {
+        // axum sets it except for rejections, which are the layer's.
+        if let (400.., Some(length)) = (head.status.as_u16(), body.size_hint().exact()) {
             head.headers.entry(CONTENT_LENGTH).or_insert(length.into());
         }
-        self.stream
-            .send_response(Response::from_parts(head, ()))
-            .await?;
-        if !is_to_head {
-            self.send_body(body).await?;
-        }
-        self.stream.finish().await?;
-        self.failure = None;
-        Ok(())
-    }
-
-    async fn send_body<B>(&mut self, body: B) -> Result<(), BoxError>
-    where
-        B: Body<Data = Bytes, Error: Into<BoxError>>,
-    {
-        let mut body = pin!(body);
+        let head = Response::from_parts(head, ());
+        self.stream.send_response(head).await?;
         while let Some(frame) = body.frame().await {
-            match frame.map_err(Into::into)?.into_data() {
+            match frame?.into_data() {
                 Ok(data) => self.stream.send_data(data).await?,
                 Err(frame) => {
-                    if let Ok(trailers) = frame.into_trailers() {
-                        self.stream.send_trailers(trailers).await?;
-                    }
+                    let trailers = frame.into_trailers().unwrap_or_default();
+                    self.stream.send_trailers(trailers).await?;
                 }
             }
         }
+        self.stream.finish().await?;
+        let _ = self.outcome.set(Ok(()));
         Ok(())
     }
 }
 
 impl Drop for Reply {
     fn drop(&mut self) {
-        if let Some(code) = self.failure {
+        if let Err(code) = *self.outcome.get_or_init(|| Err(Code::H3_INTERNAL_ERROR)) {
             self.stream.stop_stream(code);
+        }
+    }
+}
+
+/// The content of a request. If it is dropped before its end, the client is asked to stop (RFC 9114 §4.1).
+struct Upload {
+    stream: RequestStream<RecvStream, Bytes>,
+    /// The declared bytes that have not arrived.
+    missing: Option<u64>,
+    outcome: Arc<OnceLock<Result<(), Code>>>,
+    /// Taken by the first read, and used if that has to wait.
+    unread: Option<oneshot::Sender<()>>,
+}
+
+impl HttpBody for Upload {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let unread = self.unread.take();
+        let Poll::Ready(data) = self.stream.poll_recv_data(cx)? else {
+            // Nobody listens once there is a response.
+            let _ = unread.map(|unread| unread.send(()));
+            return Poll::Pending;
+        };
+        let data = data.map(|mut data| data.copy_to_bytes(data.remaining()));
+        // h3 does not compare them (RFC 9114 §4.1.2). It panics if it is asked for trailers after a last DATA
+        // frame that was cut short.
+        let length = data.as_ref().map_or(0, |data| data.len() as u64);
+        let missing = self.missing.map(|missing| missing.checked_sub(length));
+        if missing == Some(None) || (data.is_none() && self.missing > Some(0)) {
+            let _ = self.outcome.set(Err(Code::H3_MESSAGE_ERROR));
+            return Poll::Ready(Some(Err("not of the declared length".into())));
+        }
+        self.missing = missing.flatten();
+        if let Some(data) = data {
+            return Poll::Ready(Some(Ok(Frame::data(data))));
+        }
+        let trailers = ready!(self.stream.poll_recv_trailers(cx))?;
+        Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.missing.map(SizeHint::with_exact).unwrap_or_default()
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if self.unread.is_some() && self.missing > Some(0) {
+            // Not after a read: h3-quinn 0.0.10 may panic then (hyperium/h3#330). quinn stops the stream by
+            // itself, with a code that means the same (RFC 9114 §8).
+            self.stream.stop_sending(Code::H3_NO_ERROR);
+        } else if self.unread.is_some() {
+            // Reads the end of a request without content. It would be stopped otherwise.
+            let mut cx = Context::from_waker(Waker::noop());
+            let _ = self.stream.poll_recv_data(&mut cx);
         }
     }
 }

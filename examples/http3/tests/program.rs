@@ -8,27 +8,28 @@ mod support;
 use std::net::{SocketAddr, UdpSocket};
 
 use h3::error::Code;
-use http::{HeaderValue, Request};
+use http::{HeaderMap, HeaderValue, Request};
+use quinn::{ReadError, VarInt};
 use rustls::pki_types::CertificateDer;
 use support::client::{Answer, CHUNK, Client, Exchange, declared, quic, read_certificate, request};
 use support::example::Example;
+use support::server::within;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_http3");
 
-/// The code with which quinn stops what has been read from, see `Upload`: to HTTP/3 it is like
-/// `H3_NO_ERROR`.
+/// The code with which quinn stops an upload after a read. HTTP/3 treats it like `H3_NO_ERROR`.
 const STOPPED: u64 = 0;
 
 const MIB: u64 = 1024 * 1024;
 
-/// The program as it runs.
-struct Board {
+/// The running program.
+struct Server {
     example: Example,
     address: SocketAddr,
     certificate: CertificateDer<'static>,
 }
 
-impl Board {
+impl Server {
     async fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let pem = directory.path().join("certificate.pem");
@@ -77,24 +78,22 @@ async fn upload_is_rejected(exchange: &mut Exchange) {
 }
 
 #[tokio::test]
-async fn the_board_does_what_its_header_says() {
-    let board = Board::start().await;
-    let mut client = board.client().await;
-    for (message, location) in [("Hello!\n\nIt's me.", "/1"), ("", "/2")] {
+async fn what_the_policy_allows_is_answered_by_the_application() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
+    for message in ["Hello!\n\nIt's me.", ""] {
         let mut exchange = client.begin(request("POST", "/")).await;
         if !message.is_empty() {
             exchange.send(message).await;
         }
         exchange.finish().await;
         let answer = exchange.answer().await;
-        assert_eq!(answer.status, 201);
-        assert_eq!(answer.field("location"), Some(location));
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.content, message);
         has_length(&answer);
     }
     for (path, status, content) in [
-        ("/", 200, "1: Hello!\n2: \n"),
-        ("/1", 200, "Hello!\n\nIt's me."),
-        ("/2", 200, ""),
+        ("/", 200, "Hello over HTTP/3!\n"),
         ("/3", 404, ""),
         ("/1/2", 404, ""),
     ] {
@@ -106,17 +105,15 @@ async fn the_board_does_what_its_header_says() {
         let head = client.ask("HEAD", path).await;
         assert_eq!(head.status, status, "{path}");
         assert_eq!(head.content, "", "{path}");
-        if !content.is_empty() {
-            assert_eq!(head.field("content-length"), answer.field("content-length"));
-        }
+        assert_eq!(head.field("content-length"), answer.field("content-length"));
     }
-    board.stop().await;
+    server.stop().await;
 }
 
 #[tokio::test]
 async fn what_the_policy_does_not_allow_is_rejected() {
-    let board = Board::start().await;
-    let mut client = board.client().await;
+    let server = Server::start().await;
+    let mut client = server.client().await;
     let long = "M".repeat(70_000);
     for (method, path, status, allow) in [
         ("DELETE", "/", 405, Some("GET, HEAD, POST")),
@@ -132,26 +129,25 @@ async fn what_the_policy_does_not_allow_is_rejected() {
         let answer = client.ask(method, path).await;
         is_rejected(&answer, status, allow);
     }
-    board.stop().await;
+    server.stop().await;
 }
 
-/// It asks for a stream that stays open (RFC 9114 §4.4), and is answered nonetheless. h3's client gives it
-/// a path, which it should not.
+/// The stream stays open (RFC 9114 §4.4). h3's client sends a path, which it should not.
 #[tokio::test]
 async fn connect_is_rejected() {
-    let board = Board::start().await;
-    let mut client = board.client().await;
+    let server = Server::start().await;
+    let mut client = server.client().await;
     let connect = Request::connect("localhost:443").body(()).unwrap();
     let mut exchange = client.begin(connect).await;
     is_rejected(&exchange.answer().await, 405, Some("GET, HEAD, POST"));
     assert_eq!(client.ask("GET", "/").await.status, 200);
-    board.stop().await;
+    server.stop().await;
 }
 
 #[tokio::test]
 async fn a_rejected_upload_is_read_and_answered() {
-    let board = Board::start().await;
-    let mut client = board.client().await;
+    let server = Server::start().await;
+    let mut client = server.client().await;
     for head in [declared("DELETE", "/", MIB), request("DELETE", "/")] {
         let mut exchange = client.begin(head).await;
         for _ in 0..MIB as usize / CHUNK.len() {
@@ -161,24 +157,24 @@ async fn a_rejected_upload_is_read_and_answered() {
         upload_is_rejected(&mut exchange).await;
         assert_eq!(client.ask("GET", "/").await.status, 200);
     }
-    board.stop().await;
+    server.stop().await;
 }
 
 #[tokio::test]
 async fn an_upload_that_declares_more_than_is_read_is_stopped() {
-    let board = Board::start().await;
-    let mut client = board.client().await;
+    let server = Server::start().await;
+    let mut client = server.client().await;
     let mut exchange = client.begin(declared("DELETE", "/", 64 * MIB + 1)).await;
     upload_is_rejected(&mut exchange).await;
     assert_eq!(exchange.is_stopped().await, Code::H3_NO_ERROR);
     assert_eq!(client.ask("GET", "/").await.status, 200);
-    board.stop().await;
+    server.stop().await;
 }
 
 #[tokio::test]
 async fn an_upload_that_is_longer_than_is_read_is_stopped() {
-    let board = Board::start().await;
-    let mut client = board.client().await;
+    let server = Server::start().await;
+    let mut client = server.client().await;
     let mut exchange = client.begin(request("DELETE", "/")).await;
     for _ in 0..64 * MIB as usize / CHUNK.len() {
         exchange.send(CHUNK).await;
@@ -186,37 +182,37 @@ async fn an_upload_that_is_longer_than_is_read_is_stopped() {
     assert_eq!(exchange.is_stopped().await.value(), STOPPED);
     upload_is_rejected(&mut exchange).await;
     assert_eq!(client.ask("GET", "/").await.status, 200);
-    board.stop().await;
+    server.stop().await;
 }
 
 #[tokio::test]
 async fn an_upload_that_stalls_is_answered_and_stopped() {
-    let board = Board::start().await;
+    let server = Server::start().await;
     for head in [declared("DELETE", "/", 100), request("DELETE", "/")] {
-        let mut client = board.client().await;
+        let mut client = server.client().await;
         let mut exchange = client.begin(head).await;
         exchange.send("abc").await;
         upload_is_rejected(&mut exchange).await;
         assert_eq!(exchange.is_stopped().await.value(), STOPPED);
         assert_eq!(client.ask("GET", "/").await.status, 200);
     }
-    board.stop().await;
+    server.stop().await;
 }
 
 #[tokio::test]
 async fn a_message_that_is_too_long_is_stopped() {
-    let board = Board::start().await;
-    let mut client = board.client().await;
+    let server = Server::start().await;
+    let mut client = server.client().await;
     let mut exchange = client.begin(request("POST", "/")).await;
     assert_eq!(exchange.is_stopped().await.value(), STOPPED);
     assert_eq!(exchange.answer().await.status, 413);
-    board.stop().await;
+    server.stop().await;
 }
 
 #[tokio::test]
 async fn a_message_of_another_length_than_declared_is_malformed() {
-    let board = Board::start().await;
-    let mut client = board.client().await;
+    let server = Server::start().await;
+    let mut client = server.client().await;
     for (length, message) in [(4, "abc"), (2, "abc")] {
         let mut exchange = client.begin(declared("POST", "/", length)).await;
         exchange.send(message).await;
@@ -232,54 +228,54 @@ async fn a_message_of_another_length_than_declared_is_malformed() {
         let mut exchange = client.begin(head).await;
         assert_eq!(exchange.is_broken_off().await, Code::H3_MESSAGE_ERROR);
     }
-    assert_eq!(client.ask("GET", "/").await.content, "");
-    board.stop().await;
+    assert_eq!(client.ask("GET", "/").await.status, 200);
+    server.stop().await;
 }
 
 #[tokio::test]
-async fn a_terminated_board_answers_what_it_was_asked_and_closes_the_rest() {
+async fn a_terminated_server_answers_what_it_was_asked_and_closes_the_rest() {
     stops_in_order("-TERM").await;
 }
 
 #[tokio::test]
-async fn an_interrupted_board_answers_what_it_was_asked_and_closes_the_rest() {
+async fn an_interrupted_server_answers_what_it_was_asked_and_closes_the_rest() {
     stops_in_order("-INT").await;
 }
 
 async fn stops_in_order(signal: &str) {
-    let board = Board::start().await;
+    let server = Server::start().await;
     // One has not even opened a control stream.
-    let silent = board.quic().await;
-    let unused = board.client().await;
-    let mut idle = board.client().await;
+    let silent = server.quic().await;
+    let unused = server.client().await;
+    let mut idle = server.client().await;
     idle.ask("GET", "/").await;
-    let mut busy = board.client().await;
+    let mut busy = server.client().await;
     let mut message = busy.begin(declared("POST", "/", 5)).await;
     message.send("Hel").await;
-    let mut rejected = board.client().await;
+    let mut rejected = server.client().await;
     let mut stalled = rejected.begin(declared("DELETE", "/", 100)).await;
     stalled.send("abc").await;
     // So both have arrived: they are on connections of their own.
     busy.ask("GET", "/").await;
     rejected.ask("GET", "/").await;
 
-    board.example.signal(signal);
+    server.example.signal(signal);
     idle.until_closed().await;
     unused.until_closed().await;
-    support::server::within(silent.closed()).await;
+    within(silent.closed()).await;
     message.send("lo").await;
     message.finish().await;
-    assert_eq!(message.answer().await.status, 201);
+    assert_eq!(message.answer().await.content, "Hello");
     busy.until_closed().await;
     upload_is_rejected(&mut stalled).await;
     rejected.until_closed().await;
-    board.example.ends_cleanly().await;
+    server.example.ends_cleanly().await;
 }
 
 #[tokio::test]
 async fn a_message_is_asked_for_if_its_client_waits_for_that() {
-    let board = Board::start().await;
-    let mut client = board.client().await;
+    let server = Server::start().await;
+    let mut client = server.client().await;
     for (path, status) in [("/", 100), ("/1", 405)] {
         let mut head = declared("POST", path, 5);
         let expected = HeaderValue::from_static("100-continue");
@@ -289,23 +285,144 @@ async fn a_message_is_asked_for_if_its_client_waits_for_that() {
         if status == 100 {
             exchange.send("Hello").await;
             exchange.finish().await;
-            assert_eq!(exchange.answer().await.status, 201);
+            assert_eq!(exchange.answer().await.content, "Hello");
         }
     }
-    board.stop().await;
+    server.stop().await;
 }
 
 #[tokio::test]
-async fn a_message_that_never_ends_does_not_keep_the_board_from_stopping() {
-    let board = Board::start().await;
-    let mut client = board.client().await;
+async fn a_message_that_never_ends_does_not_keep_the_server_from_stopping() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
     let mut message = client.begin(declared("POST", "/", 5)).await;
     message.send("Hel").await;
     client.ask("GET", "/").await;
-    board.example.signal("-TERM");
+    server.example.signal("-TERM");
     message.try_answer().await.unwrap_err();
     client.until_closed().await;
-    board.example.ends_cleanly().await;
+    server.example.ends_cleanly().await;
+}
+
+#[tokio::test]
+async fn content_and_trailers_pass_both_ways() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
+    for (head, length) in [
+        (declared("PUT", "/echo", 6), Some("6")),
+        (request("PUT", "/echo"), None),
+    ] {
+        let mut exchange = client.begin(head).await;
+        exchange.send("abc").await;
+        exchange.send("def").await;
+        let mut trailers = HeaderMap::new();
+        trailers.insert("checksum", HeaderValue::from_static("1"));
+        exchange.send_trailers(trailers.clone()).await;
+        exchange.finish().await;
+        let answer = exchange.answer().await;
+        assert_eq!(answer.field("content-length"), length);
+        assert_eq!(answer.content, "abcdef");
+        assert_eq!(answer.trailers, Some(trailers));
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_response_that_is_broken_off_does_not_look_complete() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
+    let mut exchange = client.begin(declared("PUT", "/echo", 6)).await;
+    exchange.send("abc").await;
+    exchange.finish().await;
+    assert_eq!(exchange.is_broken_off().await, Code::H3_MESSAGE_ERROR);
+    server.stop().await;
+}
+
+/// `PUT https://localhost/echo`, in the frame of a header section.
+const PUT: &[u8] = b"\x01\x16\0\0\xd5\xd7\x51\x05/echo\x50\x09localhost";
+
+#[tokio::test]
+async fn a_server_that_stops_sends_its_answers_to_the_end() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
+    let mut exchange = client.begin(request("POST", "/")).await;
+    for _ in 0..16 {
+        exchange.send(CHUNK).await;
+    }
+    // So the one before has come in.
+    client.ask("GET", "/").await;
+    server.example.signal("-TERM");
+    exchange.finish().await;
+    assert_eq!(exchange.answer().await.content.len(), 16 * CHUNK.len());
+    server.example.ends_cleanly().await;
+}
+
+/// So a client knows which requests it can make again elsewhere (RFC 9114 §5.2).
+#[tokio::test]
+async fn a_server_that_stops_says_which_requests_it_does_not_answer() {
+    let server = Server::start().await;
+    let connection = server.quic().await;
+    let (mut send, mut receive) = within(connection.open_bi()).await.unwrap();
+    send.write_all(&[PUT, b"\0\x03abc"].concat()).await.unwrap();
+    within(receive.read_chunk(1, true)).await.unwrap().unwrap();
+
+    server.example.signal("-TERM");
+    // The control stream is the one that begins with its type, 0.
+    let mut control = loop {
+        let mut stream = within(connection.accept_uni()).await.unwrap();
+        let first = within(stream.read_chunk(1, true)).await.unwrap().unwrap();
+        if first.bytes == b"\0"[..] {
+            break stream;
+        }
+    };
+    let mut frames = Vec::new();
+    // GOAWAY: of the streams of requests, 0, 4 and so on, the first that is not answered is 4.
+    while !frames.ends_with(b"\x07\x01\x04") {
+        let chunk = within(control.read_chunk(1024, true)).await.unwrap();
+        frames.extend_from_slice(&chunk.unwrap().bytes);
+    }
+    for _ in [4, 8] {
+        let (mut late, mut rejected) = within(connection.open_bi()).await.unwrap();
+        late.write_all(PUT).await.unwrap();
+        let error = within(rejected.read_chunk(1, true)).await.unwrap_err();
+        assert_eq!(error, ReadError::Reset(VarInt::from_u32(0x10b)));
+    }
+    send.finish().unwrap();
+    let answer = within(receive.read_to_end(1024)).await.unwrap();
+    // h3 ends its first response with a frame that means nothing (RFC 9114 §7.2.8).
+    assert!(
+        answer.windows(5).any(|frame| frame == b"\0\x03abc"),
+        "{answer:?}"
+    );
+    server.example.ends_cleanly().await;
+}
+
+/// h3 panics where it could return an error.
+#[tokio::test]
+async fn a_frame_that_is_cut_short_costs_its_request_alone() {
+    let server = Server::start().await;
+    let connection = server.quic().await;
+    let (mut send, mut receive) = within(connection.open_bi()).await.unwrap();
+    send.write_all(&[PUT, b"\0\x05abc"].concat()).await.unwrap();
+    // Three bytes of the five, and the header section before, have come back.
+    let mut seen = Vec::new();
+    while !seen.ends_with(b"\0\x03abc") {
+        let chunk = within(receive.read_chunk(1024, true)).await.unwrap();
+        seen.extend_from_slice(&chunk.unwrap().bytes);
+    }
+    send.finish().unwrap();
+    let error = within(receive.read_chunk(1024, true)).await.unwrap_err();
+    assert_eq!(error, ReadError::Reset(VarInt::from_u32(0x102)));
+
+    let (mut send, mut receive) = within(connection.open_bi()).await.unwrap();
+    send.write_all(&[PUT, b"\0\x03abc"].concat()).await.unwrap();
+    send.finish().unwrap();
+    let answer = within(receive.read_to_end(1024)).await.unwrap();
+    assert!(answer.ends_with(b"\0\x03abc"), "{answer:?}");
+    server.example.signal("-TERM");
+    let (status, errors) = server.example.end().await;
+    assert!(status.success(), "{status}: {errors}");
+    assert!(errors.contains("There is still data to read"), "{errors}");
 }
 
 #[tokio::test]

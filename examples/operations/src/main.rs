@@ -1,9 +1,9 @@
-//! A server for those who run it: an axum application behind a policy that is read from a file, read
-//! again while the server runs, counted for Prometheus and logged as JSON.
+//! A server as operators run it: an axum application behind a policy that is read from a file and read
+//! again while the server runs. Rejections are counted for Prometheus and logged as JSON.
 //!
 //! ```text
 //! cargo run --manifest-path examples/operations/Cargo.toml [-- ADDRESS [FILE]]
-//!                                             # by default 127.0.0.1:3000 and policy.toml beside this
+//!                                             # default: 127.0.0.1:3000 and the policy.toml here
 //!
 //! curl -i http://127.0.0.1:3000/ -X DELETE    # 405, Allow: GET, HEAD, POST, OPTIONS
 //! curl -i http://127.0.0.1:3000/ -X FOO       # 501, Retry-After: 3600
@@ -11,100 +11,88 @@
 //! curl http://127.0.0.1:3000/metrics          # both rejections, counted
 //!
 //! sed -i 's/^report_only = .*/report_only = true/' examples/operations/policy.toml
-//! curl -i http://127.0.0.1:3000/ -X FOO       # 200: only counted, with enforced="false"
-//! kill -HUP $(pidof operations)               # reads the file although it has not changed
+//! curl -i http://127.0.0.1:3000/ -X FOO       # 200, counted with enforced="false"
+//! kill -HUP $(pidof operations)               # reads the file even if it has not changed
 //! ```
 //!
-//! Settings that are invalid change nothing: the server goes on with those that it has, logs the line
-//! and the column of the mistake, and says so by `method_policy_last_reload_successful`. When it
-//! starts, they are an error.
+//! The settings are a regular file of at most 1 MiB. Replace it by a rename: a file that is written in place
+//! may be read when only a part of it is there. Invalid settings change nothing: the server keeps those that
+//! it has, logs the mistake, and sets `method_policy_last_reload_successful` to 0.
 //!
-//! Replace the file by renaming another one to its name, as editors, configuration management and
-//! Kubernetes do: one that is written in place may be read when only a part of it is there. If the file
-//! is a symbolic link to another directory, changes over there are not seen, and SIGHUP is what makes
-//! the server read it. `RUST_LOG=debug` logs each rejection.
+//! To try a policy before it is enforced, set `report_only = true`: every request is forwarded, and
+//! rejections are only counted and logged. Or add a second policy as `[candidate]`: the current policy
+//! answers, and the candidate's rejections are only counted and logged. The counters tell them apart:
 //!
-//! `[candidate]` in the file is a second policy, which is tried beside the one that is in force: it only
-//! counts, with `enforced="false"`, and `http_method_would_reject_total` says with which status the
-//! application answered what it would have rejected. How to read all of that is in `docs/owners.md`.
+//! | counter | label | value |
+//! |---|---|---|
+//! | `http_method_rejections_total` | `policy` | `current` or `candidate` |
+//! | | `reason` | `not_allowed` (405) or `not_implemented` (501) |
+//! | | `method` | a registered method or `_OTHER` |
+//! | | `enforced` | `true` if the policy answered, `false` if it only reported |
+//! | `http_method_would_reject_total` | `policy`, `reason` | as above, of a policy that only reported |
+//! | | `answered_by` | `application`, or `current` if the current policy rejected the request |
+//! | | `status` | the class of that answer, such as `2xx` |
 //!
-//! `/metrics` is public here, for the sake of brevity; serve it from another address where clients
-//! should not see it.
+//! A `2xx` by the application is a request that works today and would not under that policy. `RUST_LOG=debug`
+//! logs each rejection. How to use this is in `docs/owners.md`.
+//!
+//! `/metrics` is public here for brevity. Serve it at another address if clients should not see it.
 
 #[path = "../../common/mod.rs"]
 mod common;
 mod observe;
-mod reloading;
 mod settings;
-mod watch;
 
+use std::convert::Infallible;
 use std::error::Error;
+use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use axum::Router;
+use axum::extract::Request;
 use axum::http::Method;
-use axum::middleware::map_response;
-use axum::routing::{any, get};
-use tower::ServiceBuilder;
-use tower::util::Either;
-use tower_method_policy::{MethodPolicy, MethodPolicyLayer, ProblemDetails};
+use axum::response::Response;
+use axum::routing::get;
+use axum::{Router, ServiceExt};
+use tokio::sync::{Notify, watch};
+use tower::util::BoxCloneSyncService;
+use tower::{ServiceBuilder, ServiceExt as _, service_fn};
+use tower_method_policy::{MethodPolicyLayer, ProblemDetails};
 
-use crate::reloading::Reloading;
+use crate::observe::{CANDIDATE, CURRENT};
 use crate::settings::{File, Settings};
-use crate::watch::{Change, Changes};
 
-/// The application, which would do whatever it is asked for.
-fn router() -> Router {
-    let done = any(async |method: Method| format!("{method} done\n"));
-    Router::new()
-        .route("/", done.clone())
-        .route("/{*path}", done)
-}
+/// The application behind its policies.
+type App = BoxCloneSyncService<Request, Response, Infallible>;
 
-/// The router behind the policy that is in force.
-type Enforced = MethodPolicy<Router, ProblemDetails>;
-
-/// Around that, a policy that only reports, if one is tried.
-type Covered = Either<MethodPolicy<Enforced>, Enforced>;
-
-/// The router behind the policies of these settings.
-fn covered(router: Router, settings: &Settings) -> Covered {
+fn app(router: Router, settings: &Settings) -> App {
     let mut policy = MethodPolicyLayer::new(settings.policy.clone())
         .report_only(settings.report_only)
         .respond_with(ProblemDetails)
-        .on_rejection(observe::rejection);
+        .on_rejection(|rejection, request| observe::rejection(CURRENT, rejection, request));
     if let Some(retry_after) = settings.retry_after.clone() {
         policy = policy.retry_after(retry_after);
     }
     if let Some(cache_control) = settings.cache_control.clone() {
         policy = policy.cache_control(cache_control);
     }
-    let candidate = settings.candidate.clone().map(|policy| {
-        MethodPolicyLayer::new(policy)
-            .report_only(true)
-            .on_rejection(observe::rejection)
-    });
-    ServiceBuilder::new()
-        .option_layer(candidate)
+    let current = ServiceBuilder::new()
+        .map_response(|response| observe::answer(CURRENT, response))
         .layer(policy)
-        .service(router)
-}
-
-/// Applies the file's settings whenever it changes.
-async fn reload(mut file: File, mut changes: Changes, service: Reloading<Covered>, router: Router) {
-    loop {
-        let change = changes.next().await;
-        let outcome = match change {
-            Change::Seen => file.read_if_changed().await,
-            Change::Asked => Some(file.read().await),
-        };
-        let Some(outcome) = outcome else { continue };
-        if let Ok(settings) = &outcome {
-            service.replace(covered(router.clone(), settings));
-        }
-        observe::reloaded(change, &outcome);
-    }
+        .service(router);
+    let Some(candidate) = settings.candidate.clone() else {
+        return App::new(current);
+    };
+    let candidate = MethodPolicyLayer::new(candidate)
+        .report_only(true)
+        .on_rejection(|rejection, request| observe::rejection(CANDIDATE, rejection, request));
+    // Outside the current policy, to see the requests that it rejects.
+    let both = ServiceBuilder::new()
+        .map_response(|response| observe::answer(CANDIDATE, response))
+        .layer(candidate)
+        .service(current);
+    App::new(both)
 }
 
 async fn serve() -> Result<(), Box<dyn Error>> {
@@ -112,33 +100,60 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     let [address, path] = common::arguments(["127.0.0.1:3000", default])?;
     observe::log();
     let metrics = observe::metrics()?;
-    let router = router().route("/metrics", get(async move || observe::scrape(&metrics)));
+    // The application handles every method.
+    let router = Router::new()
+        .route("/metrics", get(async move || observe::scrape(&metrics)))
+        .fallback(async |method: Method| format!("{method} done\n"));
 
-    let mut file = File::new(path);
-    // Before the file is read for the first time, so that no change falls between.
-    let changes = Changes::of(file.path())?;
-    let settings = file.read().await.map_err(|problem| {
-        let path = file.path().display();
-        match problem.place() {
-            Some((line, column)) => format!("{path}:{line}:{column}: {problem}"),
-            None => format!("{path}: {problem}"),
-        }
+    let asked = reload_signal()?;
+    let mut file = File::new(&path, move |settings| app(router.clone(), settings));
+    let (settings, app) = file.load().await.map_err(|problem| match problem.place {
+        Some((line, column)) => format!("{path}:{line}:{column}: {problem}"),
+        None => format!("{path}: {problem}"),
     })?;
-    observe::started(&settings);
-    let service = Reloading::new(covered(router.clone(), &settings));
-    let app = Router::new()
-        .fallback_service(service.clone())
-        .layer(map_response(observe::response))
-        // For the log to say who asks.
-        .into_make_service_with_connect_info::<SocketAddr>();
+    observe::applied(&settings);
+
+    // A request takes a clone of the whole service, so that no request sees half of a change. The service is
+    // not chosen for each connection, because proxies keep theirs open for hours.
+    let (replace, current) = watch::channel(app);
+    let service = service_fn(move |request| current.borrow().clone().oneshot(request));
 
     let shutdown = common::shutdown_signal()?;
     let listener = common::listen_on(&address).await?;
-    tokio::spawn(reload(file, changes, service, router));
-    axum::serve(listener, app)
+    tokio::spawn(async move {
+        loop {
+            let (asked, outcome) = file.next(&asked).await;
+            let outcome = outcome.map(|(settings, app)| {
+                replace.send_replace(app);
+                settings
+            });
+            observe::reloaded(asked, &outcome);
+        }
+    });
+    // The log needs the client's address.
+    let service = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(service);
+    axum::serve(listener, service)
         .with_graceful_shutdown(shutdown)
         .await?;
     Ok(())
+}
+
+/// Notified by SIGHUP. None is missed once this has returned.
+fn reload_signal() -> io::Result<Arc<Notify>> {
+    let asked = Arc::new(Notify::new());
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+
+        let mut hangup = signal(SignalKind::hangup())?;
+        let notified = asked.clone();
+        tokio::spawn(async move {
+            while hangup.recv().await.is_some() {
+                notified.notify_one();
+            }
+        });
+    }
+    Ok(asked)
 }
 
 #[tokio::main]

@@ -7,7 +7,7 @@ use axum::http::Response;
 use axum::http::header::{CONTENT_TYPE, USER_AGENT};
 use axum::response::IntoResponse;
 use http::request::Parts;
-use metrics::{counter, describe_counter, describe_gauge, gauge};
+use metrics::{Counter, counter, describe_counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 use tower_method_policy::{MethodSet, Reason, Rejection, WouldReject, method_excerpt};
 use tracing::{debug, error, info};
@@ -15,7 +15,11 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::settings::{Problem, Settings};
-use crate::watch::Change;
+
+/// Who rejects a request, and who answers it.
+pub(crate) const CURRENT: &str = "current";
+pub(crate) const CANDIDATE: &str = "candidate";
+const APPLICATION: &str = "application";
 
 const REJECTIONS: &str = "http_method_rejections_total";
 const WOULD_REJECT: &str = "http_method_would_reject_total";
@@ -23,10 +27,10 @@ const RELOADS: &str = "method_policy_reloads_total";
 const LAST_RELOAD: &str = "method_policy_last_reload_successful";
 const REPORT_ONLY: &str = "method_policy_report_only";
 
-/// How many characters of a path or of a field are logged: clients send up to 64 KiB.
-const LONGEST: usize = 256;
+/// How many characters of a client's value are logged. Clients send up to 64 KiB.
+const MAX_LENGTH: usize = 256;
 
-/// Logs to stdout, an object of JSON on each line: from `info` on, or as `RUST_LOG` says.
+/// Logs to stdout, one JSON object per line, from `info` on or as `RUST_LOG` says.
 pub(crate) fn log() {
     let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into());
     tracing_subscriber::fmt()
@@ -37,124 +41,140 @@ pub(crate) fn log() {
 }
 
 pub(crate) fn metrics() -> Result<PrometheusHandle, BuildError> {
-    // Nobody has to call `run_upkeep`: that is for histograms, and there are none.
+    // `run_upkeep` is not needed, because it is for histograms and there are none.
     let metrics = PrometheusBuilder::new().install_recorder()?;
     describe_counter!(
         REJECTIONS,
-        "Requests that the method policy rejects, or would reject where it is not enforced."
+        "Requests that a policy rejected or only reported."
     );
     describe_counter!(
         WOULD_REJECT,
-        "Answers of the application that a policy that only reports would have kept from it, by status."
+        "Answers to requests that a policy only reported."
     );
     describe_counter!(RELOADS, "How often the settings were read again.");
     describe_gauge!(
         LAST_RELOAD,
-        "Whether the settings are those that were read last."
+        "Whether the settings that were read last apply."
     );
-    describe_gauge!(
-        REPORT_ONLY,
-        "Whether the method policy only reports what it would reject."
-    );
-    // There from the start, so that the first increase is one.
+    describe_gauge!(REPORT_ONLY, "Whether the current policy only reports.");
+    // A series that starts at 0, so that Prometheus sees the first increase.
     for outcome in ["applied", "invalid"] {
         counter!(RELOADS, "outcome" => outcome).increment(0);
     }
-    for reason in [Reason::NotAllowed, Reason::NotImplemented] {
-        counter!(WOULD_REJECT, "reason" => reason.as_str(), "status" => "2xx").increment(0);
+    for policy in [CURRENT, CANDIDATE] {
+        for reason in [Reason::NotAllowed, Reason::NotImplemented] {
+            would_reject(policy, reason, APPLICATION, "2xx".to_owned()).increment(0);
+        }
     }
     Ok(metrics)
 }
 
 /// Answers a scrape.
 pub(crate) fn scrape(metrics: &PrometheusHandle) -> impl IntoResponse + use<> {
-    let version = "text/plain; version=0.0.4; charset=utf-8";
-    ([(CONTENT_TYPE, version)], metrics.render())
+    (
+        [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
+        metrics.render(),
+    )
 }
 
-/// Counts and logs a rejection.
-pub(crate) fn rejection(rejection: &Rejection, request: &Parts) {
-    // Clients choose methods, so a label is one of the registered names or `_OTHER`: a series for
-    // whatever they make up would cost memory here and in Prometheus. By what is registered rather than
-    // by what the policy recognises, it shows what is asked for in vain.
+/// Counts and logs a rejection by one of the policies.
+pub(crate) fn rejection(policy: &'static str, rejection: &Rejection, request: &Parts) {
+    // Clients choose method names, so a label taken from the request would have unbounded cardinality.
+    // The label is a registered name or `_OTHER`. The registry is used rather than the policy, because
+    // the counter should show which unrecognized methods clients want.
     let method = MethodSet::REGISTERED.name_or_other(&request.method);
     let reason = rejection.reason().as_str();
     let enforced = rejection.is_enforced();
     counter!(
         REJECTIONS,
+        "policy" => policy,
         "reason" => reason,
         "method" => method.to_owned(),
         "enforced" => if enforced { "true" } else { "false" },
     )
     .increment(1);
 
-    // With the names of OpenTelemetry's semantic conventions. Not above DEBUG: clients decide how many
-    // of these there are, and a scanner must neither fill a disk nor wake anybody. Alert on the counter
-    // instead, which takes no more room however often it is increased. Where nothing is enforced, the
-    // status is not known here: the request is about to be forwarded.
+    // The names are those of OpenTelemetry's semantic conventions. The level is DEBUG because clients
+    // decide how many events there are: a scanner must neither fill a disk nor page an operator. Alert
+    // on the counter instead. Without enforcement there is no status yet, because the request is about
+    // to be forwarded.
     let is_other = method != request.method.as_str();
     let status = enforced.then(|| rejection.status().as_u16());
     let peer = request.extensions.get::<ConnectInfo<SocketAddr>>();
     let user_agent = request.headers.get(USER_AGENT);
     debug!(
+        policy,
         http.request.method = method,
         http.request.method_original =
             is_other.then(|| tracing::field::display(method_excerpt(&request.method))),
-        url.path = excerpt(request.uri.path()),
+        url.path = printable(request.uri.path(), MAX_LENGTH),
         http.response.status_code = status,
         "error.type" = reason,
-        // Behind a proxy this is the proxy, and who asked it is in a field of its choice.
+        // Behind a proxy this is the proxy's address. The client's is in a field that the proxy chooses.
         network.peer.address = peer.map(|ConnectInfo(peer)| tracing::field::display(peer.ip())),
-        user_agent.original =
-            user_agent.map(|value| excerpt(&String::from_utf8_lossy(value.as_bytes()))),
+        user_agent.original = user_agent
+            .map(|value| printable(&String::from_utf8_lossy(value.as_bytes()), MAX_LENGTH)),
         enforced,
         "method rejected"
     );
 }
 
-fn excerpt(text: &str) -> String {
-    text.chars().take(LONGEST).collect()
+/// At most `length` characters of `text`. Characters that control a terminal, change the direction of text,
+/// or cannot be seen become `\u{…}`. JSON escapes only some of them, and tools such as `jq -r` undo that.
+pub(crate) fn printable(text: &str, length: usize) -> String {
+    let mut printable = String::new();
+    for character in text.chars().take(length) {
+        match character {
+            '"' | '\'' => printable.push(character),
+            _ => printable.extend(character.escape_debug()),
+        }
+    }
+    printable
 }
 
-/// Counts an answer that a policy that only reports would have replaced. A success among them says that
-/// the policy is too strict.
-pub(crate) async fn response<B>(response: Response<B>) -> Response<B> {
-    if let Some(mark) = response.extensions().get::<WouldReject>() {
-        let status = match response.status().as_u16() {
-            100..=199 => "1xx",
-            200..=299 => "2xx",
-            300..=399 => "3xx",
-            400..=499 => "4xx",
-            _ => "5xx",
-        };
-        counter!(WOULD_REJECT, "reason" => mark.reason().as_str(), "status" => status).increment(1);
+/// Counts an answer to a request that `policy` would have rejected if it were enforced.
+pub(crate) fn answer<B>(policy: &'static str, mut response: Response<B>) -> Response<B> {
+    let extensions = response.extensions_mut();
+    // The mark is removed, because the candidate outside must not count the current policy's mark.
+    if let Some(mark) = extensions.remove::<WouldReject>() {
+        let is_rejected = extensions.get::<Rejection>().is_some();
+        let answered_by = if is_rejected { CURRENT } else { APPLICATION };
+        let status = format!("{}xx", response.status().as_u16() / 100);
+        would_reject(policy, mark.reason(), answered_by, status).increment(1);
     }
     response
 }
 
-/// The settings that the server starts with.
-pub(crate) fn started(settings: &Settings) {
+fn would_reject(
+    policy: &'static str,
+    reason: Reason,
+    answered_by: &'static str,
+    status: String,
+) -> Counter {
+    let reason = reason.as_str();
+    counter!(WOULD_REJECT, "policy" => policy, "reason" => reason, "answered_by" => answered_by, "status" => status)
+}
+
+/// The settings that apply from now on.
+pub(crate) fn applied(settings: &Settings) {
     gauge!(LAST_RELOAD).set(1);
     gauge!(REPORT_ONLY).set(u8::from(settings.report_only));
 }
 
-/// Settings have been read again, and are applied unless there is a problem with them.
-pub(crate) fn reloaded(why: Change, outcome: &Result<Settings, Problem>) {
-    let asked = why == Change::Asked;
+/// Settings were read again. They are applied unless there is a problem.
+pub(crate) fn reloaded(asked: bool, outcome: &Result<Settings, Problem>) {
     match outcome {
         Ok(settings) => {
-            started(settings);
+            applied(settings);
             counter!(RELOADS, "outcome" => "applied").increment(1);
-            info!(
-                asked,
-                report_only = settings.report_only,
-                "settings reloaded"
-            );
+            let report_only = settings.report_only;
+            let candidate = settings.candidate.is_some();
+            info!(asked, report_only, candidate, "settings reloaded");
         }
         Err(problem) => {
             gauge!(LAST_RELOAD).set(0);
             counter!(RELOADS, "outcome" => "invalid").increment(1);
-            let (line, column) = problem.place().unzip();
+            let (line, column) = problem.place.unzip();
             error!(asked, line, column, error = %problem, "settings kept as they were");
         }
     }

@@ -1,19 +1,42 @@
-//! What an operator can set, in a file that is read while the server runs.
+//! The settings file: what it may hold, and when and how it is read.
 
-use std::fmt;
-use std::io;
+use std::fs::OpenOptions;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use std::{fmt, mem};
 
 use axum::http::HeaderValue;
 use serde::{Deserialize, Deserializer, de};
+use tokio::sync::{Notify, oneshot};
+use tokio::time::{sleep, timeout};
 use tower_method_policy::{Policy, RetryAfter};
+
+use crate::observe::printable;
+
+/// The size limit of the file in bytes: that of a Kubernetes ConfigMap.
+const MAX_SIZE: u64 = 1024 * 1024;
+
+/// How often to look whether the file has changed. Looking sees every change: of the file, of a directory
+/// above it, of a symbolic link on its path, of what is mounted there. The kernel's notifications would
+/// need a watch for each of these, and network file systems send none.
+const INTERVAL: Duration = Duration::from_millis(250);
+
+/// How often the file may change from one look to the next before it is reported anyway.
+const MAX_CHANGES: u32 = 20;
+
+/// How long it may take to read or to apply the file. A network file system may never answer.
+const TIME_LIMIT: Duration = Duration::from_secs(5);
+
+/// How many characters of a problem are reported. It may name a key as large as the file.
+const MAX_LENGTH: usize = 1000;
 
 /// The content of the file.
 ///
-/// The policy is a table of its own and not flattened into this one: `#[serde(flatten)]` passes only
-/// fields on that are known, so that misspelt ones are no error, and it buffers them, so that what is
-/// wrong in them has no place in the file. It has no default, so that an empty file, which some editors
-/// leave for a moment, is an error and not another policy.
+/// The policy has a table of its own, because `#[serde(flatten)]` would ignore misspelled keys and lose the
+/// place of errors. The table is required, because an empty file must be an error and not another policy.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Settings {
@@ -23,62 +46,132 @@ pub(crate) struct Settings {
     #[serde(default, deserialize_with = "field_value")]
     pub(crate) cache_control: Option<HeaderValue>,
     pub(crate) policy: Policy,
-    /// Tried beside it: what it would reject is counted and logged.
+    /// A second policy that is tried: its rejections are only counted and logged.
     pub(crate) candidate: Option<Policy>,
 }
 
 fn field_value<'de, D: Deserializer<'de>>(data: D) -> Result<Option<HeaderValue>, D::Error> {
     let value = String::deserialize(data)?;
-    let parsed = HeaderValue::from_str(&value);
-    parsed
-        .map(Some)
-        .map_err(|_| de::Error::invalid_value(de::Unexpected::Str(&value), &"a field value"))
+    let value = HeaderValue::try_from(value).map_err(|_| de::Error::custom("not a field value"))?;
+    Ok(Some(value))
 }
 
-/// The settings' file.
-#[derive(Debug)]
-pub(crate) struct File {
+/// Why the settings cannot be applied.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Problem {
+    /// Line and column, counted from 1, if the file could be read.
+    pub(crate) place: Option<(usize, usize)>,
+    message: String,
+}
+
+/// The settings file.
+pub(crate) struct File<T> {
     path: PathBuf,
-    /// What it held when it was last read, if it could be.
-    content: Option<String>,
+    /// Makes what the settings are for. A large policy takes time to prepare.
+    build: Arc<dyn Fn(&Settings) -> T + Send + Sync>,
+    /// The result of the last read.
+    seen: Result<String, Problem>,
+    /// The result of the read that was reported last.
+    reported: Result<String, Problem>,
+    /// Set while a read is overdue.
+    worker: Option<JoinHandle<()>>,
 }
 
-/// Why settings are not applied.
-#[derive(Debug)]
-pub(crate) enum Problem {
-    Unreadable(io::Error),
-    Invalid {
-        line: usize,
-        column: usize,
-        message: String,
-    },
-}
-
-impl File {
-    pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
+impl<T: Send + 'static> File<T> {
+    pub(crate) fn new(
+        path: impl Into<PathBuf>,
+        build: impl Fn(&Settings) -> T + Send + Sync + 'static,
+    ) -> Self {
         Self {
             path: path.into(),
-            content: None,
+            build: Arc::new(build),
+            seen: Ok(String::new()),
+            reported: Ok(String::new()),
+            worker: None,
         }
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
+    /// Reads the settings.
+    pub(crate) async fn load(&mut self) -> Result<(Settings, T), Problem> {
+        self.seen = self.read().await;
+        self.report().await
     }
 
-    pub(crate) async fn read(&mut self) -> Result<Settings, Problem> {
-        self.content = None;
-        let content = tokio::fs::read_to_string(&self.path).await;
-        let content = self.content.insert(content.map_err(Problem::Unreadable)?);
-        parse(content)
+    /// Waits until the file has changed or the operator asks for it, which is then true, and reads it.
+    pub(crate) async fn next(&mut self, asked: &Notify) -> (bool, Result<(Settings, T), Problem>) {
+        let mut changes = 0;
+        loop {
+            tokio::select! {
+                () = asked.notified() => return (true, self.load().await),
+                () = sleep(INTERVAL) => {}
+            }
+            let content = self.read().await;
+            let before = mem::replace(&mut self.seen, content);
+            changes = if self.seen == before { 0 } else { changes + 1 };
+            // Two reads have to agree, because a file that is written in place may be read when only a part
+            // of it is there. A file that never stops changing is reported as well.
+            if self.seen != self.reported && matches!(changes, 0 | MAX_CHANGES) {
+                return (false, self.report().await);
+            }
+        }
     }
 
-    /// As [`read`](Self::read), unless the file is as it was the last time: one mistake is told once.
-    pub(crate) async fn read_if_changed(&mut self) -> Option<Result<Settings, Problem>> {
-        let before = self.content.take();
-        let settings = self.read().await;
-        (self.content != before).then_some(settings)
+    async fn report(&mut self) -> Result<(Settings, T), Problem> {
+        self.reported = self.seen.clone();
+        let content = self.seen.clone()?;
+        let build = self.build.clone();
+        self.within_limit(move || {
+            let settings = parse(&content)?;
+            let built = build(&settings);
+            Ok((settings, built))
+        })
+        .await
     }
+
+    async fn read(&mut self) -> Result<String, Problem> {
+        let path = self.path.clone();
+        self.within_limit(move || Ok(read(&path)?)).await
+    }
+
+    /// Runs `job` on a thread that neither the server nor the end of the program waits for. tokio waits
+    /// for its own blocking threads when the program ends.
+    async fn within_limit<R: Send + 'static>(
+        &mut self,
+        job: impl FnOnce() -> Result<R, Problem> + Send + 'static,
+    ) -> Result<R, Problem> {
+        let overdue = || Problem::from(io::Error::from(io::ErrorKind::TimedOut));
+        // At most one thread hangs, however often the settings are asked for.
+        if matches!(&self.worker, Some(worker) if !worker.is_finished()) {
+            return Err(overdue());
+        }
+        let (sender, result) = oneshot::channel();
+        let worker = thread::Builder::new().spawn(move || drop(sender.send(job())))?;
+        let result = timeout(TIME_LIMIT, result).await;
+        self.worker = result.is_err().then_some(worker);
+        result.map_err(|_| overdue())?.map_err(io::Error::other)?
+    }
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    // A FIFO that nobody writes to must not block, and a terminal must not become the program's.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(
+        &mut options,
+        libc::O_NONBLOCK | libc::O_NOCTTY,
+    );
+    let file = options.open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("not a regular file"));
+    }
+    // Not the size in the metadata: it is 0 for the files of /proc, and the file may grow.
+    let mut content = Vec::new();
+    file.take(MAX_SIZE + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > MAX_SIZE {
+        return Err(io::Error::other("larger than 1 MiB"));
+    }
+    String::from_utf8(content).map_err(io::Error::other)
 }
 
 fn parse(content: &str) -> Result<Settings, Problem> {
@@ -86,29 +179,25 @@ fn parse(content: &str) -> Result<Settings, Problem> {
         let start = error.span().map_or(0, |span| span.start);
         let before = content.get(..start).unwrap_or(content);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        Problem::Invalid {
-            line: 1 + before.matches('\n').count(),
-            column: 1 + before[line_start..].chars().count(),
-            message: error.message().to_owned(),
+        let column = 1 + before[line_start..].chars().count();
+        Problem {
+            place: Some((1 + before.matches('\n').count(), column)),
+            message: printable(error.message(), MAX_LENGTH),
         }
     })
 }
 
-impl Problem {
-    /// Line and column, counted from 1, if the file could be read.
-    pub(crate) fn place(&self) -> Option<(usize, usize)> {
-        match *self {
-            Self::Unreadable(_) => None,
-            Self::Invalid { line, column, .. } => Some((line, column)),
+impl From<io::Error> for Problem {
+    fn from(error: io::Error) -> Self {
+        Self {
+            place: None,
+            message: printable(&error.to_string(), MAX_LENGTH),
         }
     }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unreadable(error) => error.fmt(f),
-            Self::Invalid { message, .. } => message.fmt(f),
-        }
+        f.write_str(&self.message)
     }
 }

@@ -114,10 +114,11 @@ fn step(u: &mut Unstructured<'_>) -> Result<Step> {
     })
 }
 
-/// What came of a poll.
+/// The result of a poll.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Polled {
-    Frame { length: u64 },
+    Data { length: u64 },
+    Trailers,
     Error,
     End,
     Pending,
@@ -220,8 +221,9 @@ impl Body for Script {
             Poll::Pending => Polled::Pending,
             Poll::Ready(None) => Polled::End,
             Poll::Ready(Some(Err(Failed))) => Polled::Error,
-            Poll::Ready(Some(Ok(frame))) => Polled::Frame {
-                length: frame.data_ref().map_or(0, |piece| piece.0),
+            Poll::Ready(Some(Ok(frame))) => match frame.data_ref() {
+                Some(piece) => Polled::Data { length: piece.0 },
+                None => Polled::Trailers,
             },
         };
         let elapsed = self.start.map(|start| start.elapsed());

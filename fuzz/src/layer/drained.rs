@@ -1,5 +1,5 @@
-//! What may be done with the body of a request that the layer answers itself: the table of
-//! `tower_method_policy::Drain`.
+//! What may happen to the body of a request that the layer answers itself: the table of
+//! `tower_method_policy::BodyDrain`.
 
 use std::time::Duration;
 
@@ -14,8 +14,6 @@ pub(super) enum Drained {
     Ended(&'static str),
     /// The rest is left where it is.
     Left(&'static str),
-    /// It is waited for, without a bound.
-    Never,
 }
 
 const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -23,19 +21,17 @@ const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// The clock is exact to the millisecond, and rounds up.
 const TICK: Duration = Duration::from_millis(2);
 
-/// What is to come of the body of `sent`, of which `log` tells; it was answered after `answered`, if it
-/// was.
+/// Checks how the body of `sent` was read, which `log` has. The answer came after `answered`.
 pub(super) fn drained(
     sent: &Sent,
     bounds: &Bounds,
     is_in_runtime: bool,
     log: &Log,
-    answered: Option<Duration>,
+    answered: Duration,
 ) -> Drained {
-    let has_clock = is_in_runtime && bounds.has_clock;
-    let default = if has_clock { 64 << 20 } else { 2 << 20 };
-    let bytes = bounds.bytes.unwrap_or(default);
     let declared = sent.body.declared();
+    // A body that declares length zero is not waited for.
+    let has_clock = is_in_runtime && declared != Some(0);
 
     let untouched = if sent.is_http_1() && sent.method == "CONNECT" {
         Some(Drained::Left("connect"))
@@ -43,34 +39,46 @@ pub(super) fn drained(
         Some(Drained::Ended("empty"))
     } else if sent.expects() {
         Some(Drained::Left("expects"))
-    } else if declared.unwrap_or(1) > bytes {
+    } else if bounds.max_bytes == 0 {
+        Some(Drained::Left("nothing is read"))
+    } else if declared.is_some_and(|declared| declared > bounds.max_bytes) {
         Some(Drained::Left("declares too much"))
     } else {
         None
     };
     if let Some(untouched) = untouched {
         assert!(log.polls.is_empty(), "{untouched:?}");
-        assert!(answered.is_some_and(|after| after < TICK), "{untouched:?}");
+        assert!(answered < TICK, "{untouched:?}");
         return untouched;
     }
 
     let idle = match declared {
-        Some(_) => bounds.idle,
-        None => bounds.idle_undeclared,
+        Some(_) => bounds.idle_timeout,
+        None => bounds.idle_timeout_unknown_length,
     };
-    let mut left = bytes;
-    let mut is_over = false;
+    let mut left = bounds.max_bytes;
+    let mut has_trailers = false;
+    let mut is_over = None;
     // When the first wait began, and when the last one did.
     let mut first_wait = None;
     let mut wait = None;
     let (&(last, last_at), earlier) = log.polls.split_last().expect("it is read");
     for (nth, &(polled, at)) in log.polls.iter().enumerate() {
         match polled {
-            Polled::Frame { length } => {
+            Polled::Data { .. } | Polled::Trailers if has_trailers => {
+                is_over = Some("more after trailers");
+            }
+            Polled::Data { length } => {
                 // An empty frame counts as one byte.
                 let rest = left.checked_sub(length.max(1));
-                is_over = rest.is_none();
+                if rest.is_none() {
+                    is_over = Some("too much");
+                }
                 left = rest.unwrap_or(0);
+                wait = None;
+            }
+            Polled::Trailers => {
+                has_trailers = true;
                 wait = None;
             }
             Polled::Pending => {
@@ -87,24 +95,25 @@ pub(super) fn drained(
             }
             Polled::Error | Polled::End => {}
         }
-        assert!(nth == earlier.len() || !is_over, "read on beyond the bound");
+        assert!(
+            nth == earlier.len() || is_over.is_none(),
+            "read on beyond a bound"
+        );
     }
 
-    let Some(answered) = answered else {
-        assert_eq!(last, Polled::Pending);
-        assert!(!has_clock && declared.is_some(), "never answered");
-        return Drained::Never;
-    };
     if last != Polled::Pending {
         assert!(answered <= last_at + TICK, "answered late");
     }
     match last {
         Polled::End => Drained::Ended("end"),
         Polled::Error => Drained::Left("error"),
-        Polled::Frame { .. } if is_over => Drained::Left("too much"),
+        _ if is_over.is_some() => Drained::Left(is_over.unwrap_or_default()),
         // It is asked before each poll.
-        _ if log.said_end => Drained::Ended("says end"),
-        Polled::Frame { .. } => panic!("not read on"),
+        _ if log.said_end => Drained::Ended(match last {
+            Polled::Trailers => "says end after trailers",
+            _ => "says end",
+        }),
+        Polled::Data { .. } | Polled::Trailers => panic!("not read on"),
         Polled::Pending if has_clock => {
             let (Some(first), Some(began)) = (first_wait, wait) else {
                 panic!("it waits");
@@ -126,10 +135,13 @@ pub(super) fn drained(
             })
         }
         Polled::Pending => {
-            assert_eq!(declared, None, "given up without a clock");
+            assert!(answered < last_at + TICK, "waited without a clock");
             let before = earlier.last().map(|(polled, _)| *polled);
             assert_eq!(before, Some(Polled::Pending), "hyper gets no turn");
-            Drained::Left("nothing arrives")
+            Drained::Left(match is_in_runtime {
+                true => "length zero without an end",
+                false => "nothing arrives",
+            })
         }
     }
 }

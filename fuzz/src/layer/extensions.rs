@@ -16,7 +16,7 @@ pub(super) struct Supported {
     extensions: BTreeMap<&'static str, bool>,
 }
 
-/// What the rules make of a request.
+/// What the rules say about a request.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Verdict {
     Ordinary,
@@ -126,22 +126,31 @@ impl Supported {
 }
 
 impl Done {
-    /// RFC 2774 §5.1.
+    /// RFC 2774 §5.1. What the inner service has said already is not said twice.
     pub(super) fn acknowledge(self, status: StatusCode, fields: &mut HeaderMap) {
         if !(200..300).contains(&status.as_u16()) {
             return;
         }
         let value = HeaderValue::from_static;
+        let lists = |fields: &HeaderMap, name, element: &str| {
+            let values = fields.get_all(name).iter();
+            let mut values = values.map(|value| value.to_str().expect("ASCII").to_lowercase());
+            values.any(|value| value.split(',').any(|listed| listed.trim() == element))
+        };
         if self.end_to_end {
             fields.insert("ext", value(""));
-            fields.append("cache-control", value("no-cache=\"Ext\""));
+            if !lists(fields, "cache-control", "no-cache=\"ext\"") {
+                fields.append("cache-control", value("no-cache=\"Ext\""));
+            }
             if self.is_for_http_1_0 {
                 fields.insert("expires", value("Thu, 01 Jan 1970 00:00:00 GMT"));
             }
         }
         if self.hop_by_hop {
             fields.insert("c-ext", value(""));
-            fields.append("connection", value("C-Ext"));
+            if !lists(fields, "connection", "c-ext") {
+                fields.append("connection", value("C-Ext"));
+            }
         }
     }
 }

@@ -1,15 +1,15 @@
-//! A policy, and what was asked for when it was made.
+//! A policy, and a model of it that has no tree, no bits, and no hash.
 
 use std::collections::BTreeSet;
 
 use arbitrary::{Result, Unstructured};
-use http::header::{ALLOW, CONTENT_LENGTH};
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use tower_method_policy::{Allow, Decision, MethodSet, Policy, PolicyError, RegisteredMethod};
+use http::Method;
+use tower_method_policy::{Decision, MethodSet, Policy, PolicyError, RuleKind};
 
 use crate::names;
+use crate::patterns::{self, Segment};
 
-/// Names of methods: ordered by bytes, with no hash and no table.
+/// Names of methods, ordered by their bytes.
 pub(super) type Names = BTreeSet<String>;
 
 /// RFC 9110 §9.3, RFC 5789, RFC 10008.
@@ -17,177 +17,169 @@ const STANDARD: [&str; 10] = [
     "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY",
 ];
 
-/// Patterns; those with the same number match the same paths.
-const PATTERNS: &[(&str, usize)] = &[
-    ("/", 0),
-    ("/users", 1),
-    ("/users/me", 2),
-    ("/literal/{{id}}", 3),
-    ("/users/{id}", 4),
-    ("/users/{name}", 4),
-    ("/users/{user}/posts", 5),
-    ("/users/{id}/posts", 5),
-    ("/static/{*path}", 6),
-    ("/{*rest}", 7),
-    ("/{*path}", 7),
-];
+/// Segments of patterns. Few, so that patterns nest and conflict.
+const SEGMENTS: &[&str] = &["users", "me", "a%2Fb", "{{id}}", "{id}", "{name}"];
 
 const INVALID_PATTERNS: &[&str] = &[
     "",
     "*",
     "users",
+    "//",
+    "/users//me",
     "/:id",
     "/*rest",
+    "/users/*",
     "/{",
     "/{}",
+    "/{*}",
     "/{*rest}/a",
+    "/{id}.json",
+    "/{id:[0-9]+}",
+    "/{proxy+}",
+    "/{path...}",
+    "/<id>",
+    "/v*",
+    "/users?a=b",
+    "/users#a",
+    "/a b",
+    "/a\tb",
+    "/%zz",
+    "/é",
+    "/.*",
+    "/a/../b",
 ];
 
-pub(super) const PATHS: &[&str] = &[
-    "/",
-    "//",
-    "/..",
-    "/%2F",
-    "/users",
-    "/users/",
-    "//users",
-    "/Users",
-    "/%75sers",
-    "/users/7",
-    "/users/7%2Fposts",
-    "/users/me",
-    "/users/me/",
-    "/users/m",
-    "/users/meme",
-    "/users/{id}",
-    "/users/7/posts",
-    "/users/me/posts",
-    "/users//posts",
-    "/users/7//posts",
-    "/static",
-    "/static/",
-    "/static/a",
-    "/static//",
-    "/static/../users",
-    "/literal/{id}",
-    "/literal/id",
+const INVALID_PREFIXES: &[&str] = &["/", "/users/", "/{*rest}", "/users/{*rest}"];
+
+const PATH_SEGMENTS: &[&str] = &[
+    "users", "me", "a%2Fb", "{id}", "id", "7", "", "", "meme", "m", "Users", "..", "%75sers",
 ];
 
-/// The numbers of the patterns that match `path`, the most specific one first.
-///
-/// A parameter stands for one segment, which may be empty unless it is the last; what goes to the end
-/// is at least one character.
-fn matching(path: &str) -> Vec<usize> {
-    let mut matching = Vec::new();
-    let literals = ["/", "/users", "/users/me", "/literal/{id}"];
-    matching.extend(literals.iter().position(|literal| *literal == path));
-    if let Some(rest) = path.strip_prefix("/users/") {
-        match rest.split_once('/') {
-            None if !rest.is_empty() => matching.push(4),
-            Some((_, "posts")) => matching.push(5),
-            _ => {}
+/// The path of a request target.
+pub(super) fn path(u: &mut Unstructured<'_>) -> Result<String> {
+    let mut path = "/".to_owned();
+    for at in 0..u.int_in_range(0..=4)? {
+        if at > 0 {
+            path.push('/');
         }
+        path += u.choose(PATH_SEGMENTS)?;
     }
-    if path.starts_with("/static/") && path.len() > "/static/".len() {
-        matching.push(6);
-    }
-    if path.starts_with('/') && path.len() > 1 {
-        matching.push(7);
-    }
-    matching
+    Ok(path)
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
+    Route,
+    Subtree,
+    Exempt,
+}
+
+/// A rule for a path, or an exempt path.
+#[derive(Clone, Debug)]
+struct Entry {
+    kind: Kind,
+    pattern: String,
+    expanded: Vec<Vec<Segment>>,
+    /// `None` if the path is exempt.
+    rule: Option<Rule>,
+}
+
+impl Entry {
+    fn new(kind: Kind, pattern: &str, rule: Option<Rule>) -> Self {
+        let expanded = match kind {
+            Kind::Subtree => patterns::subtree(pattern),
+            _ => vec![patterns::segments(pattern)],
+        };
+        Self {
+            kind,
+            pattern: pattern.to_owned(),
+            expanded,
+            rule,
+        }
+    }
+
+    fn conflicts(&self, other: &Self) -> bool {
+        let pairs = |one| {
+            other
+                .expanded
+                .iter()
+                .any(|other| patterns::conflict(one, other))
+        };
+        self.expanded.iter().map(Vec::as_slice).any(pairs)
+    }
+
+    fn add_to(&self, policy: Policy, methods: Vec<Method>) -> Result<Policy, PolicyError> {
+        match self.kind {
+            Kind::Route => policy.route(&self.pattern, methods),
+            Kind::Subtree => policy.subtree(&self.pattern, methods),
+            Kind::Exempt => policy.exempt(&self.pattern),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
 pub(super) struct Rule {
+    /// What [`tower_method_policy::Rule`] displays.
+    pub(super) name: String,
     pub(super) methods: Names,
-    /// For the answer to `OPTIONS`.
-    headers: HeaderMap,
 }
 
 impl Rule {
-    /// The value of `Allow`: the order of the registry's table, then that of the alphabet.
-    pub(super) fn allow(&self) -> String {
-        let registered = RegisteredMethod::ALL.iter().map(RegisteredMethod::name);
-        let known: Vec<_> = registered
-            .filter(|name| self.methods.contains(*name))
-            .collect();
-        let unknown = self.methods.iter().map(String::as_str);
-        let unknown = unknown.filter(|name| !known.contains(name));
-        let all: Vec<_> = known.iter().copied().chain(unknown).collect();
-        all.join(", ")
-    }
-
-    /// What the answer to `OPTIONS` has (RFC 9110 §9.3.7).
-    pub(super) fn options_fields(&self) -> HeaderMap {
-        let mut fields = self.headers.clone();
-        fields.insert(ALLOW, self.allow().try_into().expect("tokens and commas"));
-        fields.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
-        fields
-    }
-
-    fn draw(u: &mut Unstructured<'_>) -> Result<(Self, Allow)> {
-        let methods = draw_methods(u)?;
-        let mut rule = Self {
-            methods: names_of(&methods),
-            headers: HeaderMap::new(),
-        };
-        let mut allow = match u.int_in_range(0..=2)? {
-            0 => Allow::exactly(methods),
-            _ => {
-                rule.methods.extend(["GET", "HEAD"].map(str::to_owned));
-                Allow::new(methods)
-            }
-        };
-        for _ in 0..u.int_in_range(0..=2)? {
-            let (name, value) = *u.choose(&[
-                ("dav", "1, 2"),
-                ("dav", "3"),
-                ("allow", "LIE"),
-                ("content-length", "9"),
-            ])?;
-            let name = HeaderName::from_static(name);
-            let value = HeaderValue::from_static(value);
-            rule.headers.append(&name, value.clone());
-            allow = allow.options_header(name, value);
+    fn new(name: String, listed: &[Method]) -> Self {
+        let names = listed.iter().map(|method| method.as_str().to_owned());
+        let mut methods: Names = names.collect();
+        if methods.contains("GET") {
+            methods.insert("HEAD".to_owned());
         }
-        Ok((rule, allow))
+        Self { name, methods }
     }
 
-    fn union(&mut self, other: Self) {
-        self.methods.extend(other.methods);
-        for (name, value) in &other.headers {
-            self.headers.append(name, value.clone());
+    /// The `Allow` field of a layer.
+    pub(super) fn allow(&self, answers_options: bool) -> String {
+        let mut methods = self.methods.clone();
+        if answers_options {
+            methods.insert("OPTIONS".to_owned());
         }
+        list(&methods)
     }
+}
+
+/// The methods in canonical order, with commas between them.
+pub(super) fn list(methods: &Names) -> String {
+    let registered = names::REGISTERED.iter().copied();
+    let registered = registered.filter(|name| methods.contains(*name));
+    let others = methods.iter().map(String::as_str);
+    let others = others.filter(|name| !names::REGISTERED.contains(name));
+    registered.chain(others).collect::<Vec<_>>().join(", ")
 }
 
 fn draw_methods(u: &mut Unstructured<'_>) -> Result<Vec<Method>> {
     let count = u.int_in_range(0..=6)?;
-    (0..count).map(|_| names::draw(u)).collect()
+    let methods = (0..count).map(|_| names::draw(u));
+    let mut methods = methods.collect::<Result<Vec<_>>>()?;
+    if u.ratio(1, 8)? {
+        methods.extend((0..40).map(names::own));
+    }
+    Ok(methods)
 }
 
-fn names_of(methods: &[Method]) -> Names {
-    let names = methods.iter().map(|method| method.as_str().to_owned());
-    names.collect()
-}
-
-/// What a policy says of a method, by its name.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Says {
+/// The decision about a method, by its name.
+#[derive(Clone, Debug)]
+pub(super) enum Says<'a> {
     Forward,
-    NotAllowed { allow: String },
+    NotAllowed(&'a Rule),
     NotImplemented,
 }
 
-/// What a policy was asked to be.
+/// The calls that made a policy.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Model {
     added: Names,
     only: Option<Names>,
-    default_rule: Option<Rule>,
-    routes: Vec<(usize, Rule)>,
-    /// Derived from these.
-    recognized: Names,
+    fallback: Option<Rule>,
+    entries: Vec<Entry>,
+    /// What follows from these.
+    pub(super) recognized: Names,
 }
 
 impl Model {
@@ -195,27 +187,27 @@ impl Model {
         let mut model = Self::default();
         let mut policy = Policy::new();
         for _ in 0..u.int_in_range(0..=6)? {
-            policy = match u.int_in_range(0..=5)? {
+            policy = match u.int_in_range(0..=7)? {
                 0 => {
                     let methods = draw_methods(u)?;
-                    model.added.extend(names_of(&methods));
+                    model
+                        .added
+                        .extend(Rule::new(String::new(), &methods).methods);
                     policy.recognize(methods)
                 }
                 1 => {
                     let methods = draw_methods(u)?;
-                    let only = model.only.get_or_insert_default();
-                    only.extend(names_of(&methods));
+                    model.only = Some(Rule::new(String::new(), &methods).methods);
                     policy.recognize_only(methods)
                 }
                 2 => {
-                    let (rule, allow) = Rule::draw(u)?;
-                    match &mut model.default_rule {
-                        Some(earlier) => earlier.union(rule),
-                        None => model.default_rule = Some(rule),
-                    }
-                    policy.allow(allow)
+                    let methods = draw_methods(u)?;
+                    model.fallback = Some(Rule::new("fallback".to_owned(), &methods));
+                    policy.fallback(methods)
                 }
-                _ => model.route(policy, u)?,
+                3..=5 => model.add(Kind::Route, policy, u)?,
+                6 => model.add(Kind::Subtree, policy, u)?,
+                _ => model.add(Kind::Exempt, policy, u)?,
             };
         }
         let mut recognized = match &model.only {
@@ -224,91 +216,192 @@ impl Model {
         };
         recognized.extend(["GET", "HEAD"].map(str::to_owned));
         recognized.extend(model.added.iter().cloned());
-        for rule in model.rules() {
+        let rules = model.entries.iter().filter_map(|entry| entry.rule.as_ref());
+        for rule in rules.chain(&model.fallback) {
             recognized.extend(rule.methods.iter().cloned());
         }
-        let set: MethodSet = recognized.iter().map(|name| names::method(name)).collect();
-        assert_eq!(policy.recognized(), &set);
         model.recognized = recognized;
+        model.lists(&policy);
         Ok((model, policy))
     }
 
-    /// Adds a rule for a path, unless its pattern cannot be.
-    fn route(&mut self, policy: Policy, u: &mut Unstructured<'_>) -> Result<Policy> {
+    /// Adds what has a pattern, unless its pattern cannot be.
+    fn add(&mut self, kind: Kind, policy: Policy, u: &mut Unstructured<'_>) -> Result<Policy> {
+        let methods = draw_methods(u)?;
         if !u.ratio(15, 16)? {
-            let pattern = u.choose(INVALID_PATTERNS)?;
-            // Which of the errors it is depends on the patterns before it.
-            assert!(policy.clone().route(pattern, [Method::PUT]).is_err());
+            let pattern = match kind {
+                Kind::Subtree if u.ratio(1, 2)? => u.choose(INVALID_PREFIXES)?,
+                _ => u.choose(INVALID_PATTERNS)?,
+            };
+            let entry = Entry {
+                kind,
+                pattern: (*pattern).to_owned(),
+                expanded: Vec::new(),
+                rule: None,
+            };
+            let error = entry
+                .add_to(policy.clone(), methods)
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains(&format!("{pattern:?}")), "{error}");
             return Ok(policy);
         }
-        let (pattern, number) = *u.choose(PATTERNS)?;
-        let (rule, allow) = Rule::draw(u)?;
-        if self.routes.iter().any(|(taken, _)| *taken == number) {
-            let error = policy.clone().route(pattern, allow).unwrap_err();
-            assert!(matches!(error, PolicyError::ConflictingPattern { .. }));
+        let mut pattern = String::new();
+        for _ in 0..u.int_in_range(u8::from(kind == Kind::Subtree)..=3)? {
+            pattern.push('/');
+            pattern += u.choose(SEGMENTS)?;
+        }
+        if kind != Kind::Subtree {
+            pattern += match u.int_in_range(0..=4)? {
+                0 => "/",
+                1 => "/{*rest}",
+                2 => "/{*path}",
+                _ if pattern.is_empty() => "/",
+                _ => "",
+            };
+        }
+        let name = match kind {
+            Kind::Route => Some(format!("route {pattern}")),
+            Kind::Subtree => Some(format!("subtree {pattern}")),
+            Kind::Exempt => None,
+        };
+        let rule = name.map(|name| Rule::new(name, &methods));
+        let entry = Entry::new(kind, &pattern, rule);
+        let existing = self.entries.iter().filter(|other| other.conflicts(&entry));
+        let existing: Vec<_> = existing
+            .map(|other| format!("{:?}", other.pattern))
+            .collect();
+        if !existing.is_empty() {
+            let error = entry
+                .add_to(policy.clone(), methods)
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains(&format!("{pattern:?}")), "{error}");
+            assert!(
+                existing.iter().any(|other| error.contains(other)),
+                "{error}"
+            );
             return Ok(policy);
         }
-        self.routes.push((number, rule));
-        Ok(policy.route(pattern, allow).expect("no conflict"))
+        let policy = entry.add_to(policy, methods).expect("no conflict");
+        self.entries.push(entry);
+        Ok(policy)
     }
 
-    fn rules(&self) -> impl Iterator<Item = &Rule> {
-        let routes = self.routes.iter().map(|(_, rule)| rule);
-        self.default_rule.iter().chain(routes)
+    /// The policy lists what it was made of.
+    fn lists(&self, policy: &Policy) {
+        let set: MethodSet = self
+            .recognized
+            .iter()
+            .map(|name| names::method(name))
+            .collect();
+        assert_eq!(policy.recognized(), &set);
+        let rules = policy.rules();
+        let rules: Vec<_> = rules
+            .map(|rule| {
+                (
+                    rule.to_string(),
+                    rule.kind(),
+                    rule.pattern(),
+                    rule.methods().to_string(),
+                )
+            })
+            .collect();
+        let with_rules = self.entries.iter();
+        let with_rules = with_rules.filter_map(|entry| Some((entry, entry.rule.as_ref()?)));
+        let expected: Vec<_> = with_rules
+            .map(|(entry, rule)| {
+                let kind = match entry.kind {
+                    Kind::Subtree => RuleKind::Subtree,
+                    _ => RuleKind::Route,
+                };
+                (
+                    rule.name.clone(),
+                    kind,
+                    Some(&*entry.pattern),
+                    rule.allow(false),
+                )
+            })
+            .collect();
+        assert_eq!(rules, expected);
+        let fallback = policy.fallback_rule().map(|rule| {
+            assert_eq!((rule.kind(), rule.pattern()), (RuleKind::Fallback, None));
+            rule.methods().to_string()
+        });
+        assert_eq!(
+            fallback,
+            self.fallback.as_ref().map(|rule| rule.allow(false))
+        );
+        let exempt = self
+            .entries
+            .iter()
+            .filter(|entry| entry.kind == Kind::Exempt);
+        assert!(
+            policy
+                .exempt_paths()
+                .eq(exempt.map(|entry| &*entry.pattern))
+        );
+    }
+
+    /// The entry whose pattern is the most specific one that matches.
+    fn entry_at(&self, path: &str) -> Option<&Entry> {
+        let entries = self.entries.iter();
+        let expanded =
+            entries.flat_map(|entry| entry.expanded.iter().map(move |pattern| (entry, pattern)));
+        let matching = expanded.filter(|(_, pattern)| patterns::matches(pattern, path));
+        let best = matching.min_by_key(|(_, pattern)| patterns::specificity(pattern));
+        best.map(|(entry, _)| entry)
     }
 
     pub(super) fn rule_at(&self, path: &str) -> Option<&Rule> {
-        let rule = |number| self.routes.iter().find(|(other, _)| *other == number);
-        let ruled = matching(path).into_iter().find_map(rule);
-        ruled.map(|(_, rule)| rule).or(self.default_rule.as_ref())
+        match self.entry_at(path) {
+            Some(entry) => entry.rule.as_ref(),
+            None => self.fallback.as_ref(),
+        }
     }
 
-    /// What rules allow anywhere, if there are any, with the fields of the default rule.
-    pub(super) fn server_wide(&self) -> Option<Rule> {
-        self.rules().next()?;
-        let methods = self.rules().flat_map(|rule| rule.methods.iter().cloned());
-        Some(Rule {
-            methods: methods.collect(),
-            headers: match &self.default_rule {
-                Some(rule) => rule.headers.clone(),
-                None => HeaderMap::new(),
-            },
-        })
+    pub(super) fn is_exempt(&self, path: &str) -> bool {
+        self.entry_at(path)
+            .is_some_and(|entry| entry.kind == Kind::Exempt)
     }
 
-    /// Rows 1 and 3 to 5.
-    pub(super) fn says(&self, method: &str, path: &str) -> Says {
-        let is_recognized = self.recognized.contains(method);
+    pub(super) fn has_fallback(&self) -> bool {
+        self.fallback.is_some()
+    }
+
+    /// Rows 1 and 4 to 6.
+    pub(super) fn says(&self, method: &str, path: &str, answers_options: bool) -> Says<'_> {
+        let is_recognized =
+            self.recognized.contains(method) || answers_options && method == "OPTIONS";
         match self.rule_at(path) {
             _ if method == "GET" || method == "HEAD" => Says::Forward,
             Some(rule) if rule.methods.contains(method) => Says::Forward,
             None if is_recognized => Says::Forward,
-            Some(rule) if is_recognized => Says::NotAllowed {
-                allow: rule.allow(),
-            },
+            Some(rule) if is_recognized => Says::NotAllowed(rule),
             _ => Says::NotImplemented,
         }
     }
 
-    /// The policy itself says the same.
+    /// The policy itself says the same, as if answering were off.
     pub(super) fn agrees(&self, policy: &Policy, method: &Method, path: &str) {
-        let says = match policy.decide(method, path) {
-            Decision::Forward => Says::Forward,
-            Decision::NotImplemented => Says::NotImplemented,
-            Decision::NotAllowed { allow } => {
-                assert_eq!(Some(allow), policy.allowed_at(path));
-                Says::NotAllowed {
-                    allow: allow.to_string(),
-                }
-            }
-        };
-        assert_eq!(says, self.says(method.as_str(), path));
-        let listed = policy.allowed_at(path).map(|allow| allow.header_value());
-        let expected = self.rule_at(path).map(Rule::allow);
+        let rule = policy.rule_at(path);
+        let shown = rule.map(|rule| (rule.to_string(), rule.methods().to_string()));
+        let expected = self.rule_at(path);
         assert_eq!(
-            listed.map(HeaderValue::as_bytes),
-            expected.as_deref().map(str::as_bytes)
+            shown,
+            expected.map(|rule| (rule.name.clone(), rule.allow(false)))
         );
+        match (
+            policy.decide(method, path),
+            self.says(method.as_str(), path, false),
+        ) {
+            (Decision::Forward, Says::Forward) => {}
+            (Decision::NotImplemented, Says::NotImplemented) => {}
+            (Decision::NotAllowed { allow }, Says::NotAllowed(rule)) => {
+                assert_eq!(allow.to_string(), rule.allow(false));
+            }
+            different => panic!("{different:?}"),
+        }
         let is_recognized = self.recognized.contains(method.as_str());
         assert_eq!(policy.recognized().contains(method), is_recognized);
     }

@@ -1,11 +1,11 @@
 //! A request, and what of it the rules look at.
 
 use arbitrary::{Result, Unstructured};
-use http::header::{CONTENT_TYPE, MAX_FORWARDS};
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 
 use super::body::{Plan, Script};
-use super::policy::PATHS;
+use super::policy;
 use crate::names;
 
 /// Something that a server puts into a request's extensions.
@@ -43,13 +43,24 @@ const FIELDS: &[(&str, &str)] = &[
     ("content-length", "5"),
     ("content-length", "18446744073709551616"),
     ("transfer-encoding", "chunked"),
-    ("content-type", "application/grpc+proto"),
-    ("content-type", "Application/GRPC-web"),
+    ("content-type", GRPC[0]),
+    ("content-type", GRPC[0]),
+    ("content-type", GRPC[1]),
+    ("content-type", GRPC[2]),
     ("content-type", "text/html"),
+    ("content-type", "application/grp"),
+    ("content-type", " application/grpc"),
     ("allow", "FOO"),
     ("retry-after", "1"),
     ("x-http-method-override", "GET"),
     ("upgrade", "websocket"),
+];
+
+/// Media types that begin with `application/grpc` (RFC 9110 §8.3.1: in any case).
+const GRPC: [&str; 3] = [
+    "application/grpc+proto",
+    "Application/GRPC-web",
+    "application/grpc",
 ];
 
 /// Together they make an `OPTIONS` request a CORS preflight.
@@ -154,17 +165,10 @@ impl Sent {
         has("origin") && has("access-control-request-method")
     }
 
-    /// Whether `Max-Forwards` lets it go no further (RFC 9110 §7.6.2).
-    pub(super) fn is_at_its_end(&self) -> bool {
-        self.headers.get(MAX_FORWARDS).is_some_and(|value| {
-            let value = value.to_str().expect("ASCII");
-            value.starts_with('0') && value.parse() == Ok(0_u8)
-        })
-    }
-
-    pub(super) fn is_grpc(&self) -> Option<&HeaderValue> {
+    /// The `Content-Type` of a gRPC call.
+    pub(super) fn grpc(&self) -> Option<&HeaderValue> {
         let value = self.headers.get(CONTENT_TYPE)?;
-        let is_grpc = value != "text/html";
+        let is_grpc = self.method == "POST" && GRPC.iter().any(|grpc| value == grpc);
         is_grpc.then_some(value)
     }
 
@@ -194,21 +198,15 @@ impl Sent {
 
 /// A request target of any form (RFC 9112 §3.2).
 fn target(u: &mut Unstructured<'_>) -> Result<Uri> {
-    let path = *u.choose(PATHS)?;
+    let path = policy::path(u)?;
     let text = match u.int_in_range(0..=9)? {
-        0..=3 => path.to_owned(),
-        4 => format!("{path}?query"),
-        5 => format!("http://a.example{path}"),
-        6 => "http://a.example".to_owned(),
-        7 => "a.example:443".to_owned(),
-        8 => "*".to_owned(),
-        _ => {
-            let mut text = "/".to_owned();
-            for _ in 0..u.int_in_range(0..=3)? {
-                text += u.choose(&["users", "me", "posts", "static", "7", "/", ".", "%2f", "*"])?;
-            }
-            text
-        }
+        0..=5 => path,
+        6 => format!("{path}?query"),
+        7 => format!("http://a.example{path}"),
+        8 => u
+            .choose(&["http://a.example", "a.example:443"])?
+            .to_string(),
+        _ => "*".to_owned(),
     };
     Ok(text.parse().expect("a request target"))
 }

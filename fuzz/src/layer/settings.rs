@@ -1,20 +1,19 @@
-//! What a layer is set to, beside its policy.
+//! The settings of a layer, without its policy.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use arbitrary::{Result, Unstructured};
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use tower_method_policy::{
-    AnswerOptions, Drain, EmptyBody, GrpcStatus, MethodPolicyLayer, PlainText, Policy,
-    ProblemDetails, Rejection, Respond, RetryAfter,
+    BodyDrain, EmptyBody, MethodPolicyLayer, PlainText, Policy, ProblemDetails, Rejection, Respond,
+    RetryAfter,
 };
 
 use super::extensions::Supported;
-use super::request::Sent;
 
 /// The body of a response.
 #[derive(Debug, Default, PartialEq)]
@@ -43,6 +42,7 @@ pub(super) enum Responder {
     Empty,
     Text,
     Problem,
+    /// Sets a gRPC status of its own.
     Grpc,
     Silly,
 }
@@ -53,7 +53,11 @@ impl Respond<Payload> for Responder {
             Self::Empty => EmptyBody.respond(rejection, request),
             Self::Text => PlainText.respond(rejection, request),
             Self::Problem => ProblemDetails.respond(rejection, request),
-            Self::Grpc => GrpcStatus.respond(rejection, request),
+            Self::Grpc => {
+                let mut response = Response::new(Payload::Silly);
+                *response.headers_mut() = grpc_fields();
+                response
+            }
             Self::Silly => {
                 let mut response = Response::new(Payload::Silly);
                 *response.status_mut() = StatusCode::CONTINUE;
@@ -71,12 +75,22 @@ impl Respond<Payload> for Responder {
     }
 }
 
+fn grpc_fields() -> HeaderMap {
+    let mut fields = HeaderMap::new();
+    fields.insert("grpc-status", HeaderValue::from_static("7"));
+    fields.insert(CONTENT_LENGTH, HeaderValue::from_static("9"));
+    fields
+}
+
 fn silly_fields() -> HeaderMap {
     let mut fields = HeaderMap::new();
     let value = HeaderValue::from_static;
     fields.append(CONNECTION, value("x-hop"));
     fields.append(CACHE_CONTROL, value("private"));
     fields.append(RETRY_AFTER, value("7"));
+    fields.append(CONTENT_LENGTH, value("9"));
+    fields.append(CONTENT_TYPE, value("text/silly"));
+    fields.append("grpc-message", value("silly"));
     fields.append("x-silly", value("1"));
     fields.append("x-silly", value("2"));
     fields
@@ -84,7 +98,7 @@ fn silly_fields() -> HeaderMap {
 
 impl Responder {
     /// The fields that it sets, but for `Allow`.
-    pub(super) fn fields(self, sent: &Sent) -> HeaderMap {
+    pub(super) fn fields(self) -> HeaderMap {
         let mut fields = HeaderMap::new();
         let value = HeaderValue::from_static;
         match self {
@@ -95,44 +109,38 @@ impl Responder {
             Self::Problem => {
                 fields.insert(CONTENT_TYPE, value("application/problem+json"));
             }
-            Self::Grpc => {
-                if let Some(content_type) = sent.is_grpc() {
-                    fields.insert(CONTENT_TYPE, content_type.clone());
-                    fields.insert("grpc-status", value("12"));
-                    fields.insert("grpc-message", value("the HTTP method is rejected here"));
-                }
-            }
+            Self::Grpc => return grpc_fields(),
             Self::Silly => return silly_fields(),
         }
         fields
     }
 }
 
-/// The bounds of a drain. Of times beyond a year it is only asked that they are long.
+/// The bounds of a drain. Times beyond a year only have to be long.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
-    pub(super) bytes: Option<u64>,
+    pub(super) max_bytes: u64,
     pub(super) timeout: Duration,
-    pub(super) idle: Duration,
-    pub(super) idle_undeclared: Duration,
-    pub(super) has_clock: bool,
+    pub(super) idle_timeout: Duration,
+    pub(super) idle_timeout_unknown_length: Duration,
 }
 
 impl Bounds {
-    fn draw(u: &mut Unstructured<'_>) -> Result<(Self, Drain)> {
-        let mut bounds = Self {
-            bytes: None,
-            timeout: Duration::from_secs(30),
-            idle: Duration::from_secs(5),
-            idle_undeclared: Duration::from_secs(1),
-            has_clock: true,
-        };
+    const DEFAULT: Self = Self {
+        max_bytes: 64 << 20,
+        timeout: Duration::from_secs(30),
+        idle_timeout: Duration::from_secs(5),
+        idle_timeout_unknown_length: Duration::from_secs(1),
+    };
+
+    fn draw(u: &mut Unstructured<'_>) -> Result<(Self, BodyDrain)> {
+        let mut bounds = Self::DEFAULT;
         let mut drain = match !u.ratio(7, 8)? {
             true => {
-                bounds.bytes = Some(0);
-                Drain::none()
+                bounds.max_bytes = 0;
+                BodyDrain::none()
             }
-            false => Drain::default(),
+            false => BodyDrain::default(),
         };
         for _ in 0..u.int_in_range(0..=4)? {
             const TIMES: [Duration; 5] = [
@@ -142,27 +150,22 @@ impl Bounds {
                 Duration::from_secs(3600),
                 Duration::MAX,
             ];
-            drain = match u.int_in_range(0..=4)? {
+            drain = match u.int_in_range(0..=3)? {
                 0 => {
-                    let bytes = *u.choose(&[0, 1, 2, 10, 11, 1 << 20, u64::MAX])?;
-                    bounds.bytes = Some(bytes);
-                    drain.bytes(bytes)
+                    bounds.max_bytes = *u.choose(&[0, 1, 2, 10, 11, 1 << 20, u64::MAX])?;
+                    drain.max_bytes(bounds.max_bytes)
                 }
                 1 => {
                     bounds.timeout = *u.choose(&TIMES)?;
                     drain.timeout(bounds.timeout)
                 }
                 2 => {
-                    bounds.idle = *u.choose(&TIMES)?;
-                    drain.idle(bounds.idle)
-                }
-                3 => {
-                    bounds.idle_undeclared = *u.choose(&TIMES)?;
-                    drain.idle_undeclared(bounds.idle_undeclared)
+                    bounds.idle_timeout = *u.choose(&TIMES)?;
+                    drain.idle_timeout(bounds.idle_timeout)
                 }
                 _ => {
-                    bounds.has_clock = false;
-                    drain.without_clock()
+                    bounds.idle_timeout_unknown_length = *u.choose(&TIMES)?;
+                    drain.idle_timeout_unknown_length(bounds.idle_timeout_unknown_length)
                 }
             };
         }
@@ -177,6 +180,7 @@ pub(super) struct Observed {
     pub(super) status: StatusCode,
     pub(super) is_enforced: bool,
     pub(super) allow: Option<String>,
+    pub(super) rule: Option<String>,
     pub(super) method: Method,
 }
 
@@ -195,19 +199,13 @@ pub(super) struct Settings {
     pub(super) observers: usize,
 }
 
-/// Of either type.
-pub(super) enum Layer {
-    Forwards(MethodPolicyLayer<Responder>),
-    Answers(MethodPolicyLayer<Responder, AnswerOptions>),
-}
-
 impl Settings {
     /// Calls the setters in any order and number.
     pub(super) fn draw(
         u: &mut Unstructured<'_>,
         policy: Policy,
         observations: &Observations,
-    ) -> Result<(Self, Layer)> {
+    ) -> Result<(Self, MethodPolicyLayer<Responder>)> {
         let mut layer = MethodPolicyLayer::new(policy).respond_with(Responder::Empty);
         let mut settings = Self {
             answers_options: false,
@@ -215,37 +213,27 @@ impl Settings {
             retry_after: None,
             cache_control: None,
             responder: Responder::Empty,
-            bounds: Bounds {
-                bytes: None,
-                timeout: Duration::from_secs(30),
-                idle: Duration::from_secs(5),
-                idle_undeclared: Duration::from_secs(1),
-                has_clock: true,
-            },
+            bounds: Bounds::DEFAULT,
             extensions: None,
             observers: 0,
         };
-        for _ in 0..u.int_in_range(0..=4)? {
+        for _ in 0..u.int_in_range(0..=6)? {
             layer = settings.set(u, layer, observations)?;
         }
-        if !u.ratio(1, 2)? {
-            return Ok((settings, Layer::Forwards(layer)));
-        }
-        settings.answers_options = true;
-        let mut layer = layer.answer_options();
-        for _ in 0..u.int_in_range(0..=3)? {
-            layer = settings.set(u, layer, observations)?;
-        }
-        Ok((settings, Layer::Answers(layer)))
+        Ok((settings, layer))
     }
 
-    fn set<O>(
+    fn set(
         &mut self,
         u: &mut Unstructured<'_>,
-        layer: MethodPolicyLayer<Responder, O>,
+        layer: MethodPolicyLayer<Responder>,
         observations: &Observations,
-    ) -> Result<MethodPolicyLayer<Responder, O>> {
-        Ok(match u.int_in_range(0..=7)? {
+    ) -> Result<MethodPolicyLayer<Responder>> {
+        Ok(match u.int_in_range(0..=8)? {
+            7 | 8 => {
+                self.answers_options = u.ratio(5, 6)?;
+                layer.answer_options(self.answers_options)
+            }
             0 => {
                 self.reports_only = u.ratio(2, 3)?;
                 layer.report_only(self.reports_only)
@@ -283,6 +271,7 @@ impl Settings {
                         status: rejection.status(),
                         is_enforced: rejection.is_enforced(),
                         allow: rejection.allow().map(ToString::to_string),
+                        rule: rejection.rule().map(|rule| rule.to_string()),
                         method: request.method.clone(),
                     });
                 })
@@ -305,7 +294,7 @@ impl Settings {
             _ => {
                 let (bounds, drain) = Bounds::draw(u)?;
                 self.bounds = bounds;
-                layer.drain(drain)
+                layer.body_drain(drain)
             }
         })
     }

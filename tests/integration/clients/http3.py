@@ -7,14 +7,13 @@ from harness import KIB, MIB, Server, case, example, expect, scratch
 
 ALLOW = "GET, HEAD, POST"
 
-# Status, `Allow` and whether there is content.
-FOUND = (200, None, False)
+# Status, `Allow`, and whether there is content.
+ANSWERED = (200, None, True)
 NOT_ALLOWED = (405, ALLOW, True)
 NOT_IMPLEMENTED = (501, None, True)
 
 WITHOUT_CONTENT = {
-    "GET": FOUND,
-    "HEAD": FOUND,
+    "GET": ANSWERED,
     "DELETE": NOT_ALLOWED,
     "OPTIONS": NOT_ALLOWED,
     "PROPFIND": NOT_IMPLEMENTED,
@@ -68,12 +67,12 @@ def connect(server: Server, certificate):
                 if part.stream_ended:
                     answer.is_whole.set()
 
-        def begin(self, method: str, *fields, ends: bool) -> int:
+        def begin(self, method: str, *fields, ends: bool, path: str = "/") -> int:
             stream = self._quic.get_next_available_stream_id()
             self.answers[stream] = Answer()
             # RFC 9114 §4.4.
             if method != "CONNECT":
-                fields = ((":scheme", "https"), (":path", "/"), *fields)
+                fields = ((":scheme", "https"), (":path", path), *fields)
             fields = ((":method", method), (":authority", "localhost"), *fields)
             fields = [(name.encode(), value.encode()) for name, value in fields]
             self.http.send_headers(stream, fields, end_stream=ends)
@@ -101,11 +100,15 @@ async def ask(server: Server, certificate) -> int:
             seen = await client.answer(client.begin(method, ends=True))
             expect(seen, expected, f"{method[:10]}, {len(method)} bytes")
 
+        # aioquic does not accept an answer to HEAD that has a Content-Length other than 0.
+        seen = await client.answer(client.begin("HEAD", ends=True, path="/nothing"))
+        expect(seen, (404, None, False), "HEAD")
+
         seen = await client.answer(client.begin("FOO", *LARGE_FIELDS, ends=True))
         expect(seen, TOO_LARGE, "FOO with large fields")
 
         seen = await client.answer(client.begin("CONNECT", ends=False))
-        # It has no path, so the default rule speaks.
+        # It has no path, so the fallback rule applies.
         expect(seen, (405, "GET, HEAD", True), "CONNECT")
 
         for size, declared, sent in UPLOADS:
@@ -118,9 +121,7 @@ async def ask(server: Server, certificate) -> int:
 
         stream = client.begin("POST", ends=False)
         client.send(stream, b"Hello!", ends=True)
-        expect(await client.answer(stream), (201, None, False), "POST")
-        stream = client.begin("GET", ends=True)
-        expect(await client.answer(stream), (200, None, True), "GET after POST")
+        expect(await client.answer(stream), ANSWERED, "POST")
         return len(client.answers)
 
 

@@ -113,13 +113,13 @@ def apache(directory, port, authority):
     return proxy("apache2", port, *command, chatter=r"\[[^]]*\] \[\w+:notice\]")
 
 
-def caddy(directory, port, authority, option=""):
+def caddy(directory, port, authority, option="", chatter=None):
     file = directory / "Caddyfile"
     file.write_text(CADDY.format(port=port, authority=authority, option=option))
     command = ("caddy", "run", "--config", file, "--adapter", "caddyfile")
     home = {name: str(directory) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")}
-    # What it says before it has read what to log.
-    chatter = r'\{"level":"(info|warn)"'
+    # It logs at these levels before it has read its configuration.
+    chatter = r'\{"level":"(info|warn)"' + (f"|.*{chatter}" if chatter else "")
     return proxy("caddy", port, *command, chatter=chatter, env=home)
 
 

@@ -18,7 +18,7 @@ from harness import CASES, Failure, OutOfTime, Skipped, time_limit
 
 SUBJECTS = """
     uploads proxies caches slow connections memory webdav browser schemas
-    reverse_proxy operations http3
+    reverse_proxy operations http3 infrastructure
 """
 
 for subject in SUBJECTS.split():

@@ -1,5 +1,0 @@
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|text: &str| {
-    tower_method_policy_fuzz::method_set(text);
-});

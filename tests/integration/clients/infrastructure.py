@@ -1,0 +1,125 @@
+"""Infrastructure that judges a server by its answers: three `FOO /` of a stranger, then everybody's `GET /`."""
+
+import contextlib
+import time
+
+from harness import Failure, case, example, expect, free_port, proxy, scratch, succeed
+from proxies import HAPROXY, IN_FRONT, NGINX, caddy
+
+COUNTING = "fail_duration 60s\n        max_fails 3\n        unhealthy_status 5xx"
+
+
+def status(url: str, method: str = "GET") -> str:
+    command = ("curl", "-sS", "--max-time", 10, "-o", "/dev/null", "-w", "%{http_code}")
+    return succeed(*command, "-X", method, url)
+
+
+def haproxy(directory, port, authority, backend):
+    file = directory / "haproxy.cfg"
+    config = HAPROXY.format(port=port, authority=authority)
+    server = f"    server site {authority}"
+    file.write_text(config.replace(server, backend.format(authority=authority)))
+    # It logs when it marks a server down, and that a backend has none.
+    return proxy("haproxy", port, "haproxy", "-db", "-f", file, chatter=r".*(DOWN|no server)")
+
+
+def nginx(directory, port, authority):
+    directory.chmod(0o755)
+    file = directory / "nginx.conf"
+    http = IN_FRONT.format(port=port, authority=authority, buffering="on")
+    http = http.replace(f"server {authority};", f"server {authority} max_fails=1;")
+    http = http.replace("proxy_pass", f"proxy_next_upstream {NEXT_UPSTREAM};\n proxy_pass")
+    file.write_text(NGINX.format(directory=directory, http=http))
+    return proxy("nginx", port, "nginx", "-c", file, "-e", "stderr")
+
+
+# All statuses that it has a word for and that could be a rejection's.
+NEXT_UPSTREAM = "error timeout http_500 http_502 http_503 http_504 http_403 http_404"
+
+
+@contextlib.contextmanager
+def behind(in_front, answer: str = "501"):
+    with (
+        example("infrastructure", answer) as server,
+        scratch() as directory,
+        free_port() as port,
+        in_front(directory, port, server.authority) as url,
+    ):
+        yield url
+
+
+def after_a_stranger(url: str, answer: str) -> str:
+    """What others get after a stranger's requests."""
+    expect(status(url), "200", "the answer before")
+    for _ in range(5):
+        first = status(url, "FOO")
+        if first not in (answer, "503"):
+            raise Failure(f"FOO was answered with {first}")
+    return status(url)
+
+
+def caddy_counting(directory, port, authority):
+    return caddy(directory, port, authority, option=COUNTING, chatter="no upstreams available")
+
+
+@case("caddy-counts-501", "caddy", "curl")
+def _():
+    with behind(caddy_counting) as url:
+        expect(after_a_stranger(url, "501"), "503", "everybody's answer")
+        return "503 for everybody"
+
+
+@case("caddy-and-the-recipe", "caddy", "curl")
+def _():
+    with behind(caddy_counting, "400") as url:
+        expect(after_a_stranger(url, "400"), "200", "everybody's answer")
+        return "200 for everybody"
+
+
+OBSERVING = """    default-server check inter 60s observe layer7 error-limit 3 on-error mark-down
+    server site {authority}"""
+
+
+@case("haproxy-observe-layer7", "haproxy", "curl")
+def _():
+    def in_front(directory, port, authority):
+        return haproxy(directory, port, authority, OBSERVING)
+
+    with behind(in_front) as url:
+        expect(after_a_stranger(url, "501"), "200", "everybody's answer")
+        return "200 for everybody: a 501 does not count"
+
+
+PROBING = """    option httpchk
+    default-server check inter 100ms fall 2
+    server site {authority}"""
+
+
+@case("haproxy-httpchk", "haproxy", "curl")
+def _():
+    def in_front(directory, port, authority):
+        return haproxy(directory, port, authority, PROBING)
+
+    with behind(in_front) as url:
+        deadline = time.monotonic() + 1
+        while time.monotonic() < deadline:
+            expect(status(url), "200", "the answer while probes are answered")
+        return "up: OPTIONS / HTTP/1.0 is answered with 200"
+
+
+@case("haproxy-httpchk-without-answering", "haproxy", "curl")
+def _():
+    def in_front(directory, port, authority):
+        return haproxy(directory, port, authority, PROBING)
+
+    with behind(in_front, "no-options") as url:
+        while status(url) != "503":
+            time.sleep(0.05)
+        return "down: OPTIONS / HTTP/1.0 is answered with 405"
+
+
+@case("nginx-next-upstream", "nginx", "curl")
+def _():
+    with behind(nginx) as url:
+        expect(after_a_stranger(url, "501"), "200", "everybody's answer")
+        return "200 for everybody: nginx has no word for 501"

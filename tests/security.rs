@@ -1,0 +1,198 @@
+//! The rows of the table in `docs/security.md`, against axum, `ServeDir`, and handlers that treat other
+//! paths as the same.
+
+use std::convert::Infallible;
+use std::fs;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::routing::delete;
+use http::{Method, Response, StatusCode};
+use tower::{Layer, Service, ServiceExt, service_fn};
+use tower_http::services::ServeDir;
+use tower_method_policy::{MethodPolicyLayer, Policy};
+
+/// The rules say that nobody deletes `/admin`.
+fn policy() -> Policy {
+    let policy = Policy::new().route("/admin", [Method::GET]);
+    let policy = policy.and_then(|policy| policy.subtree("/public", [Method::GET, Method::DELETE]));
+    policy.expect("valid patterns")
+}
+
+/// A service that deletes `/admin`, whatever `normalize` makes `/admin`.
+fn service(
+    normalize: fn(&str) -> String,
+) -> impl Service<Request, Response = Response<Body>, Error = Infallible, Future: Send> + Clone {
+    service_fn(move |request: Request| async move {
+        let mut response = Response::new(Body::empty());
+        if normalize(request.uri().path()) != "/admin" {
+            *response.status_mut() = StatusCode::NOT_FOUND;
+        }
+        Ok(response)
+    })
+}
+
+async fn status<S, B>(policy: Policy, inner: S, method: Method, path: &str) -> u16
+where
+    S: Service<Request, Response = Response<B>, Error = Infallible>,
+    B: Default,
+{
+    let request = Request::builder().method(method).uri(path);
+    let request = request.body(Body::empty()).expect("a valid request");
+    let app = MethodPolicyLayer::new(policy).layer(inner);
+    let Ok(response) = app.oneshot(request).await;
+    response.status().as_u16()
+}
+
+fn resolve_dots(path: &str) -> String {
+    let mut segments: Vec<&str> = Vec::new();
+    for segment in path.split('/').skip(1) {
+        match segment {
+            ".." => drop(segments.pop()),
+            "." => {}
+            segment => segments.push(segment),
+        }
+    }
+    format!("/{}", segments.join("/"))
+}
+
+fn decode(path: &str) -> String {
+    let bytes = path.as_bytes();
+    let mut decoded = String::new();
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        let digits = (byte == b'%').then(|| path.get(at + 1..at + 3)).flatten();
+        let code = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        decoded.push(char::from(code.unwrap_or(byte)));
+        at += if code.is_some() { 3 } else { 1 };
+    }
+    decoded
+}
+
+fn merge_slashes(path: &str) -> String {
+    let segments: Vec<_> = path
+        .split('/')
+        .filter(|segment| !segment.is_empty())
+        .collect();
+    format!("/{}", segments.join("/"))
+}
+
+#[tokio::test]
+async fn get_head_and_preflights_reach_the_service_whatever_the_rules_list() {
+    let open = service(|_| "/admin".to_owned());
+    let strict = || Policy::new().recognize_only([]).fallback([Method::DELETE]);
+    assert_eq!(status(strict(), open.clone(), Method::GET, "/x").await, 200);
+    assert_eq!(
+        status(strict(), open.clone(), Method::HEAD, "/x").await,
+        200
+    );
+    assert_eq!(
+        status(strict(), open.clone(), Method::POST, "/x").await,
+        501
+    );
+
+    let preflight = Request::options("/x")
+        .header("origin", "https://example.com")
+        .header("access-control-request-method", "DELETE")
+        .body(Body::empty());
+    let app = MethodPolicyLayer::new(Policy::new().fallback([])).layer(open);
+    let Ok(response) = app.oneshot(preflight.expect("a valid request")).await;
+    assert_eq!(response.status(), 200);
+}
+
+/// Each path that a handler treats as `/admin`, and whether the strictest fallback protects it.
+#[tokio::test]
+async fn rules_do_not_apply_to_other_spellings_of_a_path() {
+    let lower_case: fn(&str) -> String = str::to_ascii_lowercase;
+    let trim: fn(&str) -> String = |path| path.trim_end_matches('/').to_owned();
+    let cases: &[(&str, fn(&str) -> String, bool)] = &[
+        ("/public/../admin", resolve_dots, false),
+        ("/public/./../admin", resolve_dots, false),
+        ("/public/a/../../admin", resolve_dots, false),
+        ("/other/../admin", resolve_dots, true),
+        ("/%61dmin", decode, true),
+        ("/admi%6E", decode, true),
+        ("/%61%64%6d%69%6e", decode, true),
+        ("/Admin", lower_case, true),
+        ("/ADMIN", lower_case, true),
+        ("//admin", merge_slashes, true),
+        ("/admin//", merge_slashes, true),
+        ("/admin/", trim, true),
+    ];
+    for &(path, normalize, fallback_helps) in cases {
+        let inner = service(normalize);
+        assert_eq!(
+            status(policy(), inner.clone(), Method::DELETE, "/admin").await,
+            405
+        );
+        assert_eq!(
+            status(policy(), inner.clone(), Method::DELETE, path).await,
+            200,
+            "{path}"
+        );
+        let strict = policy().fallback([Method::GET]);
+        let expected = if fallback_helps { 405 } else { 200 };
+        assert_eq!(
+            status(strict, inner, Method::DELETE, path).await,
+            expected,
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_subtree_includes_the_trailing_slash() {
+    let inner = service(|path| path.trim_end_matches('/').to_owned());
+    let policy = Policy::new()
+        .subtree("/admin", [Method::GET])
+        .expect("a valid pattern");
+    assert_eq!(status(policy, inner, Method::DELETE, "/admin/").await, 405);
+}
+
+#[tokio::test]
+async fn axum_treats_no_other_path_as_the_same() {
+    let router = Router::new().route("/admin", delete("deleted"));
+    for path in [
+        "/public/../admin",
+        "/%61dmin",
+        "/Admin",
+        "//admin",
+        "/admin/",
+    ] {
+        let status = status(policy(), router.clone(), Method::DELETE, path).await;
+        assert_eq!(status, 404, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn serve_dir_decodes_paths_but_does_not_resolve_dot_segments() {
+    let directory = std::env::temp_dir().join(format!("serve-dir-{}", std::process::id()));
+    fs::create_dir_all(directory.join("public")).expect("a directory");
+    fs::write(directory.join("admin"), "secret").expect("a file");
+    for (path, expected) in [
+        ("/admin", 200),
+        ("/%61dmin", 200),
+        ("/public/../admin", 404),
+        ("/public%2f..%2fadmin", 404),
+    ] {
+        let serve = ServeDir::new(&directory);
+        let status = status(policy(), serve, Method::GET, path).await;
+        assert_eq!(status, expected, "{path}");
+    }
+    fs::remove_dir_all(&directory).expect("the directory");
+}
+
+#[tokio::test]
+async fn a_fallback_answers_405_at_an_endpoint_whose_rule_was_forgotten() {
+    let router = Router::new().route("/forgotten", delete("deleted"));
+    let with = policy().fallback([Method::GET]);
+    assert_eq!(
+        status(with, router.clone(), Method::DELETE, "/forgotten").await,
+        405
+    );
+    assert_eq!(
+        status(policy(), router, Method::DELETE, "/forgotten").await,
+        200
+    );
+}
