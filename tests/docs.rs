@@ -1,75 +1,180 @@
-//! What is said in more than one place is the same everywhere, and what the README links to is there.
+//! The documentation says the same in every place, and its statements about axum and about files are true.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
 use std::fs;
 use std::path::Path;
 
+use axum::Router;
+use axum::body::Body;
+use axum::routing::get;
+use http::header::ALLOW;
+use http::{Request, Response};
+use tower::{Layer, ServiceExt};
+use tower_method_policy::MethodPolicyLayer;
+
 const README: &str = include_str!("../README.md");
+const LIB: &str = include_str!("../src/lib.rs");
+const DECIDE: &str = include_str!("../src/decide.rs");
+const PICTURE: &str = include_str!("../docs/decision.svg");
 
 /// The documentation of the crate, as Markdown.
 fn crate_docs() -> String {
-    include_str!("../src/lib.rs")
-        .lines()
+    LIB.lines()
         .filter_map(|line| line.strip_prefix("//!"))
         .map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(line)))
         .collect()
 }
 
-/// `[text](target)` as `text`.
-fn without_links(text: &str) -> String {
-    let mut plain = String::new();
-    let mut rest = text;
-    while let Some((before, link)) = rest.split_once('[') {
-        let Some((words, link)) = link.split_once("](") else {
-            break;
+/// The number and the first source of each row of the decision table.
+fn decision_table() -> Vec<(String, String)> {
+    let docs = crate_docs();
+    let table = docs
+        .lines()
+        .skip_while(|line| !line.starts_with("| # | condition |"));
+    let rows = table.skip(2).take_while(|line| line.starts_with('|'));
+    let rows = rows.map(|row| {
+        let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
+        assert_eq!(cells.len(), 4, "{row}");
+        let source = cells[3].split(',').next().unwrap();
+        (cells[0].to_owned(), source.to_owned())
+    });
+    rows.collect()
+}
+
+#[test]
+fn the_code_has_the_rows_of_the_decision_table_in_their_order() {
+    let rows = decision_table();
+    let numbers: Vec<_> = rows.iter().map(|(number, _)| number.as_str()).collect();
+    assert_eq!(numbers, ["1", "2", "3", "4", "5", "6"]);
+    let mut last = 0;
+    for (number, source) in rows {
+        let comment = if source.is_empty() {
+            format!("// Row {number}.\n")
+        } else {
+            format!("// Row {number} ({source}).\n")
         };
-        let (_, after) = link.split_once(')').expect("the end of a link");
-        plain += before;
-        plain += words;
-        rest = after;
+        let at = DECIDE.find(&comment).expect(&comment);
+        assert!(at > last, "{comment}");
+        last = at;
     }
-    plain + rest
-}
-
-/// The rows of the decision table in `markdown`, with their links left out.
-fn decision_table(markdown: &str) -> Vec<String> {
-    let lines = markdown.lines();
-    let table = lines.skip_while(|line| !line.starts_with("| # | condition |"));
-    let rows = table.take_while(|line| line.starts_with('|'));
-    rows.map(without_links).collect()
+    assert!(!DECIDE.contains("Row 7"));
 }
 
 #[test]
-fn the_readme_has_the_decision_table_of_the_crates_documentation() {
-    let documented = decision_table(&crate_docs());
-    // A header, the line below it, and five rows.
-    assert_eq!(documented.len(), 7);
-    assert_eq!(decision_table(README), documented);
+fn the_page_about_decisions_explains_each_row() {
+    let page = include_str!("../docs/decisions.md");
+    let (_, page) = page.split_once("# The rows\n").unwrap();
+    let (page, _) = page.split_once("\n# ").unwrap();
+    let numbers = page.lines().filter_map(|line| {
+        let (number, _) = line.split_once(". ")?;
+        number.parse().ok()
+    });
+    let numbers: Vec<usize> = numbers.collect();
+    assert_eq!(numbers, (1..=decision_table().len()).collect::<Vec<_>>());
 }
 
-/// Each row of the table is in the picture, with the same source.
-#[test]
-fn the_picture_has_the_rows_and_the_sources_of_the_decision_table() {
-    let picture = include_str!("../docs/decision.svg");
-    for row in &decision_table(README)[2..] {
-        let mut cells = row.trim_matches('|').split('|').map(str::trim);
-        let (number, source) = (cells.next().unwrap(), cells.next_back().unwrap());
-        let number = format!(">{number}</text>");
-        assert!(picture.contains(&number), "{row}");
-        assert!(picture.contains(source), "{row}");
+/// The texts of the picture, from left to right and from top to bottom.
+fn texts_of_the_picture() -> Vec<&'static str> {
+    let ends = PICTURE
+        .split("</text>")
+        .filter(|part| part.contains("<text "));
+    ends.map(|part| part.rsplit_once('>').unwrap().1).collect()
+}
+
+/// Status, and `Allow` if there is one, as the picture shows them.
+fn shown<B>(response: &Response<B>) -> String {
+    let allow = if response.headers().contains_key(ALLOW) {
+        " + Allow"
+    } else {
+        ""
+    };
+    format!("{}{allow}", response.status().as_u16())
+}
+
+/// The layer and the route that the README and the picture show.
+fn app() -> (impl Layer<Router, Service = App>, Router) {
+    let layer = MethodPolicyLayer::default().answer_options(true);
+    let router = Router::new().route("/users", get("users").post("created"));
+    (layer, router)
+}
+
+type App = tower_method_policy::MethodPolicy<Router>;
+
+fn users(method: &str) -> Request<Body> {
+    let request = Request::builder().method(method).uri("/users");
+    request.body(Body::empty()).unwrap()
+}
+
+#[tokio::test]
+async fn the_picture_shows_the_answers_of_a_router_alone_and_behind_the_layer() {
+    let texts = texts_of_the_picture();
+    let header = ["request", "router alone", "layer", "router", "answer"];
+    let (first, rows) = texts.split_at(header.len());
+    assert_eq!(first, header);
+
+    let rows: Vec<_> = rows.chunks(4).collect();
+    let methods: Vec<_> = rows.iter().map(|row| row[0]).collect();
+    assert_eq!(methods, ["GET", "DELETE", "OPTIONS", "FOO"]);
+    let (layer, router) = app();
+    for row in rows {
+        let alone = router.clone().oneshot(users(row[0])).await.unwrap();
+        let answer = layer
+            .layer(router.clone())
+            .oneshot(users(row[0]))
+            .await
+            .unwrap();
+        assert_eq!(row[1], alone.status().as_str(), "{row:?}");
+        // The router answers all but the last one behind the layer, too.
+        let by = if row[0] == "FOO" { &answer } else { &alone };
+        assert_eq!(row[2], by.status().as_str(), "{row:?}");
+        assert_eq!(row[3], shown(&answer), "{row:?}");
     }
 }
 
-/// rustdoc takes it for HTML as far as to the first blank line.
+/// rustdoc takes it for HTML up to the first blank line.
 #[test]
 fn the_picture_can_be_put_into_the_documentation() {
-    let picture = include_str!("../docs/decision.svg");
-    assert!(picture.starts_with("<svg "));
-    assert!(picture.lines().all(|line| !line.trim().is_empty()));
+    assert!(PICTURE.starts_with("<svg "));
+    assert!(PICTURE.lines().all(|line| !line.trim().is_empty()));
 }
 
-/// What the layer adds, as `+13`.
+#[tokio::test]
+async fn the_readme_s_first_table_is_true() {
+    let (layer, router) = app();
+    let rows: Vec<_> = README
+        .lines()
+        .filter(|line| line.contains(" /users`"))
+        .collect();
+    for (row, method, answer, alone) in [
+        (rows[0], "FOO", "501", "405"),
+        (rows[1], "DELETE", "405", "405"),
+        (rows[2], "OPTIONS", "200", "405"),
+    ] {
+        assert!(row.starts_with(&format!("| `{method} /users`")), "{row}");
+        let by_layer = layer
+            .layer(router.clone())
+            .oneshot(users(method))
+            .await
+            .unwrap();
+        let by_router = router.clone().oneshot(users(method)).await.unwrap();
+        assert_eq!(
+            (by_layer.status().as_str(), by_router.status().as_str()),
+            (answer, alone)
+        );
+        assert!(row.contains(&format!("`{answer}`")), "{row}");
+        if let Some((_, said)) = row.split_once("axum alone: `") {
+            assert!(said.starts_with(alone), "{row}");
+        }
+        if let Some((_, said)) = row.split_once("`Allow: ") {
+            let allow = by_layer.headers()[ALLOW].to_str().unwrap();
+            assert!(said.starts_with(&format!("{allow}`")), "{row}");
+        }
+    }
+    assert_eq!(rows.len(), 3);
+}
+
+/// The counts of instructions that the layer adds, such as `+13`.
 fn counts(markdown: &str) -> Vec<&str> {
     let tokens = markdown.split(|c: char| !(c == '+' || c.is_ascii_digit()));
     let is_count = |token: &&str| match token.strip_prefix('+') {
@@ -81,14 +186,18 @@ fn counts(markdown: &str) -> Vec<&str> {
 
 // The benchmarks are in the repository, but not in the package.
 #[test]
-fn every_count_is_one_of_the_last_results() {
+fn every_count_is_in_the_last_results() {
     let benches = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/README.md");
     let Ok(benches) = fs::read_to_string(benches) else {
         return;
     };
+    let benches = benches.replace(',', "");
     let results = counts(&benches);
-    assert!(results.len() > 50);
-    for count in [counts(README), counts(&crate_docs())].concat() {
+    assert!(!results.is_empty());
+    let crate_docs = crate_docs();
+    let said = [counts(README), counts(&crate_docs)].concat();
+    assert!(said.len() > 3, "{said:?}");
+    for count in said {
         assert!(
             results.contains(&count),
             "{count} is not in benches/README.md"
@@ -96,19 +205,21 @@ fn every_count_is_one_of_the_last_results() {
     }
 }
 
-// The example is a package of its own, and not in this one.
+// The example is a package of its own.
 #[test]
-fn the_alert_that_owners_are_shown_is_the_one_that_is_tested() {
+fn the_alerts_on_the_page_for_operators_are_the_tested_ones() {
     let alerts = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/operations/alerts.yml");
     let Ok(alerts) = fs::read_to_string(alerts) else {
         return;
     };
-    let (_, shown) = include_str!("../docs/owners.md")
-        .split_once("```yaml\n")
-        .unwrap();
-    let (shown, _) = shown.split_once("```").unwrap();
-    assert!(shown.contains("alert: NewMethodWanted"));
-    assert!(alerts.contains(shown));
+    let page = include_str!("../docs/operators.md");
+    let shown = page.split("```yaml\n").skip(1);
+    let shown = shown.map(|block| block.split_once("```").unwrap().0);
+    let shown: Vec<_> = shown.filter(|block| block.contains("alert: ")).collect();
+    assert!(!shown.is_empty());
+    for block in shown {
+        assert!(alerts.contains(block), "{block}");
+    }
 }
 
 #[test]
@@ -128,18 +239,26 @@ fn the_files_that_the_readme_links_to_exist() {
     }
 }
 
-/// The headings that the README links to, as rustdoc makes anchors of them.
+/// The crate's documentation links to every guide, and the README only to guides that exist.
 #[test]
-fn the_sections_that_the_readme_links_to_exist() {
-    let documentation = crate_docs();
-    let headings = documentation.lines().filter_map(|line| {
-        let heading = line.strip_prefix("# ")?;
-        Some(heading.to_lowercase().replace(' ', "-"))
+fn the_guides_are_linked() {
+    let declared = LIB.lines().filter_map(|line| {
+        let rest = line
+            .strip_prefix("guide!(")
+            .or(line.strip_prefix("pub mod "))?;
+        let (name, _) = rest.split_once([',', ' '])?;
+        name.starts_with('_').then_some(name)
     });
-    let headings: Vec<_> = headings.collect();
-    let links = README.split("/latest/tower_method_policy/#").skip(1);
-    let anchors = links.map(|link| link.split_once(')').expect("the end of a link").0);
-    for anchor in anchors {
-        assert!(headings.iter().any(|heading| heading == anchor), "{anchor}");
+    let declared: Vec<_> = declared.collect();
+    assert!(declared.len() > 5, "{declared:?}");
+    let docs = crate_docs();
+    for guide in &declared {
+        assert!(docs.contains(&format!("- [`{guide}`]:")), "{guide}");
+    }
+    let links = README.split("/latest/tower_method_policy/").skip(1);
+    for link in links {
+        let end = link.find(|c: char| !c.is_alphanumeric() && c != '_');
+        let guide = &link[..end.unwrap_or(link.len())];
+        assert!(declared.contains(&guide), "{guide}");
     }
 }
