@@ -13,11 +13,11 @@ import sys
 from pathlib import Path
 
 BENCHES = Path(__file__).resolve().parent
-TIMES = 100  # as in benches/instructions.rs and benches/fallback.rs
+TIMES = 100  # as in benches/instructions.rs
 
 # Where a goal is not reached the limit is what is reached, so that it does not get worse.
 FORWARDED = [
-    # request, peers, (variant of the policy, goal, limit) of instructions beside the bare service
+    # request, peers, (variant of the policy, goal, limit) of instructions in addition to the bare service
     ("get", "`GET`", [("", 15, 15)]),
     ("head", "`HEAD`", [("", 15, 15)]),
     ("post", "`POST`", [("", 15, 15)]),
@@ -27,17 +27,11 @@ FORWARDED = [
     ("head_routed", "`HEAD`, path rules", [("_1000", 15, 15)]),
 ]
 REJECTED = [
-    # (goal, limit) of instructions beside the bare service, without those of the mark
-    ("not_allowed", "405", 520, 570),
-    ("not_implemented", "501", 100, 475),
+    # (goal, limit) of instructions in addition to the bare service
+    ("not_allowed", "405", 1300, 1330),
+    ("not_implemented", "501", 1200, 1240),
 ]
 ROUTED = [(10, 60, 60), (1000, 60, 60), (100000, 60, 60)]
-HTTP1 = [
-    # (goal, limit) of the ratio to the bare service, the mark included
-    ("get", "`GET`", 1.02, 1.02),
-    ("not_allowed", "405", 1.03, 1.185),
-    ("not_implemented", "501", 1.00, 1.155),
-]
 # (goal, limit)
 OWN_METHODS = 1.1, 1.1
 AROUND_ROUTER = 25, 25
@@ -75,12 +69,11 @@ def count_instructions():
     if shutil.which("gungraun-runner") is None:
         fail(f"cargo install gungraun-runner --version ={version}")
     counts = Counts()
-    for name in ["instructions", "fallback"]:
-        for line in bench(name, "--output-format=json").splitlines():
-            if line.startswith("{"):
-                benchmark = json.loads(line)
-                parts = benchmark["profiles"][0]["data"]["parts"]
-                counts[benchmark["id"]] = parts[0]["metrics"]["Ir"]["values"]["new"] / TIMES
+    for line in bench("instructions", "--output-format=json").splitlines():
+        if line.startswith("{"):
+            benchmark = json.loads(line)
+            parts = benchmark["profiles"][0]["data"]["parts"]
+            counts[benchmark["id"]] = parts[0]["metrics"]["Ir"]["values"]["new"] / TIMES
     return counts
 
 
@@ -99,78 +92,32 @@ def table(header, rows):
         print("| " + " | ".join(row) + " |")
 
 
-def beside(counts, name, bare):
-    """What a peer costs beside the bare service that takes the same body type."""
-    return f"{counts[name] - counts[bare]:+.0f}" if name in counts else "–"
-
-
-PEERS = {
-    "filter": "tower `FilterLayer`",
-    "validate": "tower-http `ValidateRequestHeaderLayer`",
-    "from_fn": "axum `from_fn`",
-    "method_router": "axum `MethodRouter`",
-}
-
-
 def peers(counts, case):
-    axum = {"from_fn", "method_router"}
-    return [
-        beside(counts, f"{case}_{peer}", f"{case}_bare{'_axum' if peer in axum else ''}")
-        for peer in PEERS
-    ]
+    """The instructions of a hand-written service and of tower-http, in addition to the bare service."""
+    names = [f"{case}_hand_written", f"{case}_validate"]
+    return [f"{counts[name] - counts[f'{case}_bare']:+.0f}" if name in counts else "–" for name in names]
 
 
 def tables(counts):
+    header = ["request", "bare", "hand-written", "tower-http `ValidateRequestHeaderLayer`", "policy", "goal"]
     rows = []
     for case, name, variants in FORWARDED:
         bare = counts[f"{case}_bare"]
         for suffix, goal, limit in variants:
             what = f"{name} {suffix.strip('_')}".strip()
             value = counts[f"{case}_policy{suffix}"] - bare
-            hand_written = beside(counts, f"{case}_hand_written", f"{case}_bare")
             cells = hold(f"{what}, forwarded", value, goal, limit)
-            rows.append([what, f"{bare:.0f}", hand_written, cells, *peers(counts, case)[:3]])
-    print("\nForwarded: instructions, beside those of the bare inner service.")
-    table(["request", "bare", "hand-written", "policy", "goal", *list(PEERS.values())[:3]], rows)
+            rows.append([what, f"{bare:.0f}", *peers(counts, case), cells])
+    for case, name, goal, limit in REJECTED:
+        bare = counts[f"{case}_bare"]
+        cells = hold(name, counts[f"{case}_policy"] - bare, goal, limit)
+        rows.append([f"{name}, 5 header fields", f"{bare:.0f}", *peers(counts, case), cells])
+    print("\nInstructions, in addition to those of the bare inner service.")
+    table(header, rows)
 
     few, many = counts["own_policy_10"], counts["own_policy_100000"]
     cells = hold("100,000 own methods to 10", many / few, *OWN_METHODS, "{:.2f}")
     print("\n100,000 own methods to 10 of them: " + cells.replace(" |", ", goal"))
-
-    rows = []
-    for case, name, goal, limit in REJECTED:
-        bare = counts[f"{case}_bare"]
-        hand_written = counts[f"{case}_hand_written"]
-        mark = counts[f"{case}_hand_written_marked"] - hand_written
-        value = counts[f"{case}_policy"] - bare
-        cells = hold(f"{name} without its mark", value - mark, goal, limit)
-        kept = counts[f"{case}_policy_extended"] - counts[f"{case}_bare_extended"]
-        rows.append(
-            [
-                name,
-                f"{bare:.0f}",
-                f"{hand_written - bare:+.0f}",
-                cells,
-                f"{mark:+.0f}",
-                f"{value:+.0f}",
-                f"{kept:+.0f}",
-                *peers(counts, case),
-            ]
-        )
-    print("\nRejected, 5 header fields: instructions, beside those of the bare inner service.")
-    header = ["", "bare", "hand-written", "policy without its mark", "goal", "the mark"]
-    header += ["policy in all", "in all, request with an extension", *PEERS.values()]
-    table(header, rows)
-
-    print("\nThe mark alone, in empty extensions: instructions.")
-    kinds = {
-        "data": "two words inserted, as the crate does",
-        "data_cloned": "cloned from a map that has them",
-        "nothing": "a type without data inserted",
-        "nothing_cloned": "cloned from a map that has it",
-    }
-    marks = [beside(counts, f"mark_{kind}", "mark_none") for kind in kinds]
-    table(list(kinds.values()), [marks])
 
     rows = []
     bare = counts["routed_bare"]
@@ -179,32 +126,14 @@ def tables(counts):
         value = counts[f"routed_policy_{routes}"] - bare
         cells = hold(f"{routes} path rules, beyond matchit", value - matchit, goal, limit)
         rows.append([f"{routes:,}", f"{matchit:.0f}", f"{value:+.0f}", cells])
-    print("\n`PUT` forwarded by a path rule: instructions, beside those of the bare inner service.")
+    print("\n`PUT` forwarded by a path rule: instructions, in addition to those of the bare service.")
     table(["path rules", "matchit's look-up", "policy", "beyond matchit", "goal"], rows)
 
     bare = counts["router_bare"]
     around = counts["router_policy_around"] - bare
     cells = hold("around an axum `Router`", around, *AROUND_ROUTER)
-    within = beside(counts, "router_policy_within", "router_bare")
-    fallback = beside(counts, "fallback_policy", "fallback_bare")
-    of_axum = beside(counts, "fallback_router", "fallback_bare")
-    print("\n`GET` to an axum `Router` with one route: instructions, beside those of the router.")
-    header = ["bare router", "policy around it", "goal", "policy by `Router::layer`"]
-    header += ["policy around it, as the fallback of an empty one", "the same without the policy"]
-    table(header, [[f"{bare:.0f}", cells, within, fallback, of_axum]])
-
-    rows = []
-    for case, name, goal, limit in HTTP1:
-        bare = counts[f"http1_{case}_bare"]
-        hand_written = [
-            f"{counts[peer] / bare:.3f}" if peer in counts else "–"
-            for peer in [f"http1_{case}_hand_written", f"http1_{case}_hand_written_marked"]
-        ]
-        value = counts[f"http1_{case}_policy"] / bare
-        cells = hold(f"{name} through hyper", value, goal, limit, "{:.3f}")
-        rows.append([name, f"{bare:.0f}", *hand_written, cells])
-    print("\nThrough hyper's HTTP/1.1 in memory: instructions, as a ratio to the bare service.")
-    table(["", "bare", "hand-written", "hand-written, with a mark", "policy", "goal"], rows)
+    print("\n`GET` to an axum `Router` with one route: instructions, in addition to the router's.")
+    table(["bare router", "policy around it", "goal"], [[f"{bare:.0f}", cells]])
 
 
 def main():

@@ -121,9 +121,3 @@ fn the_future_has_the_auto_traits_of_its_parts() {
     assert!(!has!(OfBody<PhantomPinned>, Unpin));
     assert!(has!(OfFuture<Pending<PhantomPinned>>, Unpin));
 }
-
-/// It is hardly larger than a forwarded request's future or an own response.
-#[test]
-fn the_future_is_small() {
-    assert!(size_of::<ResponseFuture<Ready<Answer>, Body, Body>>() <= 216);
-}

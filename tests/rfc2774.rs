@@ -734,7 +734,7 @@ fn an_identifier_is_a_uri_or_a_field_name() {
     }
 }
 
-// The seeds' exchanges, on a socket.
+// On a socket.
 
 /// An origin server behind the module, asked once.
 async fn over_a_socket(layer: MethodPolicyLayer, request: &str) -> String {
@@ -758,30 +758,6 @@ async fn over_a_socket(layer: MethodPolicyLayer, request: &str) -> String {
     drop(connection);
     within(server).await.unwrap();
     response
-}
-
-#[tokio::test]
-async fn an_m_get_that_a_server_does_not_know_is_501() {
-    let request = "M-GET /document HTTP/1.1\r\nHost: example.com\r\n\
-                   C-Man: \"http://www.example.org/\"\r\nConnection: C-Man\r\n\r\n";
-    assert_eq!(
-        over_a_socket(MethodPolicyLayer::default(), request).await,
-        "HTTP/1.1 501 Not Implemented\r\ncontent-length: 0\r\n\r\n"
-    );
-}
-
-/// An HTTP/1.1 proxy took the fields away that were meant for itself, and left the method.
-#[tokio::test]
-async fn an_m_get_whose_declaration_a_proxy_took_away_is_510() {
-    let layer =
-        || MethodPolicyLayer::default().mandatory_extensions(MandatoryExtensions::at_origin());
-    for field in ["", "C-Man: \"http://www.example.org/\"\r\n"] {
-        let request = format!("M-GET /document HTTP/1.1\r\nHost: example.com\r\n{field}\r\n");
-        assert_eq!(
-            over_a_socket(layer(), &request).await,
-            "HTTP/1.1 510 Not Extended\r\ncontent-length: 0\r\n\r\n"
-        );
-    }
 }
 
 #[tokio::test]
@@ -944,34 +920,5 @@ proptest! {
         prop_assert_eq!(declared[0].identifier(), &identifier);
         prop_assert_eq!(declared[0].prefix(), prefix.as_deref());
         prop_assert_eq!(declared[0].parameters().last(), Some((name.as_str(), text.as_deref())));
-    }
-
-    /// Whatever is declared, in whatever version, GET and HEAD arrive, nothing panics, and a rejection is
-    /// one of this table's.
-    #[test]
-    fn get_and_head_arrive_whatever_is_declared(
-        method in proptest::sample::select(vec!["GET", "HEAD", "M-GET", "M-PUT", "PUT", "POST", "FOO", "M-"]),
-        fields in proptest::collection::vec(
-            (proptest::sample::select(vec!["man", "opt", "c-man", "c-opt", "connection"]), nearly_a_list()), 0..5),
-        version in proptest::sample::select(vec![Version::HTTP_10, Version::HTTP_11, Version::HTTP_2]),
-        at_proxy in any::<bool>(),
-    ) {
-        let mut request = Request::builder().method(method).version(version).uri("/").body(Full::default()).unwrap();
-        for (name, value) in fields {
-            if let Ok(value) = HeaderValue::from_bytes(&value) {
-                request.headers_mut().append(name, value);
-            }
-        }
-        let service = layer(if at_proxy { proxy() } else { origin() }).layer(service_fn(
-            async |_: Request<Full<Bytes>>| Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())),
-        ));
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let response = runtime.block_on(service.oneshot(request)).unwrap();
-        if ["GET", "HEAD"].contains(&method) {
-            prop_assert_eq!(response.status(), 200);
-            prop_assert!(response.headers().is_empty());
-        } else {
-            prop_assert!([200, 400, 405, 501, 510].contains(&response.status().as_u16()));
-        }
     }
 }

@@ -311,43 +311,6 @@ async fn a_rejected_body_is_never_parsed_as_a_request() {
     }
 }
 
-/// RFC 9110 §9.3.6: the client may be speaking another protocol already.
-#[tokio::test]
-async fn what_follows_a_rejected_connect_is_not_parsed() {
-    let server = Site::start(layer()).await;
-    let mut connection = server.connect().await;
-    let connect = "CONNECT example.com:443 HTTP/1.1\r\nhost: example.com:443\r\n\r\n";
-    let tunnelled = "GET /tunnelled HTTP/1.1\r\nhost: a\r\n\r\n";
-    connection
-        .try_send(format!("{connect}{tunnelled}").as_bytes())
-        .await;
-    let answer = receive(&mut connection).await.unwrap();
-    assert_eq!(answer.status, 405);
-    assert!(answer.closes);
-    assert!(is_closed(&mut connection).await);
-    assert!(server.forwarded().is_empty());
-}
-
-#[tokio::test]
-async fn pipelined_uploads_are_answered_in_order() {
-    let server = Site::start(layer()).await;
-    let mut connection = server.connect().await;
-    let mut requests = upload(Framing::Length, 64 * KIB);
-    requests.extend(b"GET /1 HTTP/1.1\r\nhost: a\r\n\r\n");
-    requests.extend(b"FOO / HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\nabc");
-    requests.extend(upload(Framing::Chunked, 100));
-    requests.extend(b"GET /2 HTTP/1.1\r\nhost: a\r\n\r\n");
-    assert!(connection.try_send(&requests).await);
-    let mut statuses = Vec::new();
-    for _ in 0..5 {
-        let answer = receive(&mut connection).await.unwrap();
-        assert!(!answer.closes);
-        statuses.push(answer.status);
-    }
-    assert_eq!(statuses, [405, 200, 501, 405, 200]);
-    assert_eq!(server.forwarded(), ["GET /1", "GET /2"]);
-}
-
 #[tokio::test]
 async fn a_request_may_come_byte_by_byte() {
     let server = Site::start(layer()).await;

@@ -317,19 +317,6 @@ async fn an_over_long_method_is_answered_with_501_up_to_the_limit_of_hyper() {
     .await;
 }
 
-#[tokio::test]
-async fn a_method_that_is_no_token_does_not_get_as_far_as_the_policy() {
-    with_each_server(layer(), async |address| {
-        let mut connection = Connection::open(address).await;
-        connection.send("F@O / HTTP/1.1\r\nhost: a\r\n\r\n").await;
-        assert_eq!(
-            connection.receive().await,
-            "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
-        );
-    })
-    .await;
-}
-
 // RFC 9112 §3.2: the other three forms of a request target.
 #[tokio::test]
 async fn every_form_of_request_target_is_decided() {

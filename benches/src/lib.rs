@@ -1,6 +1,5 @@
 //! What the benchmarks measure: an inner service, what stands in front of it, and requests.
 
-pub mod hyper;
 pub mod peers;
 
 use std::convert::Infallible;

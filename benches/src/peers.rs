@@ -6,13 +6,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use axum::Router;
-use axum::extract::Request as AxumRequest;
-use axum::middleware::{self, Next};
-use axum::routing::{MethodRouter, get};
+use axum::routing::get;
 use http::header::ALLOW;
-use http::{Extensions, HeaderValue, Method, Request, Response, StatusCode};
-use tower::filter::{Filter, Predicate};
-use tower::{BoxError, Layer, Service};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use tower::Service;
 use tower_http::validate_request::{ValidateRequest, ValidateRequestHeader};
 
 use crate::{Inner, InnerFuture};
@@ -50,16 +47,11 @@ pub fn rejected<B: Default>(status: StatusCode) -> Response<B> {
     response
 }
 
-/// A fixed `match` in a service written for it: what a configurable layer is held against. With
-/// `MARKED` a rejection carries a value in its extensions.
+/// A fixed `match` in a service written for it: what a configurable layer is compared with.
 #[derive(Clone, Debug)]
-pub struct HandWritten<const MARKED: bool>(pub Inner);
+pub struct HandWritten(pub Inner);
 
-/// As large as what a rejection of the crate leaves.
-#[derive(Clone, Debug)]
-struct Mark(#[expect(dead_code, reason = "it only takes room")] [usize; 2]);
-
-impl<B, const MARKED: bool> Service<Request<B>> for HandWritten<MARKED> {
+impl<B> Service<Request<B>> for HandWritten {
     type Response = <Inner as Service<Request<B>>>::Response;
     type Error = Infallible;
     type Future = HandWrittenFuture;
@@ -74,12 +66,7 @@ impl<B, const MARKED: bool> Service<Request<B>> for HandWritten<MARKED> {
         let Some(status) = rejection(request.method()) else {
             return HandWrittenFuture::Forward(self.0.call(request));
         };
-        let mut response = rejected(status);
-        if MARKED {
-            let extensions: &mut Extensions = response.extensions_mut();
-            extensions.insert(Mark([0; 2]));
-        }
-        HandWrittenFuture::Reject(Some(response))
+        HandWrittenFuture::Reject(Some(rejected(status)))
     }
 }
 
@@ -101,18 +88,6 @@ impl Future for HandWrittenFuture {
     }
 }
 
-/// tower's `FilterLayer`, whose rejection is an error: it cannot answer.
-pub fn filter()
--> Filter<Inner, impl Predicate<Request<crate::Buffer>, Request = Request<crate::Buffer>>> {
-    Filter::new(
-        Inner::NEW,
-        |request: Request<crate::Buffer>| match rejection(request.method()) {
-            None => Ok(request),
-            Some(_) => Err(BoxError::from("rejected")),
-        },
-    )
-}
-
 /// tower-http's `ValidateRequestHeaderLayer::custom`.
 #[expect(clippy::result_large_err, reason = "the signature is tower-http's")]
 pub fn validate()
@@ -124,23 +99,6 @@ pub fn validate()
             Some(status) => Err(rejected(status)),
         },
     )
-}
-
-/// axum's `from_fn`.
-pub fn from_fn()
--> impl Service<AxumRequest, Response = axum::response::Response, Error = Infallible> + Clone {
-    let layer = middleware::from_fn(async |request: AxumRequest, next: Next| {
-        match rejection(request.method()) {
-            None => next.run(request).await,
-            Some(status) => rejected(status),
-        }
-    });
-    layer.layer(Inner::<axum::body::Body>::NEW)
-}
-
-/// axum's own `MethodRouter`, whose handler returns an empty response. It knows no 501.
-pub fn method_router() -> MethodRouter<(), Infallible> {
-    get(async || ()).post(async || ())
 }
 
 /// An axum router with one route, to put the layer around or into.

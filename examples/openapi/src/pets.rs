@@ -1,9 +1,9 @@
-//! The pets: handlers, and of them both the router and the document.
+//! Handlers for a list of pets. The router and the document are made from them.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use axum::extract::{Path, State};
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::{Extension, Json, Router};
@@ -14,10 +14,13 @@ use utoipa::openapi::{Info, OpenApiBuilder, Server};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-/// Where the API is: of the document it is the server, and the router is nested there.
+/// The path of the API: the server in the document, and the place of the router.
 const PREFIX: &str = "/api/v1";
 
-/// The pets, by id; the first one's is 1.
+/// Anybody can add pets, so their number is limited.
+const MAX_PETS: usize = 1000;
+
+/// The pets by id, beginning with 1.
 type Pets = Arc<Mutex<BTreeMap<u32, Pet>>>;
 
 #[derive(Clone, Deserialize, Serialize, ToSchema)]
@@ -27,7 +30,7 @@ struct Pet {
     meals: u32,
 }
 
-/// The router, not covered by a policy, and the document that says what it serves.
+/// The router, without a policy, and its document.
 ///
 /// # Errors
 ///
@@ -38,7 +41,7 @@ pub fn pets() -> Result<(Router, Value), serde_json::Error> {
         .servers(Some([Server::new(PREFIX)]))
         .build();
     let (router, document) = OpenApiRouter::with_openapi(description)
-        // One call for each path: the handlers of one call are served at all of their paths.
+        // The handlers in one call must have the same path.
         .routes(routes!(list, add))
         .routes(routes!(show, replace, remove))
         .routes(routes!(feed))
@@ -46,90 +49,59 @@ pub fn pets() -> Result<(Router, Value), serde_json::Error> {
         .with_state(Pets::default())
         .split_for_parts();
     let document = serde_json::to_value(&document)?;
-    let router = router.layer(Extension(document.clone()));
+    let limit = DefaultBodyLimit::max(1024);
+    let router = router.layer(Extension(document.clone())).layer(limit);
     Ok((Router::new().nest(PREFIX, router), document))
 }
 
+fn lock(pets: &Pets) -> MutexGuard<'_, BTreeMap<u32, Pet>> {
+    pets.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 #[utoipa::path(get, path = "/pets", responses((status = OK, body = BTreeMap<u32, Pet>)))]
-async fn list(State(pets): State<Pets>) -> Json<BTreeMap<u32, Pet>> {
-    let pets = pets.lock().unwrap_or_else(PoisonError::into_inner);
-    Json(pets.clone())
+async fn list(State(pets): State<Pets>) -> impl IntoResponse {
+    Json(lock(&pets).clone())
 }
 
 #[utoipa::path(post, path = "/pets", responses((status = CREATED)))]
 async fn add(State(pets): State<Pets>, Json(pet): Json<Pet>) -> impl IntoResponse {
-    let mut pets = pets.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut pets = lock(&pets);
+    if pets.len() >= MAX_PETS {
+        return Err(StatusCode::INSUFFICIENT_STORAGE);
+    }
     let id = pets.last_key_value().map_or(1, |(last, _)| last + 1);
     pets.insert(id, pet);
     let location = format!("{PREFIX}/pets/{id}");
-    (StatusCode::CREATED, [(header::LOCATION, location)])
+    Ok((StatusCode::CREATED, [(header::LOCATION, location)]))
 }
 
-#[utoipa::path(
-    get,
-    path = "/pets/{id}",
-    params(("id" = u32, Path)),
-    responses((status = OK, body = Pet), (status = NOT_FOUND)),
-)]
-async fn show(State(pets): State<Pets>, Path(id): Path<u32>) -> Result<Json<Pet>, StatusCode> {
-    let pets = pets.lock().unwrap_or_else(PoisonError::into_inner);
-    pets.get(&id)
-        .cloned()
-        .map(Json)
-        .ok_or(StatusCode::NOT_FOUND)
+#[utoipa::path(get, path = "/pets/{id}", params(("id" = u32, Path)), responses((status = OK)))]
+async fn show(State(pets): State<Pets>, Path(id): Path<u32>) -> impl IntoResponse {
+    let pet = lock(&pets).get(&id).cloned();
+    pet.map(Json).ok_or(StatusCode::NOT_FOUND)
 }
 
-#[utoipa::path(
-    put,
-    path = "/pets/{id}",
-    params(("id" = u32, Path)),
-    responses((status = NO_CONTENT), (status = NOT_FOUND)),
-)]
-async fn replace(
-    State(pets): State<Pets>,
-    Path(id): Path<u32>,
-    Json(pet): Json<Pet>,
-) -> StatusCode {
-    with(&pets, id, |earlier| *earlier = pet)
+#[utoipa::path(put, path = "/pets/{id}", params(("id" = u32, Path)), responses((status = 204)))]
+async fn replace(pets: State<Pets>, Path(id): Path<u32>, Json(pet): Json<Pet>) -> StatusCode {
+    status(lock(&pets).get_mut(&id).map(|earlier| *earlier = pet))
 }
 
-#[utoipa::path(
-    delete,
-    path = "/pets/{id}",
-    params(("id" = u32, Path)),
-    responses((status = NO_CONTENT), (status = NOT_FOUND)),
-)]
+#[utoipa::path(delete, path = "/pets/{id}", params(("id" = u32, Path)), responses((status = 204)))]
 async fn remove(State(pets): State<Pets>, Path(id): Path<u32>) -> StatusCode {
-    let mut pets = pets.lock().unwrap_or_else(PoisonError::into_inner);
-    match pets.remove(&id) {
-        Some(_) => StatusCode::NO_CONTENT,
-        None => StatusCode::NOT_FOUND,
-    }
+    status(lock(&pets).remove(&id))
 }
 
-#[utoipa::path(
-    post,
-    path = "/pets/{id}/meals",
-    params(("id" = u32, Path)),
-    responses((status = NO_CONTENT), (status = NOT_FOUND)),
-)]
+#[utoipa::path(post, path = "/pets/{id}/meals", params(("id" = u32, Path)), responses((status = 204)))]
 async fn feed(State(pets): State<Pets>, Path(id): Path<u32>) -> StatusCode {
-    with(&pets, id, |pet| pet.meals = pet.meals.saturating_add(1))
+    let feed = |pet: &mut Pet| pet.meals = pet.meals.saturating_add(1);
+    status(lock(&pets).get_mut(&id).map(feed))
 }
 
-// The document has this operation, too. (utoipa puts documentation into the document.)
 #[utoipa::path(get, path = "/openapi.json", responses((status = OK, body = Value)))]
 async fn openapi(Extension(document): Extension<Value>) -> Json<Value> {
     Json(document)
 }
 
-fn with(pets: &Pets, id: u32, change: impl FnOnce(&mut Pet)) -> StatusCode {
-    let mut pets = pets.lock().unwrap_or_else(PoisonError::into_inner);
-    match pets.get_mut(&id) {
-        Some(pet) => {
-            change(pet);
-            StatusCode::NO_CONTENT
-        }
-        None => StatusCode::NOT_FOUND,
-    }
+fn status<T>(found: Option<T>) -> StatusCode {
+    found.map_or(StatusCode::NOT_FOUND, |_| StatusCode::NO_CONTENT)
 }

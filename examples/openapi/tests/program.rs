@@ -159,6 +159,29 @@ async fn it_does_what_its_header_says() {
 }
 
 #[tokio::test]
+async fn clients_cannot_store_without_limit() {
+    let (example, address) = Example::listening(PROGRAM, []).await;
+    let mut connection = Connection::open(address).await;
+    let name = "x".repeat(1024);
+    let large = format!(r#"{{"name":"{name}"}}"#);
+    let (status, ..) = ask(&mut connection, "POST /api/v1/pets", &large).await;
+    assert_eq!(status, 413);
+    let mut connection = Connection::open(address).await;
+    for number in 1..=1001 {
+        let (status, head, _) =
+            ask(&mut connection, "POST /api/v1/pets", r#"{"name":"Rex"}"#).await;
+        assert_eq!(
+            status,
+            if number <= 1000 { 201 } else { 507 },
+            "{number}: {head}"
+        );
+    }
+    drop(connection);
+    example.signal("-TERM");
+    example.ends_cleanly().await;
+}
+
+#[tokio::test]
 async fn router_and_document_agree() {
     let (router, document) = pets::pets().unwrap();
     let policy = from_openapi::policy(&document).unwrap();

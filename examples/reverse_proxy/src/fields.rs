@@ -1,123 +1,180 @@
-//! The header fields that a proxy changes on the way (RFC 9110 §7.2 and §7.6).
+//! The fields that a proxy checks and changes (RFC 9110 §7, RFC 9112 §3 and §6).
 
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRANSFER_ENCODING, UPGRADE, VIA};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version};
+use std::net::Ipv6Addr;
+
+use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, TE, TRANSFER_ENCODING, VIA};
+use http::uri::Authority;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::{Body, Incoming};
 
-/// The fields that are for one connection alone, whether or not `Connection` lists them (RFC 9110
-/// §7.6.1).
-///
-/// `Trailer` is not one of them any more: it describes the trailer section, which is forwarded, and
-/// hyper sends those trailer fields only that it announces.
-const HOP_BY_HOP: [HeaderName; 6] = [
-    CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    TE,
-    TRANSFER_ENCODING,
-    UPGRADE,
-];
+/// The fields of one connection, even if `Connection` does not list them (RFC 9110 §7.6.1). `Trailer`
+/// is not one of them because the trailer fields are forwarded.
+const HOP_BY_HOP: &str = "connection keep-alive proxy-connection te transfer-encoding upgrade";
 
-/// What the proxy calls itself: a pseudonym, for its address is nobody's business (RFC 9110 §7.6.3).
-macro_rules! via {
-    ($version:literal) => {
-        HeaderValue::from_static(concat!($version, " method-policy"))
+/// How many proxies of this name a request may have passed. With more it is in a loop.
+const MAX_PASSES: usize = 5;
+
+/// A result, or the status of an error response.
+pub(crate) type OrStatus<T> = Result<T, StatusCode>;
+
+/// Rejects a request without a clear target, or in a loop. Returns the `Host` that the client asked
+/// for. The upstream's links must lead there.
+pub(crate) fn check_request(request: &Request<Incoming>) -> OrStatus<Option<HeaderValue>> {
+    let headers = request.headers();
+    let hops = members(headers, &VIA).filter(|hop| hop.ends_with(b" method-policy"));
+    if hops.count() > MAX_PASSES {
+        return Err(StatusCode::LOOP_DETECTED);
+    }
+    // A target in authority form has no path. If the proxy made one up, the upstream would see
+    // another path than the policy (RFC 9112 §3.2).
+    let is_path = match request.uri().path() {
+        "*" => request.method() == Method::OPTIONS,
+        path => path.starts_with('/'),
     };
+    // The authority of the target replaces `Host` (RFC 9112 §3.2.2, RFC 9113 §8.3.1), without user
+    // information (RFC 9110 §4.2.4).
+    let authority = request.uri().authority().map(Authority::as_str);
+    let authority = authority.and_then(|authority| authority.rsplit('@').next());
+    let authority = authority.map(str::as_bytes);
+    let mut hosts = headers.get_all(HOST).iter().map(HeaderValue::as_bytes);
+    let host = hosts.next();
+    let is_optional = match request.version() {
+        Version::HTTP_10 => true,
+        Version::HTTP_11 => false,
+        _ => authority.is_some(),
+    };
+    let is_one = (is_optional || host.is_some()) && hosts.next().is_none();
+    if !is_path || !is_one || !host.into_iter().chain(authority).all(is_host) {
+        return Err(StatusCode::BAD_REQUEST);
+    }
+    let host = authority.or(host).map(HeaderValue::from_bytes);
+    host.transpose().map_err(|_| StatusCode::BAD_REQUEST)
 }
 
-/// Makes a request that was received one to send.
-pub(crate) fn prepare_request(request: &mut Request<Incoming>) -> Result<(), StatusCode> {
-    let host = host(request)?;
+/// Replaces the fields that are meant for the proxy by those for the upstream.
+pub(crate) fn prepare_request(
+    request: &mut Request<Incoming>,
+    host: Option<HeaderValue>,
+) -> OrStatus<()> {
     let version = request.version();
-    let takes_trailers = takes_trailers(request.headers());
-    let length = request.body().size_hint().exact();
-
+    let has_length = request.body().size_hint().exact().is_some();
     let headers = request.headers_mut();
-    remove_hop_by_hop(headers);
-    if let Some(host) = host {
-        headers.insert(HOST, host);
+    let takes_trailers = members(headers, &TE).any(|te| te.eq_ignore_ascii_case(b"trailers"));
+    prepare(headers, version)?;
+    // HTTP/2 may split the cookies over several fields (RFC 9113 §8.2.3).
+    let cookies = headers.get_all(COOKIE).iter();
+    let cookies: Vec<_> = cookies.map(HeaderValue::as_bytes).collect();
+    if cookies.len() > 1 {
+        let joined = HeaderValue::from_bytes(&cookies.join(&b"; "[..]));
+        headers.insert(COOKIE, joined.map_err(|_| StatusCode::BAD_REQUEST)?);
+    }
+    if version == Version::HTTP_10 {
+        // The client does not understand `100 (Continue)` (RFC 9110 §10.1.1).
+        headers.remove(EXPECT);
     }
     if takes_trailers {
-        // What was said for the client's connection holds for the upstream's: trailer fields are
-        // passed on to the client (RFC 9110 §6.5.1, §10.1.4).
+        // The proxy forwards trailer fields, so the upstream may send them (RFC 9110 §6.5.1).
         headers.insert(TE, HeaderValue::from_static("trailers"));
         headers.insert(CONNECTION, HeaderValue::from_static("te"));
     }
-    if length.is_none() {
-        // Said for hyper, which otherwise leaves out what a GET has of content. A length beside it
-        // does not count (RFC 9112 §6.3).
-        headers.remove(CONTENT_LENGTH);
+    if !has_length {
+        // Without this, hyper drops the content of a GET.
         headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
-    add_via(headers, version);
+    if let Some(host) = host {
+        headers.insert(HOST, host);
+    }
     Ok(())
 }
 
-/// Makes a response that was received one to send.
-pub(crate) fn prepare_response(response: &mut Response<Incoming>) {
-    let version = response.version();
-    remove_hop_by_hop(response.headers_mut());
-    add_via(response.headers_mut(), version);
+/// Replaces the fields that are meant for the proxy by those for the client.
+pub(crate) fn prepare_response<B>(response: &mut Response<B>) -> OrStatus<()> {
+    let (status, version) = (response.status(), response.version());
+    prepare(response.headers_mut(), version).map_err(|_| StatusCode::BAD_GATEWAY)?;
+    if status == StatusCode::NO_CONTENT {
+        // RFC 9110 §8.6.
+        response.headers_mut().remove(CONTENT_LENGTH);
+    }
+    Ok(())
 }
 
-/// The `Host` to send: the client's, so that the upstream knows what it was asked for and its links
-/// and redirects lead to the proxy.
+/// Changes the fields that requests and responses have in common.
 ///
-/// The authority of the request's target, which every HTTP/2 request and an absolute-form target
-/// have, takes its place (RFC 9112 §3.2.2, RFC 9113 §8.3.1). Only an HTTP/1.0 request may be without
-/// (RFC 9112 §3.2).
-fn host(request: &Request<Incoming>) -> Result<Option<HeaderValue>, StatusCode> {
-    let mut hosts = request.headers().get_all(HOST).iter();
-    let host = hosts.next();
-    if hosts.next().is_some() || host.is_none() && request.version() == Version::HTTP_11 {
-        return Err(StatusCode::BAD_REQUEST);
+/// Fails if others might disagree with hyper on where the content ends (RFC 9112 §6.3).
+fn prepare(headers: &mut HeaderMap, received: Version) -> OrStatus<()> {
+    if headers.contains_key(TRANSFER_ENCODING) {
+        // hyper decodes `chunked` and nothing else.
+        let codings: Vec<_> = members(headers, &TRANSFER_ENCODING).collect();
+        if !matches!(codings[..], [coding] if coding.eq_ignore_ascii_case(b"chunked")) {
+            return Err(StatusCode::NOT_IMPLEMENTED);
+        }
+        headers.remove(CONTENT_LENGTH);
+    } else if headers.contains_key(CONTENT_LENGTH) {
+        let lengths: Vec<_> = members(headers, &CONTENT_LENGTH).map(number).collect();
+        match lengths[..] {
+            [Some(length), ref rest @ ..] if rest.iter().all(|other| *other == Some(length)) => {
+                headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+            }
+            _ => return Err(StatusCode::BAD_REQUEST),
+        }
     }
-    // A `Host` has no user information, and what an authority has of it is not passed on (RFC 9110
-    // §4.2.4, RFC 9113 §8.3.1).
-    if host.is_some_and(|host| host.as_bytes().contains(&b'@')) {
-        return Err(StatusCode::BAD_REQUEST);
-    }
-    let Some(authority) = request.uri().authority() else {
-        return Ok(host.cloned());
-    };
-    let authority = authority.as_str();
-    let host = authority
-        .rsplit_once('@')
-        .map_or(authority, |(_, host)| host);
-    HeaderValue::from_str(host)
-        .map(Some)
-        .map_err(|_| StatusCode::BAD_REQUEST)
+    remove_hop_by_hop(headers);
+    // A pseudonym does not reveal the address of the proxy (RFC 9110 §7.6.3).
+    let via = HeaderValue::from_static(match received {
+        Version::HTTP_10 => "1.0 method-policy",
+        Version::HTTP_2 => "2.0 method-policy",
+        _ => "1.1 method-policy",
+    });
+    headers.append(VIA, via);
+    Ok(())
 }
 
-/// Whether `TE` says so: the one member of it that is no transfer coding (RFC 9110 §10.1.4).
-fn takes_trailers(headers: &HeaderMap) -> bool {
-    members(headers, &TE).any(|member| member.eq_ignore_ascii_case("trailers"))
-}
-
-fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    let listed: Vec<HeaderName> = members(headers, &CONNECTION)
-        .filter_map(|option| option.parse().ok())
-        .collect();
-    for name in listed.iter().chain(&HOP_BY_HOP) {
+/// Removes the fields of one connection, and the fields that `Connection` lists.
+pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    let listed = members(headers, &CONNECTION).map(HeaderName::from_bytes);
+    for name in listed.flatten().collect::<Vec<_>>() {
+        headers.remove(name);
+    }
+    for name in HOP_BY_HOP.split(' ') {
         headers.remove(name);
     }
 }
 
-/// Adds this hop to the path that the message has taken (RFC 9110 §7.6.3).
-fn add_via(headers: &mut HeaderMap, received: Version) {
-    let via = match received {
-        Version::HTTP_10 => via!("1.0"),
-        Version::HTTP_2 => via!("2.0"),
-        _ => via!("1.1"),
-    };
-    headers.append(VIA, via);
+/// The members of a list, over all lines of the field (RFC 9110 §5.6.1).
+///
+/// They are bytes because a byte outside of ASCII must not hide the rest of its line.
+pub(crate) fn members<'a>(
+    headers: &'a HeaderMap,
+    name: &HeaderName,
+) -> impl Iterator<Item = &'a [u8]> {
+    let lines = headers.get_all(name).into_iter();
+    let members = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    members
+        .map(<[u8]>::trim_ascii)
+        .filter(|member| !member.is_empty())
 }
 
-/// The members of a list, over all lines of the field (RFC 9110 §5.6.1).
-fn members<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
-    let lines = headers.get_all(name).into_iter();
-    lines
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.split(','))
-        .map(str::trim)
+/// Parses digits without a sign. A number that is too large becomes the largest one.
+pub(crate) fn number(digits: &[u8]) -> Option<u64> {
+    digits.iter().try_fold(0_u64, |number, digit| {
+        let digit = char::from(*digit).to_digit(10)?;
+        Some(number.saturating_mul(10).saturating_add(digit.into()))
+    })
+}
+
+/// Whether it is a host, with or without a port, and nothing else (RFC 9110 §7.2).
+fn is_host(value: &[u8]) -> bool {
+    let Ok(authority) = Authority::try_from(value) else {
+        return false;
+    };
+    let host = authority.host();
+    let is_host = match host.strip_prefix('[') {
+        Some(ip) => ip.trim_end_matches(']').parse::<Ipv6Addr>().is_ok(),
+        None => !host.is_empty() && !host.contains(['[', ']']),
+    };
+    // User information would precede the host.
+    let port = authority.as_str().strip_prefix(host);
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    is_host
+        && port.is_some_and(|port| port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
 }

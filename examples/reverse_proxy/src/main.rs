@@ -1,8 +1,7 @@
-//! A reverse proxy behind a policy: hyper's server in front of hyper-util's pooled client.
+//! A reverse proxy behind a policy, made of hyper's server and hyper-util's pooled client.
 //!
-//! Clients speak HTTP/1.1 or cleartext HTTP/2 to it, and it speaks HTTP/1.1 to one upstream. Content
-//! streams both ways. What the policy rejects never reaches the upstream, and what it forwards,
-//! arrives there with its method as it was sent.
+//! Clients use HTTP/1.1 or cleartext HTTP/2, and the upstream HTTP/1.1. A request that the policy
+//! rejects never reaches the upstream. Content is streamed in both directions.
 //!
 //! ```text
 //! cargo run --example axum 127.0.0.1:3001     # an upstream
@@ -11,24 +10,22 @@
 //!
 //! curl -i http://127.0.0.1:3000/ -d 'Hello!'  # 201, from the upstream, as `Via` shows
 //! curl -i http://127.0.0.1:3000/ -X DELETE    # 405, from the upstream
+//! curl -i http://127.0.0.1:3000/health -X PUT # 405, from the proxy
 //! curl -i http://127.0.0.1:3000/ -X FOO       # 501, from the proxy
 //! curl -i http://127.0.0.1:3000/ -X TRACE -H 'Max-Forwards: 0'
 //!                                             # 200, the request as it reached the proxy
 //! ```
 //!
-//! An upstream that cannot be reached, or breaks off before it answers, makes a 502, and one that
-//! does not answer in time a 504. What it breaks off later arrives broken off.
-//!
-//! Not forwarded are upgrades, such as WebSockets', and informational responses other than
-//! `100 (Continue)`: hyper's server has no way to send these.
+//! The answer is 502 if the upstream is down or its response is invalid, and 504 if it takes too long.
+//! Not forwarded are upgrades, such as WebSocket, and informational responses other than
+//! `100 (Continue)`, because hyper's server cannot send them.
 
 #[path = "../../common/mod.rs"]
 mod common;
+mod content;
 mod fields;
 mod max_forwards;
-mod upload;
 
-use std::convert::Infallible;
 use std::error::Error;
 use std::pin::pin;
 use std::process::ExitCode;
@@ -36,7 +33,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::uri::{Authority, PathAndQuery, Scheme};
+use http::uri::{Authority, Scheme};
 use http::{Method, Request, Response, StatusCode, Uri, Version, request};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
@@ -46,184 +43,152 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
+use tokio_util::io::{InspectReader, InspectWriter};
 use tower::{Layer, service_fn};
 use tower_method_policy::{MethodPolicyLayer, MethodSet, PlainText, Policy, Rejection, Respond};
 
-use crate::max_forwards::Hop;
-use crate::upload::Upload;
+use crate::content::Content;
+use crate::fields::OrStatus;
 
-/// The upstream's content, passed on as it arrives, or the proxy's own.
-type ProxyBody = Either<Incoming, Full<Bytes>>;
+/// The content from the upstream, or the proxy's own, which the ready responders can build.
+type ProxyBody = Either<Content, Full<Bytes>>;
 
-/// How long the upstream may leave unread what it is sent, after which its connection is given up.
-#[cfg(target_os = "linux")]
-const STALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a client's connection may neither receive nor send a byte. This ends connections without
+/// a request, uploads and downloads that stall, and responses that the upstream does not end.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Makes rejections.
+/// The methods that the upstream handles.
 ///
-/// `Incoming` has neither a default nor a constructor, so the ready responders cannot make one. They
-/// make the other half of a [`ProxyBody`] instead: nothing that is forwarded gets boxed for the sake
-/// of what is rejected.
-fn reject(rejection: &Rejection, request: &request::Parts) -> Response<ProxyBody> {
-    PlainText.respond(rejection, request).map(Either::Right)
-}
-
-/// What may be asked of the upstream: the standard methods, WebDAV's, and some that caches and UPnP
-/// devices know.
-///
-/// `TRACE` is among them because [`max_forwards`] does for it what a proxy has to do. `CONNECT` is
-/// not: it asks for a tunnel (RFC 9110 §9.3.6).
+/// `TRACE` is one of them because the proxy handles `Max-Forwards`. `CONNECT` is not, because it asks
+/// for a tunnel (RFC 9110 §9.3.6).
 fn policy() -> Result<Policy, Box<dyn Error>> {
     let others: MethodSet = "PURGE, purge, BAN, M-SEARCH".parse()?;
     let standard = MethodSet::STANDARD - MethodSet::from(Method::CONNECT);
-    Ok(Policy::new().allow(standard | MethodSet::WEBDAV | others))
+    let policy = Policy::new().allow(standard | MethodSet::WEBDAV | others);
+    Ok(policy.route("/health", [Method::GET])?)
+}
+
+/// The client for the upstream.
+fn client() -> Client<HttpConnector, Content> {
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    // hyper closes a connection only after it has sent everything that it began to send. If the
+    // upstream does not read, only the kernel can close the connection.
+    #[cfg(target_os = "linux")]
+    connector.set_tcp_user_timeout(Some(Duration::from_secs(10)));
+    let mut client = Client::builder(TokioExecutor::new());
+    client.pool_timer(TokioTimer::new()).build(connector)
 }
 
 struct Proxy {
-    client: Client<HttpConnector, Upload>,
+    client: Client<HttpConnector, Content>,
     upstream: Authority,
     policy: Policy,
 }
 
 impl Proxy {
-    fn new(upstream: Authority, policy: Policy) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        // hyper closes a connection only when all is sent that it has begun to send, which an upstream
-        // that has stopped to read never lets happen: then the kernel has to close it.
-        #[cfg(target_os = "linux")]
-        connector.set_tcp_user_timeout(Some(STALL_TIMEOUT));
-        let client = Client::builder(TokioExecutor::new())
-            // Closes connections that are idle for long.
-            .pool_timer(TokioTimer::new())
-            .build(connector);
-        Self {
-            client,
-            upstream,
-            policy,
+    /// The response to a request that the policy has accepted, or the status of an error.
+    async fn answer(&self, mut request: Request<Incoming>) -> OrStatus<Response<ProxyBody>> {
+        let host = fields::check_request(&request)?;
+        if max_forwards::is_last_recipient(&mut request)? {
+            let answer = max_forwards::answer(&request, &self.policy);
+            return Ok(answer.map(Either::Right));
         }
-    }
-
-    /// The response to a request that the policy lets pass: the upstream's, unless the proxy has to
-    /// answer.
-    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<ProxyBody> {
-        let (mut request, content) = request.into_parts();
-        match max_forwards::next_hop(&mut request) {
-            Hop::Further => {}
-            Hop::Last => {
-                let allow = self.policy.allowed_at(request.uri.path());
-                return max_forwards::answer(&request, allow).map(Either::Right);
-            }
-        }
-        self.forward(Request::from_parts(request, content))
-            .await
-            .map_or_else(
-                |status| {
-                    let mut response = Response::new(Either::Right(Full::default()));
-                    *response.status_mut() = status;
-                    response
-                },
-                |response| response.map(Either::Left),
-            )
-    }
-
-    /// The upstream's response, or what the proxy has to say in its place.
-    async fn forward(
-        &self,
-        mut request: Request<Incoming>,
-    ) -> Result<Response<Incoming>, StatusCode> {
-        fields::prepare_request(&mut request)?;
-        *request.uri_mut() = self.upstream_uri(request.uri().path_and_query())?;
-        // The version is each connection's own (RFC 9110 §2.5).
+        fields::prepare_request(&mut request, host)?;
+        let mut uri = request.uri().clone().into_parts();
+        uri.scheme = Some(Scheme::HTTP);
+        uri.authority = Some(self.upstream.clone());
+        *request.uri_mut() = Uri::from_parts(uri).map_err(|_| StatusCode::BAD_REQUEST)?;
+        // Each connection has its own version (RFC 9110 §2.5).
         *request.version_mut() = Version::HTTP_11;
 
-        let (request, mut watch) = upload::watch(request);
+        let request = Content::of_request(request);
+        let overdue = content::overdue(request.body().waits_for_sender.subscribe());
         let mut response = tokio::select! {
-            response = self.client.request(request) => {
-                response.map_err(|error| self.no_response(&error))?
-            }
-            () = watch.hangs() => return Err(StatusCode::GATEWAY_TIMEOUT),
+            response = self.client.request(request) => response.map_err(|error| self.failure(&error))?,
+            status = overdue => return Err(status),
         };
-
-        // No upgrade was asked for, so this is no answer (RFC 9110 §15.2.2).
+        // The proxy never asks for an upgrade (RFC 9110 §15.2.2).
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Err(StatusCode::BAD_GATEWAY);
         }
-        fields::prepare_response(&mut response);
+        fields::prepare_response(&mut response)?;
         *response.version_mut() = Version::HTTP_11;
-        Ok(response)
+        Ok(response.map(Content::from).map(Either::Left))
     }
 
-    /// What the client is told when there is nothing to forward.
-    fn no_response(&self, error: &client::Error) -> StatusCode {
+    /// The status for a request that the upstream did not answer.
+    fn failure(&self, error: &client::Error) -> StatusCode {
         let cause = error.source().and_then(|cause| cause.downcast_ref());
         if cause.is_some_and(hyper::Error::is_user) {
-            // The request's own content was broken off or is not framed as it should be.
+            // The content of the request was broken off or not framed correctly.
             return StatusCode::BAD_REQUEST;
         }
         eprintln!("no response from {}: {error:?}", self.upstream);
         StatusCode::BAD_GATEWAY
     }
-
-    /// The same path at the upstream; `*` is the upstream as a whole (RFC 9112 §3.2.4).
-    fn upstream_uri(&self, path: Option<&PathAndQuery>) -> Result<Uri, StatusCode> {
-        let mut uri = http::uri::Parts::default();
-        uri.scheme = Some(Scheme::HTTP);
-        uri.authority = Some(self.upstream.clone());
-        uri.path_and_query = Some(path.cloned().unwrap_or(PathAndQuery::from_static("/")));
-        Uri::from_parts(uri).map_err(|_| StatusCode::BAD_REQUEST)
-    }
-}
-
-/// The authority of the upstream's URL, which has nothing else.
-fn upstream(url: &str) -> Result<Authority, Box<dyn Error>> {
-    let parts = url.parse().map(Uri::into_parts).ok();
-    parts
-        .filter(|url| url.scheme == Some(Scheme::HTTP))
-        .filter(|url| url.path_and_query.as_ref().is_none_or(|path| path == "/"))
-        .and_then(|url| url.authority)
-        .ok_or_else(|| format!("not an upstream, http://HOST[:PORT]: {url}").into())
 }
 
 async fn serve() -> Result<(), Box<dyn Error>> {
     let [address, url] = common::arguments(["127.0.0.1:3000", "http://127.0.0.1:3001"])?;
+    let upstream = url
+        .strip_prefix("http://")
+        .map(|url| url.strip_suffix('/').unwrap_or(url));
+    let upstream = upstream.and_then(|authority| authority.parse().ok());
+    let upstream = upstream.ok_or(format!("not an upstream, http://HOST[:PORT]: {url}"))?;
     let policy = policy()?;
-    let proxy = Arc::new(Proxy::new(upstream(&url)?, policy.clone()));
-    let service = MethodPolicyLayer::new(policy)
-        .respond_with(reject)
-        .layer(service_fn(move |request| {
-            let proxy = proxy.clone();
-            async { Ok::<_, Infallible>(proxy.answer(request).await) }
-        }));
-    let service = TowerToHyperService::new(service);
+    let layer = MethodPolicyLayer::new(policy.clone());
+    let layer = layer.respond_with(|rejection: &Rejection, request: &request::Parts| {
+        PlainText.respond(rejection, request).map(Either::Right)
+    });
+    let proxy = Arc::new(Proxy {
+        client: client(),
+        upstream,
+        policy,
+    });
+    let service = TowerToHyperService::new(layer.layer(service_fn(move |request| {
+        let proxy = proxy.clone();
+        async move {
+            let answer = proxy.answer(request).await;
+            let empty = Either::Right(Full::default());
+            answer.or_else(|status| Response::builder().status(status).body(empty))
+        }
+    })));
 
     let mut server = auto::Builder::new(TokioExecutor::new());
-    // The timer closes HTTP/1.1 connections that never complete a request's header section. One on which
-    // nothing is sent stays open, for which version it will be is not known yet.
+    // With a timer, hyper limits the time that the head of a request may take.
     server.http1().timer(TokioTimer::new());
-
     let mut shutdown = pin!(common::shutdown_signal()?);
     let listener = common::listen_on(&address).await?;
-
     let connections = GracefulShutdown::new();
     loop {
-        let stream = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                Err(error) => {
-                    // Out of file descriptors, most likely: others have to be closed first.
-                    eprintln!("cannot accept a connection: {error}");
-                    tokio::time::sleep(Duration::from_secs(1)).await;
-                    continue;
-                }
-            },
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
             () = &mut shutdown => break,
         };
-        // What streams shall not be held back until there is more of it; if that fails, it is.
+        let log = |error: &_| eprintln!("cannot accept a connection: {error}");
+        let Ok((stream, _)) = accepted.inspect_err(log) else {
+            // Most likely there are no file descriptors left. Wait until some are closed.
+            sleep(Duration::from_secs(1)).await;
+            continue;
+        };
         let _ = stream.set_nodelay(true);
+        let active = Arc::new(Notify::new());
+        let notify = active.clone();
+        let on_bytes = move |_: &[u8]| notify.notify_one();
+        let stream = InspectReader::new(InspectWriter::new(stream, on_bytes.clone()), on_bytes);
         let connection = server.serve_connection(TokioIo::new(stream), service.clone());
-        // Its error is not of interest: most often the client went away.
-        tokio::spawn(connections.watch(connection.into_owned()));
+        let connection = connections.watch(connection.into_owned());
+        tokio::spawn(async move {
+            let idle = async { while timeout(IDLE_TIMEOUT, active.notified()).await.is_ok() {} };
+            tokio::select! {
+                // Most errors only say that the client has gone away.
+                _ = connection => {}
+                () = idle => {}
+            }
+        });
     }
     drop(listener);
     connections.shutdown().await;

@@ -1,68 +1,56 @@
-//! `Max-Forwards`: how far `OPTIONS` and `TRACE` may still go (RFC 9110 §7.6.2).
+//! `Max-Forwards`: how often `OPTIONS` and `TRACE` may still be forwarded (RFC 9110 §7.6.2).
 
 use bytes::Bytes;
 use http::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, COOKIE, MAX_FORWARDS, PROXY_AUTHORIZATION};
-use http::{HeaderName, HeaderValue, Method, Response, request};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
-use tower_method_policy::Allow;
+use tower_method_policy::Policy;
 
-/// The fields that are not for the eyes of whoever sees the answer to a `TRACE` (RFC 9110 §9.3.8).
-const SENSITIVE: [HeaderName; 3] = [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE];
+use crate::fields::{OrStatus, members, number};
 
-/// Where a request goes from here.
-pub(crate) enum Hop {
-    /// To the upstream.
-    Further,
-    /// Nowhere: the proxy is to answer as if it were the upstream.
-    Last,
-}
-
-/// Counts a hop of an `OPTIONS` or a `TRACE` request. For other methods the field means nothing.
-pub(crate) fn next_hop(request: &mut request::Parts) -> Hop {
-    if !matches!(request.method, Method::OPTIONS | Method::TRACE) {
-        return Hop::Further;
+/// Decrements the limit. Returns whether the proxy is the last recipient and has to answer.
+///
+/// The smallest of several numbers counts. Anything else is an error, because the client wanted a
+/// limit and would get none.
+pub(crate) fn is_last_recipient<B>(request: &mut Request<B>) -> OrStatus<bool> {
+    let counts = matches!(*request.method(), Method::OPTIONS | Method::TRACE);
+    if !counts || !request.headers().contains_key(MAX_FORWARDS) {
+        return Ok(false);
     }
-    let left = request
-        .headers
-        .get(MAX_FORWARDS)
-        .and_then(|value| value.to_str().ok())
-        .filter(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
-        // Any number of digits is allowed; more than a chain can be long means the same.
-        .map(|digits| digits.parse().unwrap_or(u32::MAX));
-    match left {
-        None => Hop::Further,
-        Some(0) => Hop::Last,
-        Some(left) => {
-            let left = HeaderValue::from(left - 1);
-            request.headers.insert(MAX_FORWARDS, left);
-            Hop::Further
-        }
-    }
+    let limit = members(request.headers(), &MAX_FORWARDS).map(number).min();
+    let limit = limit.flatten().ok_or(StatusCode::BAD_REQUEST)?;
+    let Some(left) = limit.checked_sub(1) else {
+        return Ok(true);
+    };
+    // The upstream may support smaller numbers only, and no chain of proxies is that long.
+    let left = HeaderValue::from(left.min(u32::MAX.into()));
+    request.headers_mut().insert(MAX_FORWARDS, left);
+    Ok(false)
 }
 
 /// The answer of the last recipient.
-pub(crate) fn answer(request: &request::Parts, allow: Option<&Allow>) -> Response<Full<Bytes>> {
+pub(crate) fn answer<B>(request: &Request<B>, policy: &Policy) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::default());
-    if request.method == Method::TRACE {
+    if request.method() == Method::TRACE {
+        // The request as it was received, without fields that scripts must not see (RFC 9110 §9.3.8).
+        let secret = [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE];
+        let (uri, version) = (request.uri(), request.version());
+        let mut message = format!("TRACE {uri} {version:?}\r\n").into_bytes();
+        for (name, value) in request.headers() {
+            if !secret.contains(name) {
+                message
+                    .extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+            }
+        }
+        message.extend(b"\r\n");
+        *response.body_mut() = Full::from(message);
         let message = HeaderValue::from_static("message/http");
         response.headers_mut().insert(CONTENT_TYPE, message);
-        *response.body_mut() = Full::from(echo(request));
-    } else if let Some(allow) = allow {
-        let allow = allow.header_value().clone();
-        response.headers_mut().insert(ALLOW, allow);
+    } else {
+        let allow = policy.allowed_at(request.uri().path());
+        let allow = allow.and_then(|allow| HeaderValue::from_str(&allow.to_string()).ok());
+        let allow = allow.map(|allow| (ALLOW, allow));
+        response.headers_mut().extend(allow);
     }
     response
-}
-
-/// The request as it was received (RFC 9110 §9.3.8), in the form of `message/http` (RFC 9112 §10.1).
-fn echo(request: &request::Parts) -> Vec<u8> {
-    let (method, uri, version) = (&request.method, &request.uri, request.version);
-    let mut message = format!("{method} {uri} {version:?}\r\n").into_bytes();
-    for (name, value) in &request.headers {
-        if !SENSITIVE.contains(name) {
-            message.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
-        }
-    }
-    message.extend(b"\r\n");
-    message
 }

@@ -5,5 +5,6 @@
 
 #[path = "../../../../tests/support/example.rs"]
 pub(crate) mod example;
+pub(crate) mod proxy;
 #[path = "../../../../tests/support/server.rs"]
 pub(crate) mod server;
