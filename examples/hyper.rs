@@ -1,7 +1,6 @@
 //! A message board on hyper, over HTTP/1.1 and cleartext HTTP/2.
 //!
-//! No router says `Allow` here, so the policy has a rule for each path. Rejections are sentences of plain
-//! text, and the log names the rule.
+//! No router sends `Allow` here, so the policy has rules. Rejections are sentences of plain text.
 //!
 //! ```text
 //! cargo run --example hyper [-- ADDRESS]      # the default is 127.0.0.1:3000
@@ -34,7 +33,7 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tower::{Layer, service_fn};
-use tower_method_policy::{MethodPolicyLayer, PlainText, Policy, PolicyError, method_excerpt};
+use tower_method_policy::{MethodPolicyLayer, PlainText, Policy, PolicyError};
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -118,10 +117,6 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     let service = MethodPolicyLayer::new(policy()?)
         .answer_options(true)
         .respond_with(PlainText)
-        .on_rejection(|rejection, request| {
-            let method = method_excerpt(&request.method);
-            eprintln!("{rejection}: {method} {:?}", request.uri.path());
-        })
         .layer(service_fn(move |request| board(messages.clone(), request)));
     let service = TowerToHyperService::new(service);
 

@@ -1,5 +1,5 @@
-//! The auto traits of every public type. They are part of the public face, and the same under every
-//! set of features: a feature that some other crate enables must not break a build.
+//! The auto traits of every public type. They are part of the public API. They are the same for every set of
+//! features, because another crate may enable a feature.
 
 use std::future::{Pending, Ready};
 use std::marker::{PhantomData, PhantomPinned};
@@ -10,17 +10,15 @@ use http::Response;
 use http_body_util::Full;
 #[cfg(feature = "rfc2774")]
 use tower_method_policy::rfc2774::{
-    Declaration, DeclarationError, Declarations, ExtensionProblem, IdentifierError,
-    MandatoryExtensions,
+    Declaration, Declarations, IdentifierError, MandatoryExtensions,
 };
 use tower_method_policy::{
-    Allow, AnswerOptions, Cacheable, Decision, Drain, EmptyBody, ForwardOptions, GrpcStatus,
-    MethodPolicy, MethodPolicyLayer, MethodSet, ParseMethodSetError, PlainText, Policy,
-    PolicyError, ProblemDetails, Reason, RegisteredMethod, Rejection, ResponseFuture, RetryAfter,
-    WouldReject,
+    BodyDrain, Decision, EmptyBody, MethodPolicy, MethodPolicyLayer, MethodSet,
+    ParseMethodSetError, PlainText, Policy, PolicyError, ProblemDetails, Reason, Rejection,
+    ResponseFuture, RetryAfter, Rule, RuleKind, WouldReject, method_set,
 };
 
-/// Whether a type has a trait: the inherent constant, where there is one, hides the trait's.
+/// Whether a type has a trait. An inherent constant hides the constant of the trait.
 macro_rules! has {
     ($type:ty, $trait:path) => {{
         #[allow(dead_code, reason = "not every type lacks the trait")]
@@ -62,24 +60,22 @@ type Answer = Result<Response<Body>, ()>;
 #[test]
 fn data_has_every_auto_trait() {
     each! { [true; 5];
-        Allow,
-        Cacheable,
+        BodyDrain,
         Decision<'_>,
-        Drain,
-        AnswerOptions,
         EmptyBody,
-        ForwardOptions,
-        GrpcStatus,
         MethodSet,
         ParseMethodSetError,
         PlainText,
         PolicyError,
         ProblemDetails,
         Reason,
-        RegisteredMethod,
         Rejection,
         RetryAfter,
+        Rule<'_>,
+        RuleKind,
         WouldReject,
+        method_set::IntoIter,
+        method_set::Iter<'_>,
     }
 }
 
@@ -88,9 +84,7 @@ fn data_has_every_auto_trait() {
 fn data_of_rfc_2774_has_every_auto_trait() {
     each! { [true; 5];
         Declaration,
-        DeclarationError,
         Declarations,
-        ExtensionProblem,
         IdentifierError,
         MandatoryExtensions,
     }
@@ -102,21 +96,21 @@ fn a_policy_has_every_auto_trait_but_one() {
     each! { [true, true, true, true, false]; Policy }
 }
 
-/// What observers and extensions of a request hold is not known.
+/// The values in observers and in the extensions of a request are unknown.
 #[test]
-fn what_holds_closures_or_a_request_is_not_unwind_safe() {
+fn types_with_closures_or_a_request_are_not_unwind_safe() {
     each! { [true, true, true, false, false];
         MethodPolicy<()>,
-        MethodPolicy<(), PlainText, AnswerOptions>,
+        MethodPolicy<(), PlainText>,
         MethodPolicyLayer,
-        MethodPolicyLayer<PlainText, AnswerOptions>,
+        MethodPolicyLayer<PlainText>,
         ResponseFuture<Ready<Answer>, Body, Body>,
         ResponseFuture<Pending<Answer>, Body, Body>,
     }
 }
 
 #[test]
-fn the_future_is_what_its_parts_are() {
+fn the_future_has_the_auto_traits_of_its_parts() {
     type OfBody<T> = ResponseFuture<Ready<Answer>, T, Body>;
     type OfFuture<T> = ResponseFuture<T, Body, Body>;
     type NotSend = *const ();

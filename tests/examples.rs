@@ -68,7 +68,7 @@ async fn the_axum_board_does_what_its_header_says() {
 }
 
 #[tokio::test]
-async fn the_hyper_board_does_what_its_header_says_and_logs_the_rules() {
+async fn the_hyper_board_does_what_its_header_says() {
     const TEXT: Option<&str> = Some("text/plain; charset=utf-8");
 
     let (example, address) = Example::listening("hyper", []).await;
@@ -88,14 +88,7 @@ async fn the_hyper_board_does_what_its_header_says_and_logs_the_rules() {
         ]
         .map(owned)
     );
-    assert_eq!(
-        stop(example).await,
-        "405 Method Not Allowed by route /: DELETE \"/\"\n\
-         405 Method Not Allowed by fallback: POST \"/1\"\n\
-         405 Method Not Allowed by fallback: POST \"/1/2\"\n\
-         501 Not Implemented: PROPFIND \"/\"\n\
-         501 Not Implemented: get \"/1/2\"\n"
-    );
+    assert_eq!(stop(example).await, "");
 }
 
 /// Status, `Allow`, and `Content-Type`.

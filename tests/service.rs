@@ -90,6 +90,7 @@ enum Role {
     Proxy,
 }
 
+#[cfg(feature = "rfc2774")]
 const EXTENSION: &str = "http://example.com/extension";
 
 /// What a client or the inner service sees.

@@ -11,9 +11,9 @@ from harness import HERE, case, example, expect, scratch, succeed
 SEEN = """\
 GET cors 200 null
 POST cors 200 null
-DELETE cors 405 GET, HEAD, POST
+DELETE cors 405 GET,HEAD,POST
 PROPFIND cors 501 null
-PATCH cors 405 GET, HEAD, POST
+PATCH cors 405 GET,HEAD,POST
 patch cors 501 null"""
 
 

@@ -14,7 +14,7 @@ def _():
     # Not over HTTP/2: with prior knowledge of it, curl 7.88 cannot use a connection again
     # (curl/curl#10634).
     report = "%{http_code} %header{allow}, connections: %{num_connects}\n"
-    for method, rejection in {"DELETE": "405 GET, HEAD", "PROPFIND": "501 "}.items():
+    for method, rejection in {"DELETE": "405 GET, HEAD, OPTIONS", "PROPFIND": "501 "}.items():
         with example("hyper") as server:
             command = ["curl", "-sS", "-X", method, "-o", os.devnull, "-w", report]
             lines = succeed(*command, f"{server.url}[1-{REQUESTS}]").splitlines()

@@ -49,19 +49,15 @@ RECEIVED = (f"1.1 {REJECTION}",)
 # close may come before the answer that announces it.
 RECEIVED_OR_NOT = (*RECEIVED, "exit code 55: ", "exit code 56: ")
 
-for name in ("axum", "hyper"):
-    for framing in FRAMINGS:
-
-        @case(f"memory-{name}-1g-{framing}", "curl")
-        def _(name=name, framing=framing):
-            return growth(name, 1024 * MIB, framing, RECEIVED_OR_NOT)
-
-
 for framing in FRAMINGS:
 
-    @case(f"memory-axum-60m-{framing}", "curl")
+    @case(f"memory-1g-{framing}", "curl")
     def _(framing=framing):
-        return growth("axum", 60 * MIB, framing, RECEIVED)
+        return growth("hyper", 1024 * MIB, framing, RECEIVED_OR_NOT)
+
+    @case(f"memory-60m-{framing}", "curl")
+    def _(framing=framing):
+        return growth("hyper", 60 * MIB, framing, RECEIVED)
 
 
 CONNECTIONS = 9900
@@ -86,7 +82,7 @@ def has_answer(client: socket.socket) -> bool:
         return False
 
 
-@case("memory-axum-connections", seconds=180)
+@case("memory-connections", seconds=180)
 def _():
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard < CONNECTIONS + 100:
@@ -94,7 +90,7 @@ def _():
     # For the server, too.
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     try:
-        with contextlib.ExitStack() as clients, example("axum") as server:
+        with contextlib.ExitStack() as clients, example("hyper") as server:
             # The first request of all needs some.
             with zeros(MIB) as file:
                 expect(curl(server.url, "declared", file), f"1.1 {REJECTION}", "one")

@@ -16,7 +16,7 @@ SIZES = (64 * KIB, MIB, 2 * MIB + 1, 16 * MIB)
 # A body's length is declared by Content-Length, or the body is chunked (over HTTP/2: neither).
 FRAMINGS = ("declared", "chunked")
 
-REJECTION = "405 GET, HEAD, POST"
+REJECTION = "405 GET, HEAD, POST, OPTIONS"
 
 # Makes TIMES uploads of each file in turn and returns what it was answered, or what went wrong.
 Client = Callable[[str, str, list[pathlib.Path]], Iterable[str]]
