@@ -2,7 +2,7 @@
 """Runs foreign clients and proxies against the examples, over loopback.
 
     cargo build --examples --all-features
-    cargo build --workspace --bins --exclude tower-method-policy-fuzz
+    cargo test --workspace --no-run
     python3 tests/integration/clients/run.py [CASE...]
 
 Needs Linux, Python 3.11 and what install.sh installs; a case whose tool is missing is skipped, and
