@@ -112,8 +112,9 @@ const GET_AND_HEAD: MethodSet = MethodSet::from_ids(&[Id::GET, Id::HEAD]);
 ///   `fallback`, `recognize_only`, and a rule, where ignoring it would allow more than was meant.
 /// - Errors name the value, the place as far as the format knows it, and the right spelling if there is
 ///   one. See [`MethodSet`](MethodSet#as-data) for the names that are errors in data.
-/// - Some readers change keys: the crate `config` 0.14 makes every key lower case, path patterns
-///   included. Write paths in lower case there, or read the file with another crate.
+/// - Some readers change keys. `config` 0.14.1 makes every key lower case, path patterns included, so a
+///   rule for `/Users` silently becomes one for `/users`. `config` 0.15.25 and `figment` 0.10.19 keep keys
+///   as they are. RON, CBOR, and MessagePack were tried too.
 #[derive(Clone)]
 #[must_use]
 pub struct Policy {
