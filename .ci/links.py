@@ -2,7 +2,7 @@
 """Follows the links of pages to files, to headings, and to the documentation that has been built.
 
     cargo doc --no-deps --all-features
-    python3 .ci/links.py README.md CONTRIBUTING.md SECURITY.md docs/owners.md
+    python3 .ci/links.py README.md CONTRIBUTING.md SECURITY.md docs/operators.md
 """
 
 import os
