@@ -303,6 +303,8 @@ impl Clock {
         };
         let idle_end = later(now, idle_timeout);
         match &mut self.alarm {
+            // The request has left its runtime. Without an alarm, the wait is over at once.
+            None if Handle::try_current().is_err() => {}
             None => {
                 let end = later(now, self.bounds.timeout);
                 let sleep = sleep_until(end.min(idle_end));

@@ -1,18 +1,23 @@
-//! The policy and tower-http's `CorsLayer`, in the documented order and in the other one.
+//! The policy and tower-http's `CorsLayer`: the policy outside, and `CorsLayer` outside.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use axum::Router;
 use axum::body::Body;
+use axum::routing::get;
 use http::header::{
     ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS,
     ACCESS_CONTROL_REQUEST_METHOD, ALLOW, ORIGIN,
 };
 use http::{Method, Request, Response, StatusCode};
+use tower::util::MapResponse;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_http::cors::{Any, CorsLayer};
-use tower_method_policy::{AnswerOptions, EmptyBody, HandleOptions, MethodPolicyLayer, Policy};
+use tower_method_policy::{MethodPolicyLayer, MethodSet, Policy};
 
 type BoxService = tower::util::BoxService<Request<Body>, Response<Body>, Infallible>;
 
@@ -31,10 +36,7 @@ enum Outside {
 }
 
 /// A service behind both layers.
-fn site<O>(outside: Outside, policy: &MethodPolicyLayer<EmptyBody, O>) -> BoxService
-where
-    O: HandleOptions<Body> + Send + 'static,
-{
+fn site(outside: Outside, policy: &MethodPolicyLayer) -> BoxService {
     let hello = service_fn(async |_: Request<Body>| {
         Ok::<_, Infallible>(Response::new(Body::from("hello")))
     });
@@ -44,14 +46,14 @@ where
     }
 }
 
-/// `GET`, `HEAD`, `POST`, and no `OPTIONS`.
+/// Lists `GET` and `POST`, and no `OPTIONS`.
 fn posts() -> MethodPolicyLayer {
-    MethodPolicyLayer::new(Policy::new().allow([Method::POST]))
+    MethodPolicyLayer::new(Policy::new().fallback([Method::GET, Method::POST]))
 }
 
-/// `OPTIONS`, too, and the policy answers it.
-fn describing() -> MethodPolicyLayer<EmptyBody, AnswerOptions> {
-    MethodPolicyLayer::new(Policy::new().allow([Method::POST, Method::OPTIONS])).answer_options()
+/// The same, and the policy answers `OPTIONS`.
+fn answering() -> MethodPolicyLayer {
+    posts().answer_options(true)
 }
 
 fn from_other_origin(method: &str) -> Request<Body> {
@@ -108,7 +110,7 @@ async fn with_cors_outside_scripts_can_read_a_405_and_its_allow() {
 
 #[tokio::test]
 async fn with_cors_outside_scripts_can_read_a_501() {
-    // `patch`: browsers do not upper-case it (Fetch, "normalize a method").
+    // `patch`: browsers do not change it to upper case (Fetch, "normalize a method").
     for method in ["PROPFIND", "FOO", "patch"] {
         let response = ask(site(Outside::Cors, &posts()), from_other_origin(method)).await;
         assert_eq!(response.status(), StatusCode::NOT_IMPLEMENTED, "{method}");
@@ -121,8 +123,9 @@ async fn with_cors_outside_scripts_can_read_a_501() {
 async fn with_cors_outside_preflights_do_not_reach_the_policy() {
     let rejected = Arc::new(AtomicUsize::new(0));
     let counter = rejected.clone();
-    // It rejects `OPTIONS`, so it would count each preflight that reaches it.
-    let policy = posts().on_rejection(move |_, _| {
+    // It does not recognize `OPTIONS`, so it would count each preflight that reaches it.
+    let policy = Policy::new().recognize_only([]).fallback([Method::GET]);
+    let policy = MethodPolicyLayer::new(policy).on_rejection(move |_, _| {
         counter.fetch_add(1, Ordering::Relaxed);
     });
 
@@ -133,7 +136,8 @@ async fn with_cors_outside_preflights_do_not_reach_the_policy() {
     }
     assert_eq!(rejected.load(Ordering::Relaxed), 0);
 
-    ask(site(Outside::Cors, &policy), from_other_origin("DELETE")).await;
+    let request = from_other_origin("DELETE");
+    ask(site(Outside::Cors, &policy), request).await;
     assert_eq!(rejected.load(Ordering::Relaxed), 1);
 }
 
@@ -142,7 +146,7 @@ async fn with_cors_outside_preflights_do_not_reach_the_policy() {
 async fn with_cors_outside_no_options_is_answered_by_the_policy() {
     for service in [
         || site(Outside::Cors, &posts()),
-        || site(Outside::Cors, &describing()),
+        || site(Outside::Cors, &answering()),
     ] {
         for request in [
             from_other_origin("OPTIONS"),
@@ -163,37 +167,118 @@ async fn with_the_policy_outside_scripts_cannot_read_rejections() {
         assert_eq!(response.status(), status, "{method}");
         assert_unreadable(&response);
     }
-    // What is forwarded they can read.
+    // They can read forwarded responses.
     let response = ask(site(Outside::Policy, &posts()), from_other_origin("POST")).await;
     assert_eq!(response.status(), StatusCode::OK);
     assert_readable(&response);
 }
 
 #[tokio::test]
-async fn with_the_policy_outside_preflights_are_rejected_where_options_is_not_allowed() {
-    // Even that of an allowed method: to the browser the preflight has failed.
-    let response = ask(site(Outside::Policy, &posts()), preflight("POST")).await;
-    assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
-    assert_eq!(response.headers()[ALLOW], "GET, HEAD, POST");
-    assert_unreadable(&response);
-}
-
-#[tokio::test]
-async fn with_the_policy_outside_and_answering_options_preflights_reach_the_cors_layer() {
-    for method in ["POST", "DELETE", "PROPFIND"] {
-        let response = ask(site(Outside::Policy, &describing()), preflight(method)).await;
-        assert_eq!(response.status(), StatusCode::OK, "{method}");
-        assert_eq!(response.headers()[ACCESS_CONTROL_ALLOW_METHODS], "*");
-        assert_eq!(response.headers()[ACCESS_CONTROL_ALLOW_ORIGIN], "*");
-        assert!(!response.headers().contains_key(ALLOW), "{method}");
+async fn with_the_policy_outside_preflights_reach_the_cors_layer_whatever_the_rules_list() {
+    let options = Method::OPTIONS;
+    let policies = [
+        Policy::new(),
+        Policy::new().fallback([]),
+        Policy::new().fallback([Method::GET, Method::POST]),
+        Policy::new().fallback([options.clone()]),
+        Policy::new().fallback(MethodSet::STANDARD - options.clone()),
+        Policy::new().route("/", [Method::PUT]).unwrap(),
+        Policy::new().fallback([]).exempt("/").unwrap(),
+        Policy::new().recognize_only([options]).fallback([]),
+    ];
+    for policy in policies {
+        for answer_options in [false, true] {
+            let layer = MethodPolicyLayer::new(policy.clone()).answer_options(answer_options);
+            for method in ["POST", "DELETE", "PROPFIND", "patch"] {
+                let response = ask(site(Outside::Policy, &layer), preflight(method)).await;
+                assert_eq!(response.status(), StatusCode::OK, "{policy:?} {method}");
+                assert_eq!(response.headers()[ACCESS_CONTROL_ALLOW_METHODS], "*");
+                assert_eq!(response.headers()[ACCESS_CONTROL_ALLOW_ORIGIN], "*");
+                assert!(!response.headers().contains_key(ALLOW), "{method}");
+            }
+        }
     }
 }
 
 #[tokio::test]
-async fn with_the_policy_outside_and_answering_options_a_plain_one_is_answered_by_the_policy() {
-    let request = from_other_origin("OPTIONS");
-    let response = ask(site(Outside::Policy, &describing()), request).await;
+async fn with_the_policy_outside_a_plain_options_is_answered_by_the_policy() {
+    for request in [
+        from_other_origin("OPTIONS"),
+        Request::options("/").body(Body::empty()).unwrap(),
+    ] {
+        let response = ask(site(Outside::Policy, &answering()), request).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()[ALLOW], "GET, HEAD, POST, OPTIONS");
+        assert_unreadable(&response);
+    }
+}
+
+/// An application that allows every origin, and has no `CorsLayer`, is protected by its `405` alone.
+#[tokio::test]
+async fn a_405_to_a_preflight_stays_a_405() {
+    let policies = [
+        Policy::new(),
+        Policy::new().fallback([]),
+        Policy::new().fallback([Method::OPTIONS]),
+        Policy::new().recognize_only([]),
+    ];
+    for policy in policies {
+        let router = Router::new()
+            .route("/", get("a").post("a"))
+            .layer(SetResponseHeader);
+        let app = MethodPolicyLayer::new(policy)
+            .answer_options(true)
+            .layer(router);
+        let response = ask(app.clone(), preflight("POST")).await;
+        assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(response.headers()[ACCESS_CONTROL_ALLOW_ORIGIN], "*");
+        assert_eq!(response.headers()[ALLOW], "GET,HEAD,POST");
+    }
+}
+
+/// The documented placement: `CorsLayer` is in the router, and the policy is around it.
+#[tokio::test]
+async fn with_cors_in_the_router_preflights_and_plain_options_are_both_answered() {
+    let router = Router::new()
+        .route("/users", get("a").post("a"))
+        .layer(cors());
+    let app = MethodPolicyLayer::default()
+        .answer_options(true)
+        .layer(router);
+    let users = |mut request: Request<Body>| {
+        *request.uri_mut() = "/users".parse().unwrap();
+        request
+    };
+
+    let response = ask(app.clone(), users(preflight("POST"))).await;
     assert_eq!(response.status(), StatusCode::OK);
-    assert_eq!(response.headers()[ALLOW], "GET, HEAD, POST, OPTIONS");
-    assert_unreadable(&response);
+    assert_eq!(response.headers()[ACCESS_CONTROL_ALLOW_METHODS], "*");
+    assert_eq!(response.headers()[ACCESS_CONTROL_ALLOW_ORIGIN], "*");
+
+    // `CorsLayer` answers it, and axum adds the methods of the route.
+    let response = ask(app.clone(), users(from_other_origin("OPTIONS"))).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(response.headers()[ALLOW], "GET,HEAD,POST");
+
+    // The router's own 405 is readable, as every response of the router.
+    let response = ask(app, users(from_other_origin("DELETE"))).await;
+    assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
+    assert_readable(&response);
+}
+
+/// Adds `Access-Control-Allow-Origin: *` to every response.
+#[derive(Clone)]
+struct SetResponseHeader;
+
+impl<S> Layer<S> for SetResponseHeader {
+    type Service = MapResponse<S, fn(Response<Body>) -> Response<Body>>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        MapResponse::new(inner, |mut response: Response<Body>| {
+            let any = http::HeaderValue::from_static("*");
+            let headers = response.headers_mut();
+            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, any);
+            response
+        })
+    }
 }

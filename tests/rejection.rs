@@ -1,5 +1,5 @@
-//! What a rejection carries: status, header section, extensions and body, and who of the policy, the
-//! layer and the responder has the last word; what observers see of it.
+//! What a rejection carries: status, header section, extensions, and body; which of them the policy, the
+//! layer, and the responder set; what observers see.
 
 mod support;
 
@@ -20,17 +20,17 @@ use proptest::sample::select;
 use serde_json::{Value, json};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_method_policy::{
-    Allow, Drain, GrpcStatus, MethodPolicyLayer, PlainText, Policy, ProblemDetails, Reason,
-    Rejection, Respond, RetryAfter, method_excerpt,
+    BodyDrain, EmptyBody, MethodPolicyLayer, PlainText, Policy, ProblemDetails, Reason, Rejection,
+    Respond, RetryAfter, RuleKind, method_excerpt,
 };
 
 use crate::support::strategies::{TCHARS, block_on, method, set};
 
 type Body = Full<Bytes>;
 
-/// Allows `POST`, so that `DELETE` is rejected with 405 and `FOO` with 501.
+/// Lists `GET` and `POST`: `DELETE` is rejected with 405 and `FOO` with 501.
 fn layer() -> MethodPolicyLayer {
-    MethodPolicyLayer::new(Policy::new().allow([Method::POST]))
+    MethodPolicyLayer::new(Policy::new().fallback([Method::GET, Method::POST]))
 }
 
 fn request(name: &str) -> Request<Body> {
@@ -56,7 +56,7 @@ async fn content(response: Response<Body>) -> String {
     String::from_utf8(content.to_bytes().into()).expect("text")
 }
 
-/// The fields of a response, in its own order.
+/// The fields of a response, in their order.
 fn fields(headers: &HeaderMap) -> Vec<(&str, &str)> {
     let fields = headers.iter();
     fields
@@ -69,7 +69,7 @@ fn values<'a>(response: &'a Response<Body>, name: &HeaderName) -> Vec<&'a str> {
     values.map(|value| value.to_str().expect("text")).collect()
 }
 
-// What there is by default.
+// The defaults.
 
 #[tokio::test]
 async fn a_405_carries_allow_and_nothing_else() {
@@ -80,7 +80,7 @@ async fn a_405_carries_allow_and_nothing_else() {
     assert_eq!(content(response).await, "");
 }
 
-/// RFC 9110 §10.2.1: `Allow` speaks of the target resource, a 501 of the server.
+/// RFC 9110 §10.2.1: `Allow` describes the target resource, a 501 the whole server.
 #[tokio::test]
 async fn a_501_carries_no_field_at_all() {
     let response = reject(&layer(), request("FOO")).await;
@@ -91,14 +91,14 @@ async fn a_501_carries_no_field_at_all() {
 }
 
 #[tokio::test]
-async fn allow_is_that_of_the_target() {
+async fn allow_has_the_methods_of_the_rule_at_the_target() {
     let policy = Policy::new()
-        .allow([Method::POST])
-        .route("/a/b", set("PUT QUERY FOO"))
+        .fallback([Method::GET, Method::POST])
+        .route("/a/b", set("GET PUT QUERY FOO"))
         .unwrap()
-        .route("/login", Allow::exactly([Method::POST]))
+        .route("/login", [Method::POST])
         .unwrap()
-        .route("/closed", Allow::exactly([]))
+        .subtree("/closed", [])
         .unwrap();
     let layer = MethodPolicyLayer::new(policy);
     for (uri, expected) in [
@@ -108,6 +108,8 @@ async fn allow_is_that_of_the_target() {
         // RFC 9110 §10.2.1: "An empty Allow field value indicates that the resource allows no
         // methods".
         ("/closed", ""),
+        ("/closed/", ""),
+        ("/closed/a/b", ""),
         ("/a", "GET, HEAD, POST"),
         ("*", "GET, HEAD, POST"),
         ("example.com:443", "GET, HEAD, POST"),
@@ -122,34 +124,144 @@ async fn allow_is_that_of_the_target() {
 
 #[tokio::test]
 async fn the_mark_in_the_extensions_says_why() {
-    let response = reject(&layer(), request("DELETE")).await;
-    let rejected = response.extensions().get::<Rejection>().unwrap();
-    assert_eq!(rejected.reason(), Reason::NotAllowed);
-    let allow = rejected.allow().unwrap();
-    assert_eq!(allow.to_string(), "GET, HEAD, POST");
-    assert_eq!(allow.header_value(), response.headers()[ALLOW]);
+    let policy = Policy::new()
+        .fallback([Method::GET])
+        .route("/users/{id}", [Method::PUT])
+        .unwrap()
+        .subtree("/dav", [])
+        .unwrap();
+    for (answer_options, target, kind, pattern, methods, allow, text) in [
+        (
+            false,
+            "/",
+            RuleKind::Fallback,
+            None,
+            "GET, HEAD",
+            "GET, HEAD",
+            "fallback",
+        ),
+        (
+            false,
+            "/users/7",
+            RuleKind::Route,
+            Some("/users/{id}"),
+            "PUT",
+            "PUT",
+            "route /users/{id}",
+        ),
+        (
+            false,
+            "/dav/a",
+            RuleKind::Subtree,
+            Some("/dav"),
+            "",
+            "",
+            "subtree /dav",
+        ),
+        (
+            true,
+            "/",
+            RuleKind::Fallback,
+            None,
+            "GET, HEAD",
+            "GET, HEAD, OPTIONS",
+            "fallback",
+        ),
+        (
+            true,
+            "/users/7",
+            RuleKind::Route,
+            Some("/users/{id}"),
+            "PUT",
+            "PUT, OPTIONS",
+            "route /users/{id}",
+        ),
+        (
+            true,
+            "/dav/",
+            RuleKind::Subtree,
+            Some("/dav"),
+            "",
+            "OPTIONS",
+            "subtree /dav",
+        ),
+    ] {
+        let layer = MethodPolicyLayer::new(policy.clone()).answer_options(answer_options);
+        let mut request = request("DELETE");
+        *request.uri_mut() = target.parse().unwrap();
+        let response = reject(&layer, request).await;
+        let rejection = response.extensions().get::<Rejection>().unwrap();
+        assert_eq!(rejection.reason(), Reason::NotAllowed);
+        assert_eq!(rejection.status(), StatusCode::METHOD_NOT_ALLOWED);
+        assert!(rejection.is_enforced());
+        // Exactly the field.
+        assert_eq!(rejection.allow().unwrap().to_string(), allow);
+        assert_eq!(values(&response, &ALLOW), [allow]);
+        // The rule is as it was written, without the `OPTIONS` of the layer.
+        let rule = rejection.rule().unwrap();
+        assert_eq!((rule.kind(), rule.pattern()), (kind, pattern));
+        assert_eq!(rule.methods().to_string(), methods);
+        assert_eq!(
+            rejection.to_string(),
+            format!("405 Method Not Allowed by {text}")
+        );
+    }
 
     let response = reject(&layer(), request("FOO")).await;
-    let rejected = response.extensions().get::<Rejection>().unwrap();
-    assert_eq!(rejected.reason(), Reason::NotImplemented);
-    assert_eq!(rejected.allow(), None);
+    let rejection = response.extensions().get::<Rejection>().unwrap();
+    assert_eq!(rejection.reason(), Reason::NotImplemented);
+    assert_eq!(rejection.status(), StatusCode::NOT_IMPLEMENTED);
+    assert!(rejection.is_enforced());
+    assert_eq!(rejection.allow(), None);
+    assert_eq!(rejection.rule(), None);
+    assert_eq!(rejection.to_string(), "501 Not Implemented");
+    assert_eq!(*rejection, Rejection::not_implemented());
 }
 
 #[test]
-fn a_reason_has_a_status() {
-    assert_eq!(Reason::NotAllowed.status(), StatusCode::METHOD_NOT_ALLOWED);
-    assert_eq!(Reason::NotImplemented.status(), StatusCode::NOT_IMPLEMENTED);
+fn a_reason_has_a_status_and_a_name() {
+    for (reason, status, name) in [
+        (Reason::NotAllowed, 405, "not_allowed"),
+        (Reason::NotImplemented, 501, "not_implemented"),
+    ] {
+        assert_eq!(reason.status(), status);
+        assert_eq!(reason.as_str(), name);
+        assert_eq!(reason.to_string(), name);
+    }
+}
+
+/// Responders are unit-tested with rejections that no layer made.
+#[tokio::test]
+async fn a_rejection_of_a_constructor_is_that_of_a_fallback() {
+    for (methods, allow) in [
+        ("GET", "GET, HEAD"),
+        ("POST", "POST"),
+        ("", ""),
+        ("OPTIONS FOO", "OPTIONS, FOO"),
+    ] {
+        let rejection = Rejection::not_allowed(set(methods));
+        assert_eq!(rejection.allow().unwrap().to_string(), allow);
+        assert!(rejection.is_enforced());
+        let layer = MethodPolicyLayer::new(Policy::new().fallback(set(methods)));
+        let response = reject(&layer, request("TRACE")).await;
+        assert_eq!(response.extensions().get::<Rejection>(), Some(&rejection));
+    }
+    assert_ne!(Rejection::not_allowed([]), Rejection::not_implemented());
+    assert_ne!(
+        Rejection::not_allowed([]),
+        Rejection::not_allowed([Method::POST])
+    );
 }
 
 #[tokio::test]
-async fn the_default_layer_screens_what_nothing_implements() {
+async fn the_default_layer_rejects_methods_that_are_not_recognized() {
     let layer = MethodPolicyLayer::default();
     let response = reject(&layer, request("PROPFIND")).await;
     assert_eq!(response.status(), StatusCode::NOT_IMPLEMENTED);
     assert_eq!(values(&response, &ALLOW), [""; 0]);
 }
 
-// Who has the last word.
+// What a responder can set.
 
 /// A responder that sets everything it can.
 fn opinionated(_: &Rejection, _: &Parts) -> Response<Body> {
@@ -171,7 +283,7 @@ fn opinionated(_: &Rejection, _: &Parts) -> Response<Body> {
 }
 
 #[tokio::test]
-async fn status_and_allow_are_the_policy_s_and_the_rest_is_the_responder_s() {
+async fn a_responder_sets_everything_but_status_and_allow() {
     let configured = layer()
         .retry_after(RetryAfter::after(Duration::from_secs(60)))
         .cache_control(HeaderValue::from_static("no-store"));
@@ -214,7 +326,7 @@ async fn status_and_allow_are_the_policy_s_and_the_rest_is_the_responder_s() {
 }
 
 #[tokio::test]
-async fn retry_after_is_for_501_and_cache_control_for_both() {
+async fn retry_after_is_sent_with_501_and_cache_control_with_both() {
     let layer = layer()
         .retry_after(RetryAfter::after(Duration::from_secs(60)))
         .cache_control(HeaderValue::from_static("max-age=10"));
@@ -230,9 +342,8 @@ async fn retry_after_is_for_501_and_cache_control_for_both() {
     assert_eq!(response.headers().len(), 2);
 }
 
-/// Each of the two is the layer's or the responder's on its own account.
 #[tokio::test]
-async fn one_field_of_the_responder_s_does_not_displace_the_other() {
+async fn a_responder_that_sets_one_field_leaves_the_other_to_the_layer() {
     let layer = layer()
         .retry_after(RetryAfter::after(Duration::from_secs(60)))
         .cache_control(HeaderValue::from_static("max-age=10"));
@@ -240,7 +351,7 @@ async fn one_field_of_the_responder_s_does_not_displace_the_other() {
         (RETRY_AFTER, "own", "max-age=10"),
         (CACHE_CONTROL, "60", "own"),
     ] {
-        let layer = layer.clone().respond_with(move |_: &_, _: &_| {
+        let layer = layer.clone().respond_with_fn(move |_, _| {
             let mut response = Response::<Body>::default();
             response
                 .headers_mut()
@@ -254,7 +365,7 @@ async fn one_field_of_the_responder_s_does_not_displace_the_other() {
 }
 
 #[tokio::test]
-async fn the_last_setting_of_a_field_counts() {
+async fn the_last_call_of_a_setting_wins() {
     let layer = layer()
         .retry_after(RetryAfter::after(Duration::from_secs(1)))
         .retry_after(RetryAfter::after(Duration::from_secs(2)))
@@ -265,9 +376,8 @@ async fn the_last_setting_of_a_field_counts() {
     assert_eq!(values(&response, &CACHE_CONTROL), ["no-cache"]);
 }
 
-/// What is configured on a copy of a layer does not reach the original or its services.
 #[tokio::test]
-async fn layers_are_values() {
+async fn changing_a_copy_of_a_layer_does_not_change_the_original() {
     let original = layer();
     let changed = original
         .clone()
@@ -278,18 +388,23 @@ async fn layers_are_values() {
     let response = reject(&changed, request("FOO")).await;
     assert_eq!(fields(response.headers()), [("cache-control", "no-store")]);
     assert_eq!(
-        original.policy().allowed_at("/").unwrap().to_string(),
+        original
+            .policy()
+            .rule_at("/")
+            .unwrap()
+            .methods()
+            .to_string(),
         "GET, HEAD, POST"
     );
 }
 
-/// The request's extensions are used again for the mark, and nothing of them is left.
+/// The map of the request's extensions is reused for the mark.
 #[tokio::test]
 async fn extensions_of_the_request_do_not_leak_into_the_response() {
     #[derive(Clone)]
     struct Peer;
 
-    let layer = MethodPolicyLayer::new(Policy::new().allow([]));
+    let layer = MethodPolicyLayer::new(Policy::new().fallback([Method::GET]));
     for method in ["PUT", "FOO"] {
         let mut request = request(method);
         request.extensions_mut().insert(Peer);
@@ -300,12 +415,12 @@ async fn extensions_of_the_request_do_not_leak_into_the_response() {
     }
 }
 
-/// It is what one writes into a log: bounded, and without the client's secrets.
+/// It goes into logs.
 #[tokio::test]
-async fn a_rejection_shows_nothing_long_and_nothing_secret() {
+async fn the_debug_text_of_a_rejection_is_bounded_and_has_nothing_of_the_request() {
     let shown = Arc::new(Mutex::new(String::new()));
     let log = shown.clone();
-    let layer = MethodPolicyLayer::new(Policy::new().allow([]))
+    let layer = MethodPolicyLayer::new(Policy::new().fallback([Method::GET]))
         .on_rejection(move |rejection, _| *log.lock().unwrap() = format!("{rejection:?}"));
     let mut secret = request(&"X".repeat(70_000));
     let value = HeaderValue::from_static("Basic c2VjcmV0");
@@ -313,32 +428,33 @@ async fn a_rejection_shows_nothing_long_and_nothing_secret() {
     reject(&layer, secret).await;
     assert_eq!(
         *shown.lock().unwrap(),
-        "Rejection { reason: NotImplemented }"
+        "Rejection { reason: NotImplemented, is_enforced: true }"
     );
 
     reject(&layer, request("PUT")).await;
     assert_eq!(
         *shown.lock().unwrap(),
-        "Rejection { reason: NotAllowed, allow: [GET, HEAD] }"
+        "Rejection { reason: NotAllowed, allow: [GET, HEAD], rule: Rule { kind: Fallback, \
+         pattern: None, methods: [GET, HEAD] }, is_enforced: true }"
     );
 }
 
 #[test]
-fn a_layer_and_its_services_show_their_configuration() {
+fn a_layer_and_its_services_show_their_settings() {
     let layer = MethodPolicyLayer::new(Policy::new().recognize_only([]))
         .cache_control(HeaderValue::from_static("no-store"))
         .on_rejection(|_, _| {})
         .respond_with(PlainText);
     let configuration = format!(
-        "policy: Policy {{ recognized: [GET, HEAD], default_rule: None, routes: {{}} }}, \
+        "policy: Policy {{ recognized: [GET, HEAD], fallback: None, paths: {{}} }}, \
          answer_options: false, {}retry_after: None, cache_control: Some(\"no-store\"), \
-         observers: 1, report_only: false, drain: {:?}, responder: ",
+         observers: 1, report_only: false, body_drain: {:?}, responder: ",
         if cfg!(feature = "rfc2774") {
             "mandatory_extensions: None, "
         } else {
             ""
         },
-        Drain::default(),
+        BodyDrain::default(),
     );
     let shown = format!("{layer:?}");
     assert!(
@@ -357,7 +473,7 @@ fn a_layer_and_its_services_show_their_configuration() {
 
 // Nothing of the request gets into the response.
 
-/// A field of a request, its value perhaps marked as sensitive by the server.
+/// A field of a request. The server may have marked its value as sensitive.
 fn field() -> impl Strategy<Value = (HeaderName, HeaderValue)> {
     let names = prop_oneof![
         select(vec![
@@ -380,7 +496,6 @@ fn field() -> impl Strategy<Value = (HeaderName, HeaderValue)> {
 }
 
 proptest! {
-    /// However the request's header section looks, and whatever the layer adds.
     #[test]
     fn no_field_of_the_request_gets_into_the_response(
         name in select(vec!["DELETE", "FOO"]),
@@ -416,7 +531,7 @@ proptest! {
         prop_assert!(response.headers().values().all(|value| !value.is_sensitive()));
         prop_assert_eq!(response.extensions().get::<&str>(), None);
 
-        // What an outer layer adds is there alone, under a name that the request had, too.
+        // A field that an outer layer adds is alone, even if the request had one of that name.
         for (name, _) in &fields {
             response.headers_mut().remove(name);
             response.headers_mut().append(name, HeaderValue::from_static("outer"));
@@ -427,7 +542,7 @@ proptest! {
 
 // Observers.
 
-/// Everything that observers and responders are told about a request.
+/// Everything that observers and responders see of a request.
 fn describe(rejection: &Rejection, request: &Parts) -> String {
     format!(
         "{:?} {} {:?} {} {} {:?} {:?} {:?}",
@@ -456,7 +571,7 @@ async fn observers_are_called_in_order_before_the_responder_with_the_whole_reque
     let respond = note("responder");
     let layer = layer()
         .on_rejection(note("first"))
-        .respond_with(move |rejection: &Rejection, request: &Parts| {
+        .respond_with_fn(move |rejection, request| {
             respond(rejection, request);
             Response::<Body>::default()
         })
@@ -491,14 +606,14 @@ async fn observers_are_called_in_order_before_the_responder_with_the_whole_reque
 }
 
 #[tokio::test]
-async fn observers_are_not_called_for_what_is_forwarded() {
+async fn observers_are_not_called_for_forwarded_requests() {
     let observed = Arc::new(Mutex::new(Vec::new()));
     let log = observed.clone();
     let layer = layer().on_rejection(move |_, request| {
         log.lock().unwrap().push(request.method.clone());
     });
     let mut service = layer.layer(service_fn(async |_: Request<Body>| {
-        // A rejection of the inner service's own is none of the policy's.
+        // The policy does not observe a rejection of the inner service.
         let rejection = Response::builder().status(StatusCode::METHOD_NOT_ALLOWED);
         rejection.body(Body::default())
     }));
@@ -514,9 +629,9 @@ async fn observers_are_not_called_for_what_is_forwarded() {
     assert_eq!(*observed.lock().unwrap(), ["DELETE", "FOO", "FOO"]);
 }
 
-/// A client that goes away before it is answered was rejected all the same.
+/// The client may go away before it is answered.
 #[tokio::test]
-async fn a_rejection_whose_answer_nobody_awaits_is_observed() {
+async fn a_rejection_whose_response_nobody_awaits_is_observed() {
     let observed = Arc::new(Mutex::new(0));
     let count = observed.clone();
     let layer = layer().on_rejection(move |_, _| *count.lock().unwrap() += 1);
@@ -527,10 +642,10 @@ async fn a_rejection_whose_answer_nobody_awaits_is_observed() {
     assert_eq!(*observed.lock().unwrap(), 1);
 }
 
-/// hyper lets through whatever fits into its buffer; a log line or a label is to be bounded.
+/// hyper accepts every method that fits into its buffer. A log line has to be bounded.
 #[tokio::test]
 async fn an_excerpt_of_the_method_is_at_most_64_bytes() {
-    let layer = layer().respond_with(|_: &Rejection, request: &Parts| {
+    let layer = layer().respond_with_fn(|_, request| {
         let excerpt = method_excerpt(&request.method);
         assert_eq!(format!("{excerpt:?}"), excerpt.to_string());
         Response::new(Body::from(excerpt.to_string()))
@@ -555,7 +670,7 @@ async fn sent(retry_after: RetryAfter) -> Vec<String> {
     values.map(str::to_owned).collect()
 }
 
-/// RFC 9110 §10.2.3: `delay-seconds = 1*DIGIT`. To round down would ask the client back too early.
+/// RFC 9110 §10.2.3: `delay-seconds = 1*DIGIT`. Rounded down, the client would come back too early.
 #[tokio::test]
 async fn a_delay_is_sent_in_whole_seconds_rounded_up() {
     for (delay, expected) in [
@@ -607,7 +722,7 @@ async fn a_time_is_sent_as_an_imf_fixdate_rounded_up() {
 
 proptest! {
     #[test]
-    fn any_time_to_come_is_read_back_as_it_was_meant(
+    fn a_time_in_the_future_is_read_back_rounded_up(
         seconds in 4_102_444_800..253_402_300_799_u64,
         nanoseconds in prop_oneof![Just(0), (1..1_000_000_000 / TICK).prop_map(|ticks| ticks * TICK)],
     ) {
@@ -616,14 +731,14 @@ proptest! {
         prop_assert_eq!(values.len(), 1);
         let read = httpdate::parse_http_date(&values[0])?;
         prop_assert_eq!(read, epoch + Duration::from_secs(seconds + u64::from(nanoseconds > 0)));
-        // Of the three formats that a recipient has to read, a sender uses this one alone.
+        // A recipient reads three formats, a sender uses only this one.
         prop_assert_eq!(values[0].len(), "Fri, 01 Jan 2100 00:00:00 GMT".len());
         prop_assert!(values[0].ends_with(" GMT"));
     }
 }
 
 #[tokio::test]
-async fn a_time_that_is_past_is_left_out() {
+async fn a_time_in_the_past_is_not_sent() {
     let epoch = SystemTime::UNIX_EPOCH;
     for past in [
         SystemTime::now() - Duration::from_secs(1),
@@ -636,7 +751,7 @@ async fn a_time_that_is_past_is_left_out() {
         assert_eq!(sent(RetryAfter::at(past)).await, [""; 0]);
     }
 
-    // It leaves the rest alone.
+    // The other fields are as without it.
     let layer = layer()
         .retry_after(RetryAfter::at(epoch))
         .cache_control(HeaderValue::from_static("no-store"));
@@ -646,15 +761,15 @@ async fn a_time_that_is_past_is_left_out() {
     assert_eq!(values(&response, &RETRY_AFTER), ["7"]);
 }
 
-/// A layer outlives the time: the field is there until then and never after.
+/// The field is sent until then, and never after.
 #[tokio::test]
-async fn a_time_is_left_out_from_when_it_is_past() {
+async fn a_time_is_sent_until_it_is_past() {
     let given_up = Instant::now() + Duration::from_secs(60);
     let now = || {
         let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         since_epoch.expect("a clock that is set")
     };
-    // Rounded up, it comes within the second.
+    // Rounded up, it is at most a second away.
     let time = now();
     let named = Duration::from_secs(time.as_secs() + 1);
     let layer = layer().retry_after(RetryAfter::at(SystemTime::UNIX_EPOCH + time));
@@ -699,9 +814,35 @@ async fn plain_text_is_a_sentence() {
     }
 }
 
+/// A rule may list nothing, and a layer that answers `OPTIONS` lists that.
+#[tokio::test]
+async fn a_rule_without_methods_makes_no_empty_name() {
+    let empty = Policy::new().fallback([]);
+    let subtree = Policy::new().subtree("/", []);
+    assert!(subtree.is_err());
+    let route = Policy::new().route("/", []).unwrap();
+    for policy in [empty, route] {
+        for (answer_options, sentence, allow) in [
+            (false, "The method DELETE is not allowed here.\n", json!([])),
+            (
+                true,
+                "The method DELETE is not allowed here. Allowed: OPTIONS.\n",
+                json!(["OPTIONS"]),
+            ),
+        ] {
+            let layer = MethodPolicyLayer::new(policy.clone()).answer_options(answer_options);
+            let text = reject(&layer.clone().respond_with(PlainText), request("DELETE")).await;
+            assert_eq!(content(text).await, sentence);
+            let details = reject(&layer.respond_with(ProblemDetails), request("DELETE")).await;
+            let details: Value = serde_json::from_str(&content(details).await).unwrap();
+            assert_eq!(details["allow"], allow);
+        }
+    }
+}
+
 /// RFC 9457 §3.1 and §4.2.1.
 #[tokio::test]
-async fn problem_details_are_json_that_says_what_the_response_says() {
+async fn problem_details_repeat_status_and_allow_of_the_response() {
     let layer = layer().respond_with(ProblemDetails);
     for (name, expected) in [
         (
@@ -718,12 +859,12 @@ async fn problem_details_are_json_that_says_what_the_response_says() {
             values(&response, &CONTENT_TYPE),
             ["application/problem+json"]
         );
-        // Ended as a line, for those who read it in a terminal.
+        // The final newline is for terminals.
         assert_eq!(content(response).await, format!("{expected}\n"));
     }
 }
 
-/// No character of a token (RFC 9110 §5.6.2) has a meaning within a JSON string (RFC 8259 §7).
+/// No character of a token (RFC 9110 §5.6.2) needs escaping in a JSON string (RFC 8259 §7).
 #[tokio::test]
 async fn problem_details_are_json_for_every_method() {
     let mut names: Vec<_> = TCHARS.chars().map(String::from).collect();
@@ -745,7 +886,9 @@ async fn problem_details_are_json_for_every_method() {
                 format!("This server does not implement the method {shown}."),
             ),
             (
-                Policy::new().allow([]).recognize([method(name)]),
+                Policy::new()
+                    .fallback([Method::GET])
+                    .recognize([method(name)]),
                 format!("The method {shown} is not allowed here."),
             ),
         ] {
@@ -756,8 +899,8 @@ async fn problem_details_are_json_for_every_method() {
             assert_eq!(json["detail"], detail);
         }
 
-        // As one of the methods that are allowed it is listed whole.
-        let policy = Policy::new().allow([method(name)]);
+        // An allowed method is listed in full.
+        let policy = Policy::new().fallback([Method::GET, method(name)]);
         let layer = MethodPolicyLayer::new(policy).respond_with(ProblemDetails);
         let text = content(reject(&layer, request("DELETE")).await).await;
         let json: Value = serde_json::from_str(&text).unwrap();
@@ -765,83 +908,207 @@ async fn problem_details_are_json_for_every_method() {
     }
 }
 
-/// gRPC over HTTP/2, "Responses": a client takes the code from `grpc-status` if there is one.
-#[tokio::test]
-async fn grpc_requests_are_answered_with_unimplemented() {
-    let layer = layer().respond_with(GrpcStatus);
-    for content_type in [
-        "application/grpc",
-        "application/grpc+proto",
-        "application/grpc+json",
-        "application/grpc;charset=utf-8",
-        "APPLICATION/GRPC",
-        "Application/gRPC+Proto",
-        "application/grpc-web",
-        "application/grpc-web+proto",
-        "application/grpc-web-text",
-    ] {
-        for (name, allow) in [("DELETE", Some("GET, HEAD, POST")), ("FOO", None)] {
-            let mut request = request(name);
-            let value = HeaderValue::from_static(content_type);
-            request.headers_mut().insert(CONTENT_TYPE, value);
-            let response = reject(&layer, request).await;
-
-            assert_eq!(values(&response, &CONTENT_TYPE), [content_type]);
-            assert_eq!(response.headers()["grpc-status"], "12");
-            let message = response.headers()["grpc-message"].to_str().unwrap();
-            assert!(!message.is_empty());
-            // "Status-Message": printable ASCII without `%`, which would have to be encoded.
-            assert!(
-                message
-                    .bytes()
-                    .all(|byte| (b' '..=b'~').contains(&byte) && byte != b'%')
-            );
-            assert_eq!(values(&response, &ALLOW), Vec::from_iter(allow));
-            assert_eq!(response.headers().len(), 3 + usize::from(allow.is_some()));
-            assert_eq!(content(response).await, "");
-        }
-    }
-}
-
-#[tokio::test]
-async fn requests_that_are_not_grpc_are_answered_with_an_empty_body() {
-    let layer = layer().respond_with(GrpcStatus);
-    let content_types: [&[u8]; 9] = [
-        b"",
-        b"application/grp",
-        b"application/json",
-        b"text/grpc",
-        b" application/grpc",
-        b"application/ grpc",
-        b"x-application/grpc",
-        b"application/json; a=application/grpc",
-        b"application/grp\xe7",
-    ];
-    let content_types = content_types.map(|value| Some(HeaderValue::from_bytes(value).unwrap()));
-    for content_type in content_types.into_iter().chain([None]) {
-        let mut request = request("FOO");
-        request
-            .headers_mut()
-            .extend(content_type.map(|value| (CONTENT_TYPE, value)));
-        let response = reject(&layer, request).await;
-        assert_eq!(fields(response.headers()), []);
-        assert_eq!(content(response).await, "");
-    }
-}
-
-/// A closure may look at everything, and its answer is the responder's.
+/// A closure may look at everything.
 #[tokio::test]
 async fn a_closure_is_a_responder() {
-    let layer = layer().respond_with(|_: &Rejection, request: &Parts| {
+    let layer = layer().respond_with_fn(|rejection, request| {
         let extensions: &Extensions = &request.extensions;
         let name = extensions.get::<&str>().unwrap_or(&"nobody");
-        let text = format!("{}, {} is not for you", name, request.method);
+        let text = format!("{}, {}: {rejection}", name, request.method);
         Response::new(Body::from(text))
     });
     let mut request = request("DELETE");
     request.extensions_mut().insert("peer");
     assert_eq!(
         content(reject(&layer, request).await).await,
-        "peer, DELETE is not for you"
+        "peer, DELETE: 405 Method Not Allowed by fallback"
     );
+}
+
+// gRPC.
+
+const GRPC: [&str; 12] = [
+    "application/grpc",
+    "application/grpc+proto",
+    "application/grpc+json",
+    "application/grpc+thrift",
+    "application/grpc;charset=utf-8",
+    "application/grpc ; a=b",
+    "APPLICATION/GRPC",
+    "Application/gRPC+Proto",
+    "application/grpc-web",
+    "application/grpc-web+proto",
+    "application/grpc-web-text",
+    "application/grpc-web-text+proto",
+];
+
+/// A gRPC call is a `POST`, which this layer rejects with 405 at `/` and, without `POST`, with 501.
+fn grpc_layers() -> [(MethodPolicyLayer, Option<&'static str>); 3] {
+    let get = Policy::new().fallback([Method::GET]);
+    let none = Policy::new().recognize_only([]);
+    [
+        (MethodPolicyLayer::new(get.clone()), Some("GET, HEAD")),
+        (
+            MethodPolicyLayer::new(get).answer_options(true),
+            Some("GET, HEAD, OPTIONS"),
+        ),
+        (MethodPolicyLayer::new(none), None),
+    ]
+}
+
+fn with_content_type(name: &str, content_type: &[u8]) -> Request<Body> {
+    let mut request = request(name);
+    let value = HeaderValue::from_bytes(content_type).expect("a field value");
+    request.headers_mut().insert(CONTENT_TYPE, value);
+    request
+}
+
+/// Asserts that `response` is a "Trailers-Only" response with `UNIMPLEMENTED`.
+async fn assert_unimplemented(
+    response: Response<Body>,
+    content_type: &str,
+    allow: Option<&str>,
+    other_fields: usize,
+) {
+    let status = if allow.is_some() { 405 } else { 501 };
+    assert_eq!(response.status(), status);
+    assert_eq!(values(&response, &CONTENT_TYPE), [content_type]);
+    let status = HeaderName::from_static("grpc-status");
+    assert_eq!(values(&response, &status), ["12"]);
+    let message = HeaderName::from_static("grpc-message");
+    let [message] = values(&response, &message)[..] else {
+        panic!("one message");
+    };
+    assert!(!message.is_empty());
+    // "Status-Message": printable ASCII without `%`, which would have to be encoded.
+    assert!(
+        message
+            .bytes()
+            .all(|byte| (b' '..=b'~').contains(&byte) && byte != b'%')
+    );
+    assert_eq!(values(&response, &ALLOW), Vec::from_iter(allow));
+    let fields = 3 + usize::from(allow.is_some()) + other_fields;
+    assert_eq!(response.headers().len(), fields, "{:?}", response.headers());
+    assert!(response.extensions().get::<Rejection>().is_some());
+    assert_eq!(content(response).await, "");
+}
+
+/// gRPC over HTTP/2, "Responses": a client takes the code from `grpc-status`. One port often serves REST
+/// and gRPC, so no responder has to be chosen for it.
+#[tokio::test]
+async fn a_grpc_call_gets_unimplemented_whatever_the_responder_is() {
+    for (layer, allow) in grpc_layers() {
+        for content_type in GRPC {
+            let call = || with_content_type("POST", content_type.as_bytes());
+            let response = reject(&layer, call()).await;
+            assert_unimplemented(response, content_type, allow, 0).await;
+            let response = reject(&layer.clone().respond_with(EmptyBody), call()).await;
+            assert_unimplemented(response, content_type, allow, 0).await;
+            let response = reject(&layer.clone().respond_with(PlainText), call()).await;
+            assert_unimplemented(response, content_type, allow, 0).await;
+            let response = reject(&layer.clone().respond_with(ProblemDetails), call()).await;
+            assert_unimplemented(response, content_type, allow, 0).await;
+            // The other fields of a responder stay. The length of its body does not.
+            let closure = layer.clone().respond_with_fn(|_, _| {
+                let response = Response::builder()
+                    .header(CONTENT_TYPE, "text/html")
+                    .header("content-length", "4")
+                    .header("grpc-message", "not alone")
+                    .header("x-request-id", "7");
+                response.body(Body::from("body")).unwrap()
+            });
+            let response = reject(&closure, call()).await;
+            assert_eq!(response.headers()["x-request-id"], "7");
+            assert_unimplemented(response, content_type, allow, 1).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_responder_that_sets_a_grpc_status_keeps_its_response() {
+    for (layer, allow) in grpc_layers() {
+        let layer = layer.respond_with_fn(|_, _| {
+            let response = Response::builder()
+                .header("grpc-status", "7")
+                .header(CONTENT_TYPE, "application/grpc+own");
+            response.body(Body::from("body")).unwrap()
+        });
+        let response = reject(&layer, with_content_type("POST", b"application/grpc")).await;
+        assert_eq!(response.headers()["grpc-status"], "7");
+        assert_eq!(values(&response, &CONTENT_TYPE), ["application/grpc+own"]);
+        assert!(!response.headers().contains_key("grpc-message"));
+        assert_eq!(values(&response, &ALLOW), Vec::from_iter(allow));
+        assert_eq!(content(response).await, "body");
+    }
+}
+
+#[tokio::test]
+async fn configured_fields_are_sent_to_grpc_clients_too() {
+    for (layer, allow) in grpc_layers() {
+        let layer = layer
+            .retry_after(RetryAfter::after(Duration::from_secs(60)))
+            .cache_control(HeaderValue::from_static("no-store"));
+        let call = with_content_type("POST", b"application/grpc");
+        let response = reject(&layer, call).await;
+        assert_eq!(values(&response, &CACHE_CONTROL), ["no-store"]);
+        let retry_after = if allow.is_some() { vec![] } else { vec!["60"] };
+        assert_eq!(values(&response, &RETRY_AFTER), retry_after);
+        let others = 1 + retry_after.len();
+        assert_unimplemented(response, "application/grpc", allow, others).await;
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_is_not_a_grpc_call_gets_the_responder_s_response() {
+    let content_types: [Option<&[u8]>; 11] = [
+        None,
+        Some(b""),
+        Some(b"application/grp"),
+        Some(b"application/json"),
+        Some(b"text/grpc"),
+        Some(b" application/grpc"),
+        Some(b"application/ grpc"),
+        Some(b"x-application/grpc"),
+        Some(b"application/json; a=application/grpc"),
+        Some(b"application/grp\xe7"),
+        Some(b"application/connect+proto"),
+    ];
+    let calls = content_types.map(|content_type| match content_type {
+        Some(content_type) => with_content_type("POST", content_type),
+        None => request("POST"),
+    });
+    // Every gRPC call is a POST.
+    let others = ["DELETE", "PUT", "FOO", "post", "POSTX"];
+    let others = others.map(|name| with_content_type(name, b"application/grpc"));
+    let accepts = {
+        let mut request = request("POST");
+        let value = HeaderValue::from_static("application/grpc");
+        request.headers_mut().insert("accept", value);
+        request
+    };
+    for request in calls.into_iter().chain(others).chain([accepts]) {
+        for (layer, _) in grpc_layers() {
+            let layer = layer.respond_with(PlainText);
+            let (parts, body) = request.clone().into_parts();
+            let response = reject(&layer, Request::from_parts(parts, body)).await;
+            assert!(!response.headers().contains_key("grpc-status"));
+            assert!(!response.headers().contains_key("grpc-message"));
+            let content_type = values(&response, &CONTENT_TYPE);
+            assert_eq!(content_type, ["text/plain; charset=utf-8"]);
+            assert_ne!(content(response).await, "");
+        }
+    }
+}
+
+/// gRPC fields belong to rejections only.
+#[tokio::test]
+async fn a_forwarded_grpc_call_is_not_touched() {
+    let service = layer().layer(service_fn(async |_: Request<Body>| {
+        let response = Response::builder().status(StatusCode::METHOD_NOT_ALLOWED);
+        response.body(Body::from("inner"))
+    }));
+    let call = with_content_type("POST", b"application/grpc");
+    let response = service.oneshot(call).await.unwrap();
+    assert_eq!(fields(response.headers()), []);
+    assert_eq!(content(response).await, "inner");
 }

@@ -1,5 +1,4 @@
-//! Rejected uploads on real sockets: every answer arrives, and no connection is closed that did not
-//! say so.
+//! Rejected uploads on real sockets: every answer arrives, and no connection closes unannounced.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
@@ -7,6 +6,7 @@ mod support;
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
@@ -21,10 +21,13 @@ use support::server::{Connection, within};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tower::{Layer, service_fn};
-use tower_method_policy::{Drain, MethodPolicyLayer, Policy, Respond};
+use tower_method_policy::{BodyDrain, MethodPolicyLayer, Policy, Respond};
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
+
+/// Longer than any test waits.
+const FOREVER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A server behind a layer.
 struct Site {
@@ -71,17 +74,10 @@ impl Site {
 }
 
 fn layer() -> MethodPolicyLayer {
-    MethodPolicyLayer::new(Policy::new().allow([Method::POST]))
+    MethodPolicyLayer::new(Policy::new().fallback([Method::GET, Method::POST]))
 }
 
-fn clockless() -> Drain {
-    #[cfg(feature = "tokio")]
-    return Drain::default().without_clock();
-    #[cfg(not(feature = "tokio"))]
-    Drain::default()
-}
-
-/// What is to be known of a response.
+/// The status of a response, and whether it closes the connection.
 #[derive(Debug)]
 struct Answer {
     status: u16,
@@ -96,14 +92,14 @@ async fn receive(connection: &mut Connection) -> Option<Answer> {
     let connection = lines.find_map(|line| line.strip_prefix("connection: "));
     Some(Answer {
         status: status.unwrap().parse().unwrap(),
-        // RFC 9112 §9.3: where there is `close` it counts, whatever is beside it. To an HTTP/1.0 client
-        // that asked for it, hyper 1.12 adds `keep-alive`, and closes.
+        // RFC 9112 §9.3: `close` wins over any other option. hyper 1.12 adds `keep-alive` for an HTTP/1.0
+        // client that asked for it, and closes.
         closes: connection
             .is_some_and(|options| options.split(',').any(|option| option.trim() == "close")),
     })
 }
 
-/// Whether there is nothing more, and never will be.
+/// Whether the connection ends without another byte.
 async fn is_closed(connection: &mut Connection) -> bool {
     connection.receive_rest().await.is_empty()
 }
@@ -118,7 +114,7 @@ async fn is_usable(connection: &mut Connection) -> bool {
         .is_some_and(|answer| answer.status == 200)
 }
 
-/// How a body is sent.
+/// How the length of a body is sent.
 #[derive(Clone, Copy, Debug)]
 enum Framing {
     Length,
@@ -146,7 +142,7 @@ fn upload(framing: Framing, size: usize) -> Vec<u8> {
     request
 }
 
-/// What came of a number of uploads, each on a connection of its own.
+/// The outcomes of uploads, each on its own connection.
 #[derive(Debug, Default, PartialEq)]
 struct Tally {
     kept_alive: usize,
@@ -180,7 +176,6 @@ async fn tally(server: &Site, framing: Framing, size: usize) -> Tally {
     tally
 }
 
-#[cfg(feature = "tokio")]
 const ALL_KEPT_ALIVE: Tally = Tally {
     kept_alive: REPETITIONS,
     closed_as_announced: 0,
@@ -188,7 +183,6 @@ const ALL_KEPT_ALIVE: Tally = Tally {
     lost: 0,
 };
 
-#[cfg(feature = "tokio")]
 #[tokio::test]
 async fn every_answer_arrives_and_every_connection_is_kept() {
     let server = Site::start(layer()).await;
@@ -205,14 +199,14 @@ async fn every_answer_arrives_and_every_connection_is_kept() {
 
 #[tokio::test]
 async fn no_connection_is_closed_unannounced() {
-    let never = Site::start(layer().drain(Drain::none())).await;
-    let clockless = Site::start(layer().drain(clockless())).await;
+    let never = Site::start(layer().body_drain(BodyDrain::none())).await;
+    let small = Site::start(layer().body_drain(BodyDrain::default().max_bytes(1000))).await;
     for (server, framing, size) in [
-        (&clockless, Framing::Length, 2 * MIB + 1),
-        (&clockless, Framing::Length, 16 * MIB),
-        (&clockless, Framing::Chunked, 64 * KIB),
-        (&clockless, Framing::Chunked, MIB),
-        (&clockless, Framing::Chunked, 16 * MIB),
+        (&small, Framing::Length, 1001),
+        (&small, Framing::Length, 16 * MIB),
+        (&small, Framing::Chunked, 1001),
+        (&small, Framing::Chunked, 64 * KIB),
+        (&small, Framing::Chunked, MIB),
         (&never, Framing::Length, 1),
         (&never, Framing::Length, 64 * KIB),
         (&never, Framing::Length, MIB),
@@ -221,7 +215,7 @@ async fn no_connection_is_closed_unannounced() {
     ] {
         let tally = tally(server, framing, size).await;
         assert_eq!(tally.closed_unannounced, 0, "{framing:?} {size}: {tally:?}");
-        // With nothing left to read, nothing is reset either.
+        // If nothing is left to read, nothing is reset.
         if size == 1 {
             assert_eq!(
                 tally.closed_as_announced, REPETITIONS,
@@ -265,7 +259,7 @@ async fn a_client_that_expects_100_gets_the_final_status_and_nothing_before_it()
     }
 }
 
-/// A body is never taken for requests, and what follows it is answered in order or not at all.
+/// A request after the body is answered in order or not at all.
 #[tokio::test]
 async fn a_rejected_body_is_never_parsed_as_a_request() {
     let smuggled = "GET /smuggled HTTP/1.1\r\nhost: a\r\n\r\n";
@@ -276,7 +270,7 @@ async fn a_rejected_body_is_never_parsed_as_a_request() {
     let expects = format!("expect: 100-continue\r\n{declared}");
     let partly = format!("content-length: {}\r\n\r\n{smuggled}", length + 1);
     for bound in [0, length as u64 - 1, 2 * MIB as u64] {
-        let server = Site::start(layer().drain(Drain::default().bytes(bound))).await;
+        let server = Site::start(layer().body_drain(BodyDrain::default().max_bytes(bound))).await;
         for rest in [&declared, &chunked, &expects] {
             let mut connection = server.connect().await;
             let rejected = format!("DELETE / HTTP/1.1\r\nhost: a\r\n{rest}");
@@ -311,8 +305,45 @@ async fn a_rejected_body_is_never_parsed_as_a_request() {
     }
 }
 
+/// RFC 9110 §9.3.6: the client may use another protocol already.
 #[tokio::test]
-async fn a_request_may_come_byte_by_byte() {
+async fn bytes_after_a_rejected_connect_are_not_parsed() {
+    let server = Site::start(layer()).await;
+    let mut connection = server.connect().await;
+    let connect = "CONNECT example.com:443 HTTP/1.1\r\nhost: example.com:443\r\n\r\n";
+    let tunnelled = "GET /tunnelled HTTP/1.1\r\nhost: a\r\n\r\n";
+    connection
+        .try_send(format!("{connect}{tunnelled}").as_bytes())
+        .await;
+    let answer = receive(&mut connection).await.unwrap();
+    assert_eq!(answer.status, 405);
+    assert!(answer.closes);
+    assert!(is_closed(&mut connection).await);
+    assert!(server.forwarded().is_empty());
+}
+
+#[tokio::test]
+async fn pipelined_uploads_are_answered_in_order() {
+    let server = Site::start(layer()).await;
+    let mut connection = server.connect().await;
+    let mut requests = upload(Framing::Length, 64 * KIB);
+    requests.extend(b"GET /1 HTTP/1.1\r\nhost: a\r\n\r\n");
+    requests.extend(b"FOO / HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\nabc");
+    requests.extend(upload(Framing::Chunked, 100));
+    requests.extend(b"GET /2 HTTP/1.1\r\nhost: a\r\n\r\n");
+    assert!(connection.try_send(&requests).await);
+    let mut statuses = Vec::new();
+    for _ in 0..5 {
+        let answer = receive(&mut connection).await.unwrap();
+        assert!(!answer.closes);
+        statuses.push(answer.status);
+    }
+    assert_eq!(statuses, [405, 200, 501, 405, 200]);
+    assert_eq!(server.forwarded(), ["GET /1", "GET /2"]);
+}
+
+#[tokio::test]
+async fn a_request_may_arrive_byte_by_byte() {
     let server = Site::start(layer()).await;
     let mut connection = server.connect().await;
     for byte in b"DELETE / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nhello" {
@@ -325,7 +356,7 @@ async fn a_request_may_come_byte_by_byte() {
 }
 
 #[tokio::test]
-async fn http_1_0_gets_the_same_answers() {
+async fn http_1_0_clients_receive_the_same_answers() {
     let server = Site::start(layer()).await;
     for (fields, kept) in [("", false), ("connection: keep-alive\r\n", true)] {
         let mut connection = server.connect().await;
@@ -335,8 +366,8 @@ async fn http_1_0_gets_the_same_answers() {
         assert_eq!((answer.status, answer.closes), (405, false));
         assert_eq!(is_usable(&mut connection).await, kept);
     }
-    // Above the bound a kept connection is not kept.
-    let server = Site::start(layer().drain(Drain::default().bytes(4))).await;
+    // Above the bound, the connection closes although the client asked to keep it.
+    let server = Site::start(layer().body_drain(BodyDrain::default().max_bytes(4))).await;
     let mut connection = server.connect().await;
     let request = "DELETE / HTTP/1.0\r\nconnection: keep-alive\r\ncontent-length: 5\r\n\r\nhello";
     connection.try_send(request.as_bytes()).await;
@@ -393,4 +424,83 @@ async fn an_http_2_upload_within_the_bound_is_read() {
     }
     drop(client);
     within(connection).await.unwrap().unwrap();
+}
+
+/// An `OPTIONS` that the layer answers drains its body as a rejected request does.
+#[tokio::test]
+async fn an_answered_options_with_a_body_keeps_its_connection() {
+    let layer = layer().answer_options(true);
+    let kept = Site::start(layer.clone()).await;
+    let closed = Site::start(layer.body_drain(BodyDrain::none())).await;
+    for (server, closes) in [(&kept, false), (&closed, true)] {
+        for target in ["/", "*"] {
+            let mut connection = server.connect().await;
+            let request =
+                format!("OPTIONS {target} HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nhello");
+            connection.try_send(request.as_bytes()).await;
+            let answer = receive(&mut connection).await.unwrap();
+            assert_eq!((answer.status, answer.closes), (200, closes), "{target}");
+            if closes {
+                assert!(is_closed(&mut connection).await);
+            } else {
+                assert!(is_usable(&mut connection).await);
+            }
+        }
+        let expected = usize::from(!closes) * 2;
+        assert_eq!(server.forwarded().len(), expected);
+    }
+}
+
+/// A chunked body of exactly the bound, and its trailer section, is read to its end.
+#[tokio::test]
+async fn an_upload_of_exactly_the_bound_with_trailers_keeps_its_connection() {
+    let server = Site::start(layer().body_drain(BodyDrain::default().max_bytes(5))).await;
+    for (body, closes) in [
+        ("5\r\nhello\r\n0\r\n\r\n", false),
+        ("5\r\nhello\r\n0\r\nx-a: 1\r\n\r\n", false),
+        ("5\r\nhello\r\n0\r\nx-a: 1\r\nx-b: 2\r\n\r\n", false),
+        ("2\r\nhe\r\n3\r\nllo\r\n0\r\nx-a: 1\r\n\r\n", false),
+        ("6\r\nhello!\r\n0\r\nx-a: 1\r\n\r\n", true),
+    ] {
+        let mut connection = server.connect().await;
+        let head = "DELETE / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\
+            trailer: x-a\r\n\r\n";
+        connection
+            .try_send(format!("{head}{body}").as_bytes())
+            .await;
+        let answer = receive(&mut connection).await.unwrap();
+        assert_eq!((answer.status, answer.closes), (405, closes), "{body:?}");
+        if !closes {
+            assert!(is_usable(&mut connection).await, "{body:?}");
+        }
+    }
+}
+
+/// HTTP/2 `HEADERS` with `content-length: 0` and without `END_STREAM`. The answer comes while the stream
+/// stays open: nothing can arrive that is worth a wait.
+#[tokio::test]
+async fn an_http_2_body_that_declares_length_zero_and_stays_open_is_answered() {
+    for drain in [
+        BodyDrain::none(),
+        BodyDrain::default()
+            .timeout(FOREVER)
+            .idle_timeout(FOREVER)
+            .idle_timeout_unknown_length(FOREVER),
+    ] {
+        let server = Site::start(layer().body_drain(drain)).await;
+        for method in ["DELETE", "FOO"] {
+            let (mut client, connection) = server.connect_http2().await;
+            let request = Request::builder()
+                .method(method)
+                .uri("http://a/")
+                .header("content-length", "0");
+            let body = StreamBody::new(stream::pending::<Result<Frame<Bytes>, Infallible>>());
+            let response = client.send_request(request.body(body).unwrap());
+            let response = within(response).await.unwrap();
+            assert!([405, 501].contains(&response.status().as_u16()));
+            within(response.into_body().collect()).await.unwrap();
+            drop(client);
+            connection.abort();
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! The policy on real sockets: what HTTP/1.1 and HTTP/2 clients get from real servers.
+//! The policy on real sockets: what HTTP/1.x and HTTP/2 clients receive from real servers.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
@@ -7,11 +7,13 @@ mod support;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 
-use axum::ServiceExt;
 use axum::body::Body;
+use axum::routing::get;
+use axum::{Router, ServiceExt};
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
-use http::{HeaderValue, Method, Request, Response};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body::Body as _;
 use http_body_util::Empty;
 use hyper::body::Incoming;
 use hyper::client::conn;
@@ -20,6 +22,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use support::serve;
 use support::server::{Connection, http2, read, request, within};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -97,7 +100,7 @@ impl Server {
     }
 }
 
-/// Answers with the method and the path that it was asked for.
+/// Answers with the method and the path of the request.
 async fn echo<B>(request: Request<B>) -> Result<Response<Body>, Infallible> {
     let asked = format!("{} {}", request.method(), request.uri().path());
     let mut response = Response::new(Body::empty());
@@ -110,7 +113,7 @@ async fn echo<B>(request: Request<B>) -> Result<Response<Body>, Infallible> {
     Ok(response)
 }
 
-/// Runs `test` with the address of each HTTP server in front of which `layer` was put.
+/// Runs `test` with the address of each HTTP server behind `layer`.
 async fn with_each_server<R>(layer: MethodPolicyLayer<R>, test: impl AsyncFn(SocketAddr))
 where
     R: Respond<Body> + Clone + Send + Sync + 'static,
@@ -124,11 +127,10 @@ where
     }
 }
 
-/// `POST` is allowed everywhere, below `/dav/` what WebDAV needs instead.
+/// Lists `GET` and `POST` everywhere, and the methods of WebDAV at and below `/dav`.
 fn layer() -> MethodPolicyLayer {
-    let dav = MethodSet::WEBDAV | MethodSet::from([Method::PUT, Method::DELETE]);
-    let policy = Policy::new().allow([Method::POST]);
-    MethodPolicyLayer::new(policy.route("/dav/{*path}", dav).unwrap())
+    let policy = Policy::new().fallback([Method::GET, Method::POST]);
+    MethodPolicyLayer::new(policy.subtree("/dav", MethodSet::WEBDAV).unwrap())
 }
 
 /// The response of [`echo`].
@@ -144,7 +146,7 @@ const NOT_ALLOWED_AND_CLOSED: &str = "HTTP/1.1 405 Method Not Allowed\r\n\
     allow: GET, HEAD, POST\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
 const NOT_ALLOWED_BELOW_DAV: &str = "HTTP/1.1 405 Method Not Allowed\r\n\
-    allow: GET, HEAD, PUT, DELETE, COPY, LOCK, MKCOL, MOVE, PROPFIND, PROPPATCH, UNLOCK\r\n\
+    allow: GET, HEAD, PUT, DELETE, OPTIONS, COPY, LOCK, MKCOL, MOVE, PROPFIND, PROPPATCH, UNLOCK\r\n\
     content-length: 0\r\n\r\n";
 
 const NOT_IMPLEMENTED: &str = "HTTP/1.1 501 Not Implemented\r\ncontent-length: 0\r\n\r\n";
@@ -263,7 +265,7 @@ async fn head_is_forwarded_and_answered_without_a_body() {
 
 // RFC 9110 §9.1: the method token is case-sensitive.
 #[tokio::test]
-async fn every_token_that_names_no_implemented_method_is_answered_with_501() {
+async fn every_token_that_is_not_an_implemented_method_is_answered_with_501() {
     with_each_server(layer(), async |address| {
         let requests = [
             ("get / HTTP/1.1", NOT_IMPLEMENTED),
@@ -285,7 +287,7 @@ async fn every_token_that_names_no_implemented_method_is_answered_with_501() {
 // with a 501". hyper's own limits come first.
 #[tokio::test]
 async fn an_over_long_method_is_answered_with_501_up_to_the_limit_of_hyper() {
-    /// What `hyper` buffers of an HTTP/1.x header section by default.
+    /// The size of an HTTP/1.x header section that `hyper` buffers by default.
     const LIMIT: usize = 8192 + 4096 * 100;
 
     with_each_server(layer().respond_with(PlainText), async |address| {
@@ -317,6 +319,19 @@ async fn an_over_long_method_is_answered_with_501_up_to_the_limit_of_hyper() {
     .await;
 }
 
+#[tokio::test]
+async fn a_method_that_is_not_a_token_does_not_reach_the_policy() {
+    with_each_server(layer(), async |address| {
+        let mut connection = Connection::open(address).await;
+        connection.send("F@O / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        assert_eq!(
+            connection.receive().await,
+            "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+        );
+    })
+    .await;
+}
+
 // RFC 9112 §3.2: the other three forms of a request target.
 #[tokio::test]
 async fn every_form_of_request_target_is_decided() {
@@ -343,10 +358,88 @@ async fn every_form_of_request_target_is_decided() {
 }
 
 #[tokio::test]
-async fn options_for_the_server_is_forwarded_where_the_default_rule_allows_it() {
-    let policy = Policy::new().allow([Method::OPTIONS]);
+async fn options_for_the_server_is_forwarded_if_the_fallback_lists_it() {
+    let policy = Policy::new().fallback([Method::OPTIONS]);
     with_each_server(MethodPolicyLayer::new(policy), async |address| {
         converse(address, &[("OPTIONS * HTTP/1.1", &echoed("OPTIONS *"))]).await;
+    })
+    .await;
+}
+
+/// RFC 9110 §9.3.7. A router is behind the layer: its `405` becomes `200`.
+#[tokio::test]
+async fn options_is_answered_on_a_connection_that_goes_on() {
+    const TURNED: &str = "HTTP/1.1 200 OK\r\nallow: GET, HEAD, POST, OPTIONS\r\n\
+        content-length: 0\r\n\r\n";
+    const OWN: &str = "HTTP/1.1 200 OK\r\nallow: PUT, OPTIONS\r\ncontent-length: 0\r\n\r\n";
+
+    let router = Router::new()
+        .route("/users", get("users").post("created"))
+        .method_not_allowed_fallback(async || (StatusCode::METHOD_NOT_ALLOWED, "not allowed"))
+        .route("/rule", get("not reached"));
+    let policy = Policy::new().route("/rule", [Method::PUT]).unwrap();
+    let layer = MethodPolicyLayer::new(policy).answer_options(true);
+    let server = serve::Server::start(layer.layer(router)).await;
+
+    let requests = [
+        ("OPTIONS /users HTTP/1.1", TURNED),
+        ("OPTIONS http://a/users?b HTTP/1.1", TURNED),
+        ("OPTIONS /rule HTTP/1.1", OWN),
+        (
+            "OPTIONS * HTTP/1.1",
+            "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
+        ),
+        (
+            "DELETE /rule HTTP/1.1",
+            "HTTP/1.1 405 Method Not Allowed\r\nallow: PUT, OPTIONS\r\n\
+             content-length: 0\r\n\r\n",
+        ),
+        ("OPTIONS /users HTTP/1.1", TURNED),
+    ];
+    converse(server.address, &requests).await;
+
+    let mut connection = Connection::open(server.address).await;
+    let preflight = "OPTIONS /users HTTP/1.1\r\nhost: a\r\norigin: https://b\r\n\
+        access-control-request-method: PUT\r\n\r\n";
+    connection.send(preflight).await;
+    let response = connection.receive().await;
+    assert!(
+        response.starts_with("HTTP/1.1 405 Method Not Allowed\r\n"),
+        "{response}"
+    );
+    assert!(response.ends_with("\r\n\r\nnot allowed"), "{response}");
+
+    let mut http2 = http2(server.address).await;
+    for (target, allow) in [
+        ("http://a/users", Some("GET, HEAD, POST, OPTIONS")),
+        ("http://a/rule", Some("PUT, OPTIONS")),
+        ("*", None),
+    ] {
+        let (status, mut headers, body) =
+            read(http2.send_request(request("OPTIONS", target))).await;
+        assert_eq!((status, &*body), (StatusCode::OK, &b""[..]), "{target}");
+        let allow = allow.map(|allow| HeaderValue::from_str(allow).unwrap());
+        assert_eq!(headers.remove("allow"), allow, "{target}");
+        assert_eq!(headers["content-length"], "0");
+        assert_eq!(headers.len(), 1, "{headers:?}");
+    }
+}
+
+/// gRPC over HTTP/2, "Responses": one header section that ends the stream.
+#[tokio::test]
+async fn a_rejected_grpc_call_ends_with_its_header_section() {
+    let policy = Policy::new().fallback([Method::GET]);
+    let layer = MethodPolicyLayer::new(policy).respond_with(ProblemDetails);
+    with_each_server(layer, async |address| {
+        let mut http2 = http2(address).await;
+        let mut call = request("POST", "http://a/service/method");
+        let content_type = HeaderValue::from_static("application/grpc");
+        call.headers_mut().insert("content-type", content_type);
+        let response = within(http2.send_request(call)).await.unwrap();
+        assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(response.headers()["grpc-status"], "12");
+        assert_eq!(response.headers()["allow"], "GET, HEAD");
+        assert!(response.body().is_end_stream());
     })
     .await;
 }
@@ -360,7 +453,7 @@ async fn http1(address: SocketAddr) -> conn::http1::SendRequest<Empty<Bytes>> {
 }
 
 #[tokio::test]
-async fn http_2_gets_what_http_1_1_gets() {
+async fn http_2_clients_receive_the_same_as_http_1_1_clients() {
     with_each_server(layer().respond_with(ProblemDetails), async |address| {
         let mut http1 = http1(address).await;
         let mut http2 = http2(address).await;
@@ -389,7 +482,7 @@ async fn http_2_gets_what_http_1_1_gets() {
             };
             let over_http2 = read(http2.send_request(request(method, with_authority))).await;
 
-            // RFC 9113 §8.5: only one stream is at stake.
+            // RFC 9113 §8.5: only the stream ends.
             let closed = over_http1.1.remove("connection");
             assert_eq!(closed.is_some(), method == "CONNECT");
             assert_eq!(over_http1, over_http2, "{method} {target}");
@@ -401,7 +494,7 @@ async fn http_2_gets_what_http_1_1_gets() {
     .await;
 }
 
-// RFC 8441 §4: unlike any other CONNECT it has a path.
+// RFC 8441 §4: unlike any other CONNECT, it has a path.
 #[tokio::test]
 async fn path_rules_apply_to_an_extended_connect() {
     let server = Server::hyper(layer()).await;
@@ -412,7 +505,7 @@ async fn path_rules_apply_to_an_extended_connect() {
         ("/", "GET, HEAD, POST"),
         (
             "/dav/a",
-            "GET, HEAD, PUT, DELETE, COPY, LOCK, MKCOL, MOVE, PROPFIND, PROPPATCH, UNLOCK",
+            "GET, HEAD, PUT, DELETE, OPTIONS, COPY, LOCK, MKCOL, MOVE, PROPFIND, PROPPATCH, UNLOCK",
         ),
     ] {
         let mut connect = request("CONNECT", format!("http://a{path}"));

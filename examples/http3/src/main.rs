@@ -1,13 +1,14 @@
 //! An axum application behind a policy, over HTTP/3 with h3 (0.0.8) and quinn.
 //!
 //! ```text
-//! cargo run -- 127.0.0.1:3000 server.pem  # writes its certificate to the file
+//! cargo run -p example-http3 -- 127.0.0.1:3000 server.pem  # writes its certificate to the file
 //! curl -i --http3-only --cacert server.pem https://localhost:3000/ -d 'Hello!'  # 200, the text
-//! curl -i --http3-only --cacert server.pem https://localhost:3000/ -X DELETE    # 405 and Allow
+//! curl -i --http3-only --cacert server.pem https://localhost:3000/ -X OPTIONS   # 200 and Allow
+//! curl -i --http3-only --cacert server.pem https://localhost:3000/ -X FOO       # 501
 //! ```
 //!
-//! To the layer, HTTP/3 is like HTTP/2. A rejected upload is stopped where `Drain` ends, and the connection
-//! stays open. `CONNECT` has no path, so the fallback rule applies, and no end, so the answer takes a second.
+//! To the layer, HTTP/3 is like HTTP/2. A rejected upload is stopped where `BodyDrain` ends, and the
+//! connection stays open.
 //!
 //! The other files do what hyper does and h3 does not. They cannot change that h3 keeps frames other than
 //! `DATA` in memory until they are complete, whatever their size.
@@ -25,13 +26,12 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::Method;
 use axum::routing::{get, put};
 use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{Endpoint, EndpointConfig, ServerConfig, TokioRuntime};
 use rcgen::CertifiedKey;
 use tower::Layer;
-use tower_method_policy::{MethodPolicy, MethodPolicyLayer, PlainText, Policy};
+use tower_method_policy::{MethodPolicy, MethodPolicyLayer, PlainText};
 
 type App = MethodPolicy<Router, PlainText>;
 
@@ -66,12 +66,11 @@ async fn run() -> Result<(), Box<dyn Error>> {
             get("Hello over HTTP/3!\n").post(async |text: String| text),
         )
         .route("/echo", put(async |content: Body| content));
-    let policy = Policy::new()
-        .allow([])
-        .route("/", [Method::POST])?
-        .route("/echo", [Method::PUT])?;
-    let layer = MethodPolicyLayer::new(policy).respond_with(PlainText);
-    server::serve(listen(&address, &pem)?, layer.layer(router), shutdown).await;
+    let app = MethodPolicyLayer::default()
+        .answer_options(true)
+        .respond_with(PlainText)
+        .layer(router);
+    server::serve(listen(&address, &pem)?, app, shutdown).await;
     Ok(())
 }
 

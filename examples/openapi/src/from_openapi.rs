@@ -10,8 +10,9 @@
 //!     "servers": [{ "url": "https://example.com/v1" }],
 //!     "paths": { "/pets/{id}": { "get": {}, "put": {} }, "/login": { "post": {} } },
 //! }))?;
-//! let rules: Vec<_> = policy.rules().map(|(path, rule)| format!("{path}: {rule}")).collect();
-//! assert_eq!(rules, ["/v1/pets/{id}: GET, HEAD, PUT", "/v1/login: POST"]);
+//! let rules = policy.rules().map(|rule| format!("{rule}: {}", rule.methods()));
+//! let rules: Vec<_> = rules.collect();
+//! assert_eq!(rules, ["route /v1/pets/{id}: GET, HEAD, PUT", "route /v1/login: POST"]);
 //! # Ok::<_, String>(())
 //! ```
 //!
@@ -28,7 +29,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use http::{Method, Uri};
 use serde_json::{Map, Value};
-use tower_method_policy::{Allow, MethodSet, Policy};
+use tower_method_policy::{MethodSet, Policy};
 
 /// How many operations and URLs a document may stand for. Without a limit, five variables of ten
 /// values each would make 100,000 rules for every path.
@@ -67,7 +68,7 @@ pub fn policy(document: &Value) -> Result<Policy, String> {
     let paths = object(paths).map_err(at("paths"))?.iter();
     for (path, item) in paths.filter(|(path, _)| !path.starts_with("x-")) {
         for (pattern, methods) in rules(path, item, &prefixes, &mut left).map_err(at(path))? {
-            let added = policy.route(&pattern, Allow::exactly(methods));
+            let added = policy.route(&pattern, methods);
             policy = added.map_err(|error| at(path)(error.to_string()))?;
         }
     }
@@ -94,10 +95,7 @@ fn rules(
         for prefix in prefixes.as_ref().unwrap_or(own) {
             spend(left, prefix.len() + path.len()).map_err(of_operation)?;
             let methods = rules.entry(format!("{prefix}{path}")).or_default();
-            methods.extend([&method]);
-            if method == Method::GET {
-                methods.extend([&Method::HEAD]);
-            }
+            methods.insert(method.clone());
         }
     }
     if rules.is_empty() {

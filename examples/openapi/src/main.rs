@@ -4,12 +4,12 @@
 //! from the document. So the methods of a path are written once.
 //!
 //! ```text
-//! cargo run --manifest-path examples/openapi/Cargo.toml [-- ADDRESS]  # by default 127.0.0.1:3000
+//! cargo run -p example-openapi [-- ADDRESS]     # by default 127.0.0.1:3000
 //!
 //! curl -i http://127.0.0.1:3000/api/v1/openapi.json       # 200, the document
 //! curl -i http://127.0.0.1:3000/api/v1/pets/1/meals -X DELETE
-//!                                                         # 405, Allow: POST
-//! curl -i http://127.0.0.1:3000/api/v1/pets/1 -X PATCH    # 405, Allow: GET, HEAD, PUT, DELETE
+//!                                                         # 405, Allow: POST, OPTIONS
+//! curl -i http://127.0.0.1:3000/api/v1/pets -X OPTIONS    # 200, Allow: GET, HEAD, POST, OPTIONS
 //! curl -i http://127.0.0.1:3000/elsewhere -X PATCH        # 404, not in the document
 //! curl -i http://127.0.0.1:3000/api/v1/pets -X PROPFIND   # 501
 //! ```
@@ -29,14 +29,18 @@ use tower_method_policy::{MethodPolicyLayer, ProblemDetails};
 async fn serve() -> Result<(), Box<dyn Error>> {
     let (router, document) = pets::pets()?;
     let policy = from_openapi::policy(&document)?;
-    let layer = MethodPolicyLayer::new(policy).respond_with(ProblemDetails);
-    let app = ServiceExt::<Request>::into_make_service(layer.layer(router));
+    let app = MethodPolicyLayer::new(policy)
+        .answer_options(true)
+        .respond_with(ProblemDetails)
+        .layer(router);
 
     let shutdown = common::shutdown_signal()?;
     let listener = common::listen().await?;
-    let server = axum::serve(listener, app).with_graceful_shutdown(shutdown);
-    // axum 0.8 returns a result that is never an error. Its next version returns nothing.
-    let _ = server.await;
+    let service = ServiceExt::<Request>::into_make_service(app);
+    // `?` would not compile with the next axum, where this is `()`. It is never an error in 0.8.
+    let _ = axum::serve(listener, service)
+        .with_graceful_shutdown(shutdown)
+        .await;
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 //! again while the server runs. Rejections are counted for Prometheus and logged as JSON.
 //!
 //! ```text
-//! cargo run --manifest-path examples/operations/Cargo.toml [-- ADDRESS [FILE]]
+//! cargo run -p example-operations [-- ADDRESS [FILE]]
 //!                                             # default: 127.0.0.1:3000 and the policy.toml here
 //!
 //! curl -i http://127.0.0.1:3000/ -X DELETE    # 405, Allow: GET, HEAD, POST, OPTIONS
@@ -34,7 +34,7 @@
 //! | | `status` | the class of that answer, such as `2xx` |
 //!
 //! A `2xx` by the application is a request that works today and would not under that policy. `RUST_LOG=debug`
-//! logs each rejection. How to use this is in `docs/owners.md`.
+//! logs each rejection. How to use this is in `docs/operators.md`.
 //!
 //! `/metrics` is public here for brevity. Serve it at another address if clients should not see it.
 
@@ -68,6 +68,7 @@ type App = BoxCloneSyncService<Request, Response, Infallible>;
 
 fn app(router: Router, settings: &Settings) -> App {
     let mut policy = MethodPolicyLayer::new(settings.policy.clone())
+        .answer_options(true)
         .report_only(settings.report_only)
         .respond_with(ProblemDetails)
         .on_rejection(|rejection, request| observe::rejection(CURRENT, rejection, request));
@@ -85,6 +86,8 @@ fn app(router: Router, settings: &Settings) -> App {
         return App::new(current);
     };
     let candidate = MethodPolicyLayer::new(candidate)
+        // As the current policy does. Otherwise this one would report OPTIONS.
+        .answer_options(true)
         .report_only(true)
         .on_rejection(|rejection, request| observe::rejection(CANDIDATE, rejection, request));
     // Outside the current policy, to see the requests that it rejects.
@@ -132,9 +135,10 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     });
     // The log needs the client's address.
     let service = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(service);
-    axum::serve(listener, service)
+    // `?` would not compile with the next axum, where this is `()`. It is never an error in 0.8.
+    let _ = axum::serve(listener, service)
         .with_graceful_shutdown(shutdown)
-        .await?;
+        .await;
     Ok(())
 }
 

@@ -114,8 +114,9 @@ pub(crate) fn rejection(policy: &'static str, rejection: &Rejection, request: &P
         network.peer.address = peer.map(|ConnectInfo(peer)| tracing::field::display(peer.ip())),
         user_agent.original = user_agent
             .map(|value| printable(&String::from_utf8_lossy(value.as_bytes()), MAX_LENGTH)),
+        rule = rejection.rule().map(tracing::field::display),
         enforced,
-        "method rejected"
+        "{rejection}"
     );
 }
 
@@ -140,7 +141,7 @@ pub(crate) fn answer<B>(policy: &'static str, mut response: Response<B>) -> Resp
         let is_rejected = extensions.get::<Rejection>().is_some();
         let answered_by = if is_rejected { CURRENT } else { APPLICATION };
         let status = format!("{}xx", response.status().as_u16() / 100);
-        would_reject(policy, mark.reason(), answered_by, status).increment(1);
+        would_reject(policy, mark.rejection().reason(), answered_by, status).increment(1);
     }
     response
 }

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! cargo run --example axum 127.0.0.1:3001     # an upstream
-//! cargo run --manifest-path examples/reverse_proxy/Cargo.toml [-- ADDRESS [UPSTREAM]]
+//! cargo run -p example-reverse-proxy [-- ADDRESS [UPSTREAM]]
 //!                                             # by default 127.0.0.1:3000 http://127.0.0.1:3001
 //!
 //! curl -i http://127.0.0.1:3000/ -d 'Hello!'  # 201, from the upstream, as `Via` shows
@@ -34,8 +34,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::uri::{Authority, Scheme};
-use http::{Method, Request, Response, StatusCode, Uri, Version, request};
-use http_body_util::{Either, Full};
+use http::{Method, Request, Response, StatusCode, Uri, Version};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{self as client, Client};
@@ -47,13 +48,17 @@ use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 use tokio_util::io::{InspectReader, InspectWriter};
 use tower::{Layer, service_fn};
-use tower_method_policy::{MethodPolicyLayer, MethodSet, PlainText, Policy, Rejection, Respond};
+use tower_method_policy::{MethodPolicyLayer, MethodSet, PlainText, Policy, Respond};
 
 use crate::content::Content;
 use crate::fields::OrStatus;
 
-/// The content from the upstream, or the proxy's own, which the ready responders can build.
-type ProxyBody = Either<Content, Full<Bytes>>;
+/// The content from the upstream, or the proxy's own.
+type ProxyBody = UnsyncBoxBody<Bytes, hyper::Error>;
+
+fn own(body: Full<Bytes>) -> ProxyBody {
+    body.map_err(|never| match never {}).boxed_unsync()
+}
 
 /// How long a client's connection may neither receive nor send a byte. This ends connections without
 /// a request, uploads and downloads that stall, and responses that the upstream does not end.
@@ -65,8 +70,8 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 /// for a tunnel (RFC 9110 §9.3.6).
 fn policy() -> Result<Policy, Box<dyn Error>> {
     let others: MethodSet = "PURGE, purge, BAN, M-SEARCH".parse()?;
-    let standard = MethodSet::STANDARD - MethodSet::from(Method::CONNECT);
-    let policy = Policy::new().allow(standard | MethodSet::WEBDAV | others);
+    let standard = MethodSet::STANDARD - Method::CONNECT;
+    let policy = Policy::new().fallback(standard | MethodSet::WEBDAV | others);
     Ok(policy.route("/health", [Method::GET])?)
 }
 
@@ -94,7 +99,7 @@ impl Proxy {
         let host = fields::check_request(&request)?;
         if max_forwards::is_last_recipient(&mut request)? {
             let answer = max_forwards::answer(&request, &self.policy);
-            return Ok(answer.map(Either::Right));
+            return Ok(answer.map(own));
         }
         fields::prepare_request(&mut request, host)?;
         let mut uri = request.uri().clone().into_parts();
@@ -116,7 +121,7 @@ impl Proxy {
         }
         fields::prepare_response(&mut response)?;
         *response.version_mut() = Version::HTTP_11;
-        Ok(response.map(Content::from).map(Either::Left))
+        Ok(response.map(|content| Content::from(content).boxed_unsync()))
     }
 
     /// The status for a request that the upstream did not answer.
@@ -139,10 +144,8 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     let upstream = upstream.and_then(|authority| authority.parse().ok());
     let upstream = upstream.ok_or(format!("not an upstream, http://HOST[:PORT]: {url}"))?;
     let policy = policy()?;
-    let layer = MethodPolicyLayer::new(policy.clone());
-    let layer = layer.respond_with(|rejection: &Rejection, request: &request::Parts| {
-        PlainText.respond(rejection, request).map(Either::Right)
-    });
+    let layer = MethodPolicyLayer::new(policy.clone())
+        .respond_with_fn(|rejection, request| PlainText.respond(rejection, request).map(own));
     let proxy = Arc::new(Proxy {
         client: client(),
         upstream,
@@ -152,8 +155,8 @@ async fn serve() -> Result<(), Box<dyn Error>> {
         let proxy = proxy.clone();
         async move {
             let answer = proxy.answer(request).await;
-            let empty = Either::Right(Full::default());
-            answer.or_else(|status| Response::builder().status(status).body(empty))
+            let error = |status| Response::builder().status(status).body(ProxyBody::default());
+            answer.or_else(error)
         }
     })));
 

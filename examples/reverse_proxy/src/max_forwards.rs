@@ -47,8 +47,9 @@ pub(crate) fn answer<B>(request: &Request<B>, policy: &Policy) -> Response<Full<
         let message = HeaderValue::from_static("message/http");
         response.headers_mut().insert(CONTENT_TYPE, message);
     } else {
-        let allow = policy.allowed_at(request.uri().path());
-        let allow = allow.and_then(|allow| HeaderValue::from_str(&allow.to_string()).ok());
+        let rule = policy.rule_at(request.uri().path());
+        let allow = rule.map(|rule| rule.methods().to_string());
+        let allow = allow.and_then(|allow| HeaderValue::try_from(allow).ok());
         let allow = allow.map(|allow| (ALLOW, allow));
         response.headers_mut().extend(allow);
     }

@@ -1,7 +1,6 @@
 //! A gRPC server behind a policy: the health checking protocol, over cleartext HTTP/2.
 //!
-//! gRPC needs `POST` and nothing else. A gRPC client that sends another method, or calls what a
-//! policy rejects, is answered so that it sees `UNIMPLEMENTED`.
+//! gRPC needs `POST` and nothing else. The policy rejects every other method but `GET` and `HEAD`.
 //!
 //! ```text
 //! cargo run -p example-tonic [-- ADDRESS]   # by default 127.0.0.1:3000
@@ -12,9 +11,8 @@
 //!     -H 'content-type: application/grpc' -H 'te: trailers' \
 //!     http://127.0.0.1:3000/grpc.health.v1.Health/Check | od -An -tx1
 //!
-//! # 405, Allow: POST, grpc-status: 12 (UNIMPLEMENTED)
-//! curl --http2-prior-knowledge -i -X DELETE -H 'content-type: application/grpc' \
-//!     http://127.0.0.1:3000/grpc.health.v1.Health/Check
+//! # 405, Allow: POST
+//! curl --http2-prior-knowledge -i -X DELETE http://127.0.0.1:3000/grpc.health.v1.Health/Check
 //!
 //! # 501
 //! curl --http2-prior-knowledge -i -X PROPFIND http://127.0.0.1:3000/
@@ -30,12 +28,11 @@ use http::Method;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
-use tower_method_policy::{Allow, GrpcStatus, MethodPolicyLayer, Policy};
+use tower_method_policy::{MethodPolicyLayer, Policy};
 
 async fn serve() -> Result<(), Box<dyn Error>> {
-    // No call is a `GET`, so only a rule that leaves it out is true.
-    let policy = Policy::new().allow(Allow::exactly([Method::POST]));
-    let layer = MethodPolicyLayer::new(policy).respond_with(GrpcStatus);
+    let policy = Policy::new().fallback([Method::POST]);
+    let layer = MethodPolicyLayer::new(policy);
     let (mut reporter, health) = tonic_health::server::health_reporter();
 
     let signal = common::shutdown_signal()?;

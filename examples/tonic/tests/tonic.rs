@@ -15,7 +15,7 @@ use tonic_health::pb::health_check_response::ServingStatus;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tonic");
 
 #[tokio::test]
-async fn the_grpc_server_answers_calls_and_rejects_other_methods_as_grpc_does() {
+async fn the_grpc_server_answers_calls_and_rejects_other_methods() {
     let (example, address) = Example::listening(PROGRAM, []).await;
     let mut client = grpc(address).await;
     let reply = within(client.check(HealthCheckRequest::default())).await;
@@ -28,8 +28,8 @@ async fn the_grpc_server_answers_calls_and_rejects_other_methods_as_grpc_does() 
         request.headers_mut().insert("content-type", grpc);
         let (received, headers, _) = read(client.send_request(request)).await;
         assert_eq!(received, status);
-        assert_eq!(headers["grpc-status"], "12");
-        assert_eq!(headers["content-type"], "application/grpc");
+        // Only a `POST` is a call.
+        assert!(!headers.contains_key("grpc-status"));
         let allow = headers.get("allow").map(|allow| allow.to_str().unwrap());
         assert_eq!(allow, (status == 405).then_some("POST"));
     }

@@ -25,6 +25,10 @@ PACKAGES = TARGET / "debug"
 # What install.sh puts there, and what is built of the clients that are not in Rust.
 CLIENTS = TARGET / "clients"
 sys.path.append(str(CLIENTS / "python"))
+NODE = CLIENTS / "node"
+
+# Where Debian puts the sources of Go's packages.
+GO_PACKAGES = pathlib.Path("/usr/share/gocode")
 
 # Where Debian puts the servers; it is on no ordinary user's path.
 PATH = os.environ.get("PATH", os.defpath) + os.pathsep + "/usr/sbin"
@@ -57,10 +61,14 @@ class Case:
 
 
 def installed(tool: str) -> bool:
-    """A tool is a program; or a package of Python, as in `python:requests`."""
+    """A tool is a program; or a package, as in `python:requests`, `npm:xhr2`, or `go:golang.org/x/net`."""
     language, _, package = tool.rpartition(":")
     if language == "python":
         return importlib.util.find_spec(package) is not None
+    if language == "npm":
+        return (NODE / "node_modules" / package).is_dir()
+    if language == "go":
+        return (GO_PACKAGES / "src" / package).is_dir()
     return shutil.which(tool, path=PATH) is not None
 
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what run.py drives, from Debian's packages, as root: one by one, so that one that cannot
-# be had does not keep the others away; and what it imports, from PyPI, beside what cargo builds. Says
-# which are missing in the end, and fails for them.
+# be had does not keep the others away; and what it imports, from PyPI and npm, beside what cargo builds.
+# Says which are missing in the end, and fails for them.
 
 set -u
 export DEBIAN_FRONTEND=noninteractive
@@ -35,14 +35,31 @@ for pair in curl:curl node:nodejs go:golang-go nginx:nginx haproxy:haproxy apach
     PATH=$PATH:/usr/sbin command -v "$program" >/dev/null || missing="$missing $package"
 done
 
+# It has no program, and its sources are in one place.
+if [ ! -e /usr/share/gocode/src/google.golang.org/grpc ]; then
+    install golang-google-grpc-dev || missing="$missing golang-google-grpc-dev"
+fi
+
 # Where no other program looks.
-modules=${CARGO_TARGET_DIR:-$(dirname "$0")/../../../target}/clients/python
+clients=${CARGO_TARGET_DIR:-$(dirname "$0")/../../../target}/clients
+modules=$clients/python
 python3 -m pip --version >/dev/null 2>&1 || install python3-pip
 for module in requests httpx schemathesis aioquic; do
     PYTHONPATH=$modules python3 -c "import $module" 2>/dev/null && continue
     python3 -m pip install -q --root-user-action ignore --target "$modules" "$module" ||
         missing="$missing $module"
 done
+
+# docs/grpc.md says what these versions show.
+grpcio=1.85.1
+PYTHONPATH=$modules python3 -c "import grpc; assert grpc.__version__ == '$grpcio'" 2>/dev/null ||
+    python3 -m pip install -q --root-user-action ignore --upgrade --target "$modules" "grpcio==$grpcio" ||
+    missing="$missing grpcio"
+command -v npm >/dev/null || install npm
+npm install --prefix "$clients/node" --no-save --no-audit --no-fund --no-package-lock --ignore-scripts \
+    @grpc/grpc-js@1.14.7 grpc-web@2.1.1 xhr2@0.2.1 @bufbuild/protobuf@2.17.0 \
+    @connectrpc/connect@2.2.0 @connectrpc/connect-node@2.2.0 ||
+    missing="$missing npm's-clients"
 
 if [ -n "$missing" ]; then
     echo "NOT INSTALLED:$missing" >&2

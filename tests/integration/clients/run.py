@@ -2,7 +2,7 @@
 """Runs foreign clients and proxies against the examples, over loopback.
 
     cargo build --examples --all-features
-    cargo build --workspace --bins --exclude tower-method-policy-fuzz
+    cargo test --workspace --no-run
     python3 tests/integration/clients/run.py [CASE...]
 
 Needs Linux, Python 3.11 and what install.sh installs; a case whose tool is missing is skipped, and
@@ -18,7 +18,7 @@ from harness import CASES, Failure, OutOfTime, Skipped, time_limit
 
 SUBJECTS = """
     uploads proxies caches slow connections memory webdav browser schemas
-    reverse_proxy operations http3 infrastructure
+    reverse_proxy operations http3 infrastructure calls
 """
 
 for subject in SUBJECTS.split():

@@ -6,25 +6,28 @@ mod support;
 
 use std::convert::Infallible;
 
+use axum::body::Body;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use http::{Method, Request, Response, StatusCode};
+use http::request::Parts;
+use http::{HeaderValue, Method, Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use tonic::Code;
-use tonic::body::Body;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::service::Routes;
 use tonic::transport::{Channel, Endpoint};
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
-use tower::{Layer, ServiceExt, service_fn};
-use tower_method_policy::{GrpcStatus, MethodPolicyLayer, Policy, Respond};
+use tower::{Layer, service_fn};
+use tower_method_policy::{
+    MethodPolicyLayer, PlainText, Policy, ProblemDetails, Rejection, Respond,
+};
 
 use crate::support::grpc::grpc;
 use crate::support::serve::Server;
-use crate::support::server::within;
+use crate::support::server::{http2, read, request, within};
 
 /// Serves the gRPC health service, which says that it is serving.
 async fn serve<R>(layer: MethodPolicyLayer<R>) -> Server
@@ -32,8 +35,8 @@ where
     R: Respond<Body> + Clone + Send + Sync + 'static,
 {
     let (_, health) = tonic_health::server::health_reporter();
-    let service = layer.layer(Routes::new(health).prepare());
-    Server::start(service.map_request(|request: Request<Incoming>| request.map(Body::new))).await
+    // tonic's own body cannot be made from bytes, which `PlainText` and `ProblemDetails` need.
+    Server::start(layer.layer(Routes::new(health).into_axum_router())).await
 }
 
 async fn check(client: &mut HealthClient<Channel>) -> Result<ServingStatus, Code> {
@@ -52,34 +55,86 @@ async fn watch(client: &mut HealthClient<Channel>) -> Result<ServingStatus, Code
 
 /// Allows `POST`, which gRPC needs, except to one procedure.
 fn without_watch() -> MethodPolicyLayer {
-    let policy = Policy::new().allow([Method::POST]);
+    let policy = Policy::new().fallback([Method::POST]);
     MethodPolicyLayer::new(policy.route("/grpc.health.v1.Health/Watch", []).unwrap())
+}
+
+/// A responder that sets a status itself, and a body that is not gRPC's.
+fn permission_denied(_: &Rejection, _: &Parts) -> Response<Body> {
+    let mut response = Response::new(Body::from("body"));
+    let headers = response.headers_mut();
+    headers.insert("content-type", HeaderValue::from_static("application/grpc"));
+    headers.insert("grpc-status", HeaderValue::from_static("7"));
+    response
 }
 
 #[tokio::test]
 async fn a_client_is_served_through_the_policy() {
-    let policy = Policy::new().allow([Method::POST]);
-    let server = serve(MethodPolicyLayer::new(policy).respond_with(GrpcStatus)).await;
+    let policy = Policy::new().fallback([Method::POST]);
+    let server = serve(MethodPolicyLayer::new(policy)).await;
     let mut client = grpc(server.address).await;
     assert_eq!(check(&mut client).await, Ok(ServingStatus::Serving));
     assert_eq!(watch(&mut client).await, Ok(ServingStatus::Serving));
 }
 
-#[tokio::test]
-async fn a_rejected_client_sees_unimplemented_from_grpc_status() {
-    let server = serve(without_watch().respond_with(GrpcStatus)).await;
+async fn sees<R>(layer: MethodPolicyLayer<R>, code: Code)
+where
+    R: Respond<Body> + Clone + Send + Sync + 'static,
+{
+    let server = serve(layer).await;
     let mut client = grpc(server.address).await;
-    assert_eq!(watch(&mut client).await, Err(Code::Unimplemented));
+    assert_eq!(watch(&mut client).await, Err(code));
     assert_eq!(check(&mut client).await, Ok(ServingStatus::Serving));
 }
 
-// gRPC maps neither 405 nor 501 to a status of its own.
 #[tokio::test]
-async fn a_rejected_client_sees_unknown_from_an_empty_body() {
-    let server = serve(without_watch()).await;
+async fn a_client_sees_unimplemented_for_405_with_each_responder() {
+    sees(without_watch(), Code::Unimplemented).await;
+    sees(without_watch().respond_with(PlainText), Code::Unimplemented).await;
+    let problem_details = without_watch().respond_with(ProblemDetails);
+    sees(problem_details, Code::Unimplemented).await;
+}
+
+#[tokio::test]
+async fn a_client_sees_the_status_that_the_responder_sets() {
+    let layer = without_watch().respond_with_fn(permission_denied);
+    sees(layer, Code::PermissionDenied).await;
+}
+
+#[tokio::test]
+async fn a_client_sees_unimplemented_for_501() {
+    let policy = || Policy::new().recognize_only([Method::GET]);
+    for server in [
+        serve(MethodPolicyLayer::new(policy())).await,
+        serve(MethodPolicyLayer::new(policy()).respond_with(ProblemDetails)).await,
+    ] {
+        let mut client = grpc(server.address).await;
+        assert_eq!(check(&mut client).await, Err(Code::Unimplemented));
+        assert_eq!(watch(&mut client).await, Err(Code::Unimplemented));
+    }
+}
+
+#[tokio::test]
+async fn rest_and_grpc_share_a_port_and_a_responder() {
+    let server = serve(without_watch().respond_with(ProblemDetails)).await;
     let mut client = grpc(server.address).await;
-    assert_eq!(watch(&mut client).await, Err(Code::Unknown));
-    assert_eq!(check(&mut client).await, Ok(ServingStatus::Serving));
+    assert_eq!(watch(&mut client).await, Err(Code::Unimplemented));
+
+    let mut client = http2(server.address).await;
+    for (method, path, status) in [
+        ("POST", "/grpc.health.v1.Health/Watch", 405),
+        ("DELETE", "/users", 405),
+        ("FOO", "/users", 501),
+    ] {
+        let mut request = request(method, format!("http://a{path}"));
+        let json = HeaderValue::from_static("application/json");
+        request.headers_mut().insert("content-type", json);
+        let (received, headers, body) = read(client.send_request(request)).await;
+        assert_eq!(received, status);
+        assert_eq!(headers["content-type"], "application/problem+json");
+        assert!(!headers.contains_key("grpc-status"));
+        assert!(!body.is_empty());
+    }
 }
 
 /// A client that streams and waits for the answer gets it.
@@ -88,7 +143,7 @@ async fn a_bidirectional_stream_is_answered() {
     let inner = service_fn(async |_: Request<Incoming>| {
         Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
     });
-    let layer = MethodPolicyLayer::new(Policy::new().allow([])).respond_with(GrpcStatus);
+    let layer = MethodPolicyLayer::new(Policy::new().fallback([]));
     let server = Server::start(layer.layer(inner)).await;
     let endpoint = Endpoint::new(format!("http://{}", server.address)).unwrap();
     let channel = within(endpoint.connect()).await.unwrap();
@@ -109,9 +164,7 @@ async fn a_bidirectional_stream_is_answered() {
 #[tokio::test]
 async fn a_service_is_called_without_a_server() {
     let (_, health) = tonic_health::server::health_reporter();
-    let service = without_watch()
-        .respond_with(GrpcStatus)
-        .layer(Routes::new(health));
+    let service = without_watch().layer(Routes::new(health));
 
     // A service is a channel, as far as the client is concerned.
     let mut client = HealthClient::new(service.clone());
@@ -122,32 +175,11 @@ async fn a_service_is_called_without_a_server() {
         .await
         .unwrap_err();
     assert_eq!(rejected.code(), Code::Unimplemented);
-
-    // A client may tell its codec by the subtype, and only recognizes a reply of the same type.
-    for (content_type, grpc_status) in [(Some("application/grpc+proto"), Some("12")), (None, None)]
-    {
-        let mut request = Request::put("/grpc.health.v1.Health/Check");
-        if let Some(content_type) = content_type {
-            request = request.header("content-type", content_type);
-        }
-        let request = request.body(Body::empty()).unwrap();
-        let rejected = service.clone().oneshot(request).await.unwrap();
-        assert_eq!(rejected.status(), StatusCode::METHOD_NOT_ALLOWED);
-        assert_eq!(rejected.headers()["allow"], "GET, HEAD, POST");
-        let text = |name| {
-            rejected
-                .headers()
-                .get(name)
-                .map(|value| value.to_str().unwrap())
-        };
-        assert_eq!(text("grpc-status"), grpc_status);
-        assert_eq!(text("content-type"), content_type);
-    }
 }
 
 // This holds if it compiles.
 #[test]
 fn the_layer_is_accepted_by_the_server() {
     let layer = MethodPolicyLayer::default().on_rejection(|_, _| {});
-    let _ = tonic::transport::Server::builder().layer(layer.respond_with(GrpcStatus));
+    let _ = tonic::transport::Server::builder().layer(layer);
 }

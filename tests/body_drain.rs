@@ -1,8 +1,8 @@
-//! What happens to the body of a request that is rejected: how much of it is read, when the answer is
-//! given, and what the answer says of the connection.
+//! The body of a rejected request: how much of it is read, when the answer is sent, and whether the answer
+//! closes the connection.
 //!
-//! The first tests call the service outside of a runtime, so there is no clock; `clock` has those in
-//! one.
+//! The first tests call the service outside a runtime, so there is no clock. The module `clock` has the tests
+//! with a clock.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
@@ -17,11 +17,11 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
 use tower::{Layer, Service, service_fn};
-use tower_method_policy::{Drain, EmptyBody, MethodPolicy, MethodPolicyLayer, Policy};
+use tower_method_policy::{BodyDrain, EmptyBody, MethodPolicy, MethodPolicyLayer, Policy};
 
 const MIB: u64 = 1024 * 1024;
 
-/// What a body has to say when it is polled.
+/// The result of one poll of a body.
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Data(usize),
@@ -29,16 +29,18 @@ enum Step {
     Error,
     /// Nothing yet; the task is woken when there is.
     NotYet,
-    /// Nothing, and nobody knows whether there will ever be.
+    /// Nothing, and the task is not woken.
     Nothing,
 }
 
-/// A body that goes by a script and counts what is asked of it.
+/// A body that follows a script and counts how often it is polled.
 #[derive(Default)]
 struct Script {
     steps: Vec<Step>,
     at: usize,
     declared: Option<u64>,
+    /// Whether a declared length of zero is the end, as it is in hyper's HTTP/1.x.
+    stays_open: bool,
     polled: Arc<AtomicUsize>,
 }
 
@@ -71,7 +73,7 @@ impl Body for Script {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.declared == Some(0)
+        self.declared == Some(0) && !self.stays_open
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -90,10 +92,10 @@ impl Wake for Woken {
     }
 }
 
-/// What came of a request.
+/// The outcome of a request.
 #[derive(Debug, PartialEq)]
 enum Outcome {
-    /// The connection can be used on.
+    /// The connection can be used again.
     Answered { polled: usize },
     /// The answer says `Connection: close`.
     AnsweredAndClosed { polled: usize },
@@ -105,27 +107,30 @@ use Outcome::{Answered, AnsweredAndClosed, Waits};
 type Inner = fn(Request<Script>) -> Ready<Result<Response<String>, Infallible>>;
 
 fn never_asked(request: Request<Script>) -> Ready<Result<Response<String>, Infallible>> {
-    panic!("{} is not to be forwarded", request.method());
+    panic!("{} reached the inner service", request.method());
 }
 
 fn layer() -> MethodPolicyLayer {
-    MethodPolicyLayer::new(Policy::new().allow([Method::POST]))
+    MethodPolicyLayer::new(Policy::new().fallback([Method::POST]))
 }
 
-/// Sends a request until nothing more happens by itself.
+/// Polls a request until nothing more happens by itself.
 fn outcome(
     layer: &MethodPolicyLayer,
     request: http::request::Builder,
     declared: Option<u64>,
     steps: &[Step],
 ) -> Outcome {
-    let polled = Arc::<AtomicUsize>::default();
     let body = Script {
         steps: steps.to_vec(),
-        at: 0,
         declared,
-        polled: polled.clone(),
+        ..Script::default()
     };
+    outcome_of(layer, request, body)
+}
+
+fn outcome_of(layer: &MethodPolicyLayer, request: http::request::Builder, body: Script) -> Outcome {
+    let polled = body.polled.clone();
     let mut service: MethodPolicy<_, EmptyBody> = layer.layer(service_fn(never_asked as Inner));
     let mut future = pin!(service.call(request.body(body).unwrap()));
     let woken = Arc::<Woken>::default();
@@ -162,46 +167,81 @@ fn a_body_at_its_end_is_not_touched() {
     );
 }
 
+/// hyper hands on a piece that has arrived only after it was asked for it and the task returned: each piece
+/// is `NotYet` first.
 #[test]
-fn a_declared_body_is_read_to_its_end_and_waited_for() {
-    let steps = [
-        Step::Data(60),
-        Step::NotYet,
-        Step::NotYet,
-        Step::NotYet,
-        Step::Data(40),
-    ];
-    // Five steps and the end.
-    assert_eq!(
-        outcome(&layer(), delete(), Some(100), &steps),
-        Answered { polled: 6 }
-    );
+fn without_a_clock_a_body_is_read_as_far_as_it_has_arrived() {
+    for declared in [Some(100), None] {
+        let steps = [
+            Step::NotYet,
+            Step::Data(60),
+            Step::NotYet,
+            Step::Data(40),
+            Step::NotYet,
+        ];
+        assert_eq!(
+            outcome(&layer(), delete(), declared, &steps),
+            Answered { polled: 6 }
+        );
 
-    let steps = [Step::Data(60), Step::Nothing];
-    assert_eq!(
-        outcome(&layer(), delete(), Some(100), &steps),
-        Waits { polled: 2 }
-    );
+        let steps = [Step::NotYet, Step::Data(60), Step::Trailers, Step::NotYet];
+        assert_eq!(
+            outcome(&layer(), delete(), declared, &steps),
+            Answered { polled: 5 }
+        );
+    }
+}
+
+/// Nobody is waited for without a bound.
+#[test]
+fn without_a_clock_nothing_is_waited_for() {
+    for declared in [Some(100), None] {
+        // One turn for hyper, then the answer.
+        for (steps, polled) in [
+            (&[Step::Nothing][..], 2),
+            (&[Step::Data(60), Step::Nothing], 3),
+            (
+                &[Step::Data(60), Step::NotYet, Step::NotYet, Step::Data(40)],
+                3,
+            ),
+            (
+                &[Step::Data(60), Step::NotYet, Step::Data(30), Step::Nothing],
+                5,
+            ),
+            (&[Step::Data(100), Step::Nothing], 3),
+        ] {
+            assert_eq!(
+                outcome(&layer(), delete(), declared, steps),
+                AnsweredAndClosed { polled },
+                "{declared:?} {steps:?}"
+            );
+        }
+    }
 }
 
 #[test]
-fn without_a_clock_up_to_two_mebibytes_are_read() {
-    let steps = [Step::Data(MIB as usize), Step::Data(MIB as usize)];
+fn by_default_up_to_64_mebibytes_are_read() {
+    let steps = [Step::Data(MIB as usize); 64];
+    for declared in [Some(64 * MIB), None] {
+        assert_eq!(
+            outcome(&layer(), delete(), declared, &steps),
+            Answered { polled: 65 }
+        );
+    }
     assert_eq!(
-        outcome(&layer(), delete(), Some(2 * MIB), &steps),
-        Answered { polled: 3 }
-    );
-
-    let declared = Some(2 * MIB + 1);
-    assert_eq!(
-        outcome(&layer(), delete(), declared, &steps),
+        outcome(&layer(), delete(), Some(64 * MIB + 1), &steps),
         AnsweredAndClosed { polled: 0 }
+    );
+    let steps = [&steps[..], &[Step::Data(1)]].concat();
+    assert_eq!(
+        outcome(&layer(), delete(), None, &steps),
+        AnsweredAndClosed { polled: 65 }
     );
 }
 
 #[test]
 fn the_bound_is_the_configured_one() {
-    let layer = layer().drain(Drain::default().bytes(10));
+    let layer = layer().body_drain(BodyDrain::default().max_bytes(10));
     let steps = [Step::Data(10)];
     assert_eq!(
         outcome(&layer, delete(), Some(10), &steps),
@@ -213,9 +253,55 @@ fn the_bound_is_the_configured_one() {
     );
 }
 
+/// A body may declare the length zero and stay open, as HTTP/2 `HEADERS` without `END_STREAM` do. It can only
+/// end, or have trailers.
+#[test]
+fn a_body_of_length_zero_that_stays_open_is_not_waited_for() {
+    let drains = [
+        BodyDrain::default(),
+        BodyDrain::default().max_bytes(1),
+        BodyDrain::default().max_bytes(u64::MAX),
+    ];
+    for drain in drains {
+        let layer = layer().body_drain(drain);
+        for (steps, expected) in [
+            (&[][..], Answered { polled: 1 }),
+            (&[Step::NotYet], Answered { polled: 2 }),
+            (&[Step::Trailers], Answered { polled: 2 }),
+            (&[Step::NotYet, Step::Trailers], Answered { polled: 3 }),
+            (
+                &[Step::Trailers, Step::Nothing],
+                AnsweredAndClosed { polled: 3 },
+            ),
+            (&[Step::Nothing], AnsweredAndClosed { polled: 2 }),
+            (&[Step::Error], AnsweredAndClosed { polled: 1 }),
+        ] {
+            let body = Script {
+                steps: steps.to_vec(),
+                declared: Some(0),
+                stays_open: true,
+                ..Script::default()
+            };
+            assert_eq!(outcome_of(&layer, delete(), body), expected, "{steps:?}");
+        }
+    }
+    // With nothing to read, it is not even asked.
+    let body = || Script {
+        steps: vec![Step::Nothing],
+        declared: Some(0),
+        stays_open: true,
+        ..Script::default()
+    };
+    let none = layer().body_drain(BodyDrain::none());
+    let closed = outcome_of(&none, delete(), body());
+    assert_eq!(closed, AnsweredAndClosed { polled: 0 });
+    let http2 = delete().version(Version::HTTP_2);
+    assert_eq!(outcome_of(&none, http2, body()), Answered { polled: 0 });
+}
+
 #[test]
 fn with_a_bound_of_zero_nothing_is_read() {
-    let layer = layer().drain(Drain::none());
+    let layer = layer().body_drain(BodyDrain::none());
     let steps = [Step::Data(1)];
     for declared in [Some(1), None] {
         assert_eq!(
@@ -230,45 +316,8 @@ fn with_a_bound_of_zero_nothing_is_read() {
 }
 
 #[test]
-fn a_body_of_undeclared_length_is_read_as_far_as_it_has_arrived() {
-    // hyper hands on what has arrived only after it was asked for it: each piece is `NotYet` first.
-    let steps = [
-        Step::NotYet,
-        Step::Data(60),
-        Step::NotYet,
-        Step::Data(40),
-        Step::NotYet,
-    ];
-    assert_eq!(
-        outcome(&layer(), delete(), None, &steps),
-        Answered { polled: 6 }
-    );
-
-    let steps = [Step::NotYet, Step::Data(60), Step::Trailers, Step::NotYet];
-    assert_eq!(
-        outcome(&layer(), delete(), None, &steps),
-        Answered { polled: 5 }
-    );
-}
-
-#[test]
-fn a_body_of_undeclared_length_is_never_waited_for() {
-    // One turn for hyper, then the answer.
-    assert_eq!(
-        outcome(&layer(), delete(), None, &[Step::Nothing]),
-        AnsweredAndClosed { polled: 2 }
-    );
-
-    let steps = [Step::Data(60), Step::NotYet, Step::Data(40), Step::Nothing];
-    assert_eq!(
-        outcome(&layer(), delete(), None, &steps),
-        AnsweredAndClosed { polled: 5 }
-    );
-}
-
-#[test]
-fn a_body_of_undeclared_length_is_read_up_to_the_bound() {
-    let layer = layer().drain(Drain::default().bytes(100));
+fn a_body_of_unknown_length_is_read_up_to_the_bound() {
+    let layer = layer().body_drain(BodyDrain::default().max_bytes(100));
     assert_eq!(
         outcome(&layer, delete(), None, &[Step::Data(100)]),
         Answered { polled: 2 }
@@ -283,7 +332,7 @@ fn a_body_of_undeclared_length_is_read_up_to_the_bound() {
 
 #[test]
 fn a_body_that_is_longer_than_it_said_is_read_up_to_the_bound() {
-    let layer = layer().drain(Drain::default().bytes(100));
+    let layer = layer().body_drain(BodyDrain::default().max_bytes(100));
     let steps = [Step::Data(50), Step::Data(51), Step::Data(1)];
     assert_eq!(
         outcome(&layer, delete(), Some(10), &steps),
@@ -291,20 +340,55 @@ fn a_body_that_is_longer_than_it_said_is_read_up_to_the_bound() {
     );
 }
 
+/// Trailers are not bytes of the body.
 #[test]
-fn empty_frames_do_not_go_on_for_ever() {
-    let layer = layer().drain(Drain::default().bytes(3));
-    let steps = [
-        Step::Data(0),
-        Step::Trailers,
-        Step::Data(0),
-        Step::Data(0),
-        Step::Data(0),
-    ];
+fn a_body_of_exactly_the_bound_may_have_trailers() {
+    let layer = layer().body_drain(BodyDrain::default().max_bytes(100));
+    for declared in [Some(100), None] {
+        for (steps, polled) in [
+            (&[Step::Data(100), Step::Trailers][..], 3),
+            (&[Step::Data(100), Step::NotYet, Step::Trailers], 4),
+            (&[Step::Data(99), Step::Data(1), Step::Trailers], 4),
+            (&[Step::Data(100), Step::Trailers, Step::NotYet], 4),
+        ] {
+            assert_eq!(
+                outcome(&layer, delete(), declared, steps),
+                Answered { polled },
+                "{steps:?}"
+            );
+        }
+    }
     assert_eq!(
-        outcome(&layer, delete(), None, &steps),
-        AnsweredAndClosed { polled: 4 }
+        outcome(&layer, delete(), None, &[Step::Data(101), Step::Trailers]),
+        AnsweredAndClosed { polled: 1 }
     );
+}
+
+/// Nothing may follow trailers, so a body that goes on is broken.
+#[test]
+fn a_body_that_goes_on_after_its_trailers_is_not_read_on() {
+    for after in [Step::Trailers, Step::Data(1), Step::Data(0), Step::Error] {
+        let steps = [Step::Data(1), Step::Trailers, after, Step::Data(1)];
+        for declared in [Some(10), None] {
+            assert_eq!(
+                outcome(&layer(), delete(), declared, &steps),
+                AnsweredAndClosed { polled: 3 },
+                "{after:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn empty_frames_are_bounded() {
+    let layer = layer().body_drain(BodyDrain::default().max_bytes(3));
+    for declared in [Some(3), None] {
+        let steps = [Step::Data(0); 10];
+        assert_eq!(
+            outcome(&layer, delete(), declared, &steps),
+            AnsweredAndClosed { polled: 4 }
+        );
+    }
 }
 
 #[test]
@@ -318,7 +402,7 @@ fn a_body_that_fails_closes_the_connection() {
     }
 }
 
-/// RFC 9110 §10.1.1: a server that answers with a final status need not let the body be sent.
+/// RFC 9110 §10.1.1: the client waits for a response before it sends the body.
 #[test]
 fn with_expect_the_body_is_not_touched() {
     for expect in ["100-continue", "100-Continue"] {
@@ -352,7 +436,7 @@ fn only_http_1_has_a_connection_to_close() {
     let closes = |version| {
         let request = delete().version(version);
         matches!(
-            outcome(&layer(), request, Some(3 * MIB), &[]),
+            outcome(&layer(), request, Some(65 * MIB), &[]),
             AnsweredAndClosed { .. }
         )
     };
@@ -363,9 +447,9 @@ fn only_http_1_has_a_connection_to_close() {
     assert!(!closes(Version::HTTP_3));
 }
 
-/// RFC 9110 §9.3.6: what a client sends after a CONNECT may be meant for the tunnel.
+/// RFC 9110 §9.3.6: the bytes after a CONNECT may be for the tunnel.
 #[test]
-fn a_rejected_classic_connect_closes_the_connection() {
+fn a_rejected_connect_over_http_1_closes_the_connection() {
     let connect = |version| Request::connect("example.com:443").version(version);
     for version in [Version::HTTP_10, Version::HTTP_11] {
         for declared in [Some(0), Some(10), None] {
@@ -373,7 +457,7 @@ fn a_rejected_classic_connect_closes_the_connection() {
             assert_eq!(outcome, AnsweredAndClosed { polled: 0 });
         }
     }
-    // A stream of its own (RFC 9113 §8.5).
+    // Only the stream ends (RFC 9113 §8.5).
     assert_eq!(
         outcome(&layer(), connect(Version::HTTP_2), Some(0), &[]),
         Answered { polled: 0 }
@@ -383,8 +467,8 @@ fn a_rejected_classic_connect_closes_the_connection() {
 }
 
 #[test]
-fn a_connection_field_of_the_responder_is_kept_beside_close() {
-    let layer = layer().respond_with(|_: &_, _: &_| {
+fn a_connection_field_of_the_responder_is_kept() {
+    let layer = layer().respond_with_fn(|_, _| {
         let response = Response::builder()
             .header("connection", "x-hop")
             .header("x-hop", "1");
@@ -392,9 +476,8 @@ fn a_connection_field_of_the_responder_is_kept_beside_close() {
     });
     let body = Script {
         steps: vec![Step::Data(1)],
-        at: 0,
-        declared: Some(3 * MIB),
-        polled: Arc::default(),
+        declared: Some(65 * MIB),
+        ..Script::default()
     };
     let mut service = layer.layer(service_fn(never_asked as Inner));
     let future = pin!(service.call(delete().body(body).unwrap()));
@@ -405,15 +488,13 @@ fn a_connection_field_of_the_responder_is_kept_beside_close() {
     assert_eq!(connection, ["x-hop", "close"]);
 }
 
-/// The forwarding path has nothing to do with any of this.
 #[test]
 fn a_forwarded_body_is_not_touched() {
     let polled = Arc::<AtomicUsize>::default();
     let body = Script {
         steps: vec![Step::Data(1)],
-        at: 0,
-        declared: None,
         polled: polled.clone(),
+        ..Script::default()
     };
     let mut service = layer().layer(service_fn(|request: Request<Script>| {
         std::future::ready(Ok::<_, Infallible>(Response::new(request.into_body())))
@@ -430,7 +511,35 @@ fn a_forwarded_body_is_not_touched() {
     assert_eq!(polled.load(Ordering::Relaxed), 0);
 }
 
-#[cfg(feature = "tokio")]
+/// The response never reads the body: a rejection whose body has arrived is ready at the first poll.
+#[test]
+fn an_answered_options_drains_its_body_as_a_rejection_does() {
+    let layer = layer().answer_options(true);
+    let answer = |max_bytes, version| {
+        let layer = layer
+            .clone()
+            .body_drain(BodyDrain::default().max_bytes(max_bytes));
+        let mut service = layer.layer(service_fn(never_asked as Inner));
+        let body = Script {
+            steps: vec![Step::Data(10)],
+            declared: Some(10),
+            ..Script::default()
+        };
+        let polled = body.polled.clone();
+        let request = Request::options("/").version(version).body(body).unwrap();
+        let future = pin!(service.call(request));
+        let Poll::Ready(Ok(response)) = future.poll(&mut Context::from_waker(Waker::noop())) else {
+            panic!("nothing to wait for");
+        };
+        assert_eq!(response.status(), StatusCode::OK);
+        let closes = response.headers().get("connection").is_some();
+        (polled.load(Ordering::Relaxed), closes)
+    };
+    assert_eq!(answer(10, Version::HTTP_11), (2, false));
+    assert_eq!(answer(9, Version::HTTP_11), (0, true));
+    assert_eq!(answer(9, Version::HTTP_2), (0, false));
+}
+
 mod clock {
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::time::Duration;
@@ -445,12 +554,12 @@ mod clock {
         Duration::from_secs(seconds)
     }
 
-    /// A body of which pieces arrive, each some time after the one before, and then nothing does.
+    /// A body whose pieces arrive one after the other, each after a delay. Then nothing arrives.
     struct Slow {
         declared: Option<u64>,
         pieces: Vec<(Duration, usize)>,
         sleep: Pin<Box<tokio::time::Sleep>>,
-        /// Whether the end comes after the last piece.
+        /// Whether the body ends after the last piece.
         ends: bool,
     }
 
@@ -491,12 +600,12 @@ mod clock {
         }
     }
 
-    /// The time that the answer takes, by a clock that stands still but for what is slept, and
-    /// whether the answer closes the connection.
+    /// The time until the answer, by a clock that only sleeping moves, and whether the answer closes the
+    /// connection.
     async fn answered<B: Body>(layer: &MethodPolicyLayer, body: B) -> (Duration, bool) {
         let mut service = layer.layer(service_fn(async |_: Request<B>| {
-            panic!("not to be forwarded");
-            #[expect(unreachable_code, reason = "it says what the type is")]
+            panic!("reached the inner service");
+            #[expect(unreachable_code, reason = "it names the type")]
             Ok::<_, Infallible>(Response::new(String::new()))
         }));
         let start = Instant::now();
@@ -508,7 +617,7 @@ mod clock {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_silent_client_is_answered_when_its_time_is_up() {
+    async fn a_silent_client_is_answered_after_the_idle_timeout() {
         let part = [(Duration::ZERO, 3)];
         for (declared, expected) in [(Some(100), secs(5)), (None, secs(1))] {
             for pieces in [&part[..], &[]] {
@@ -518,9 +627,9 @@ mod clock {
         }
     }
 
-    /// Each wait begins anew, but there is an end to all of them.
+    /// Each piece begins a new wait, but the sum of all waits is bounded.
     #[tokio::test(start_paused = true)]
-    async fn a_dripping_client_is_answered_when_all_its_time_is_up() {
+    async fn a_dripping_client_is_answered_after_the_timeout() {
         let drip = vec![(secs(4), 1); 100];
         let body = Slow::new(Some(100), drip);
         assert_eq!(answered(&layer(), body).await, (secs(30), true));
@@ -532,11 +641,11 @@ mod clock {
 
     #[tokio::test(start_paused = true)]
     async fn the_bounds_are_the_configured_ones() {
-        let drain = Drain::default()
+        let drain = BodyDrain::default()
             .timeout(secs(100))
-            .idle(secs(20))
-            .idle_undeclared(secs(10));
-        let layer = layer().drain(drain);
+            .idle_timeout(secs(20))
+            .idle_timeout_unknown_length(secs(10));
+        let layer = layer().body_drain(drain);
         assert_eq!(
             answered(&layer, Slow::new(Some(100), [])).await,
             (secs(20), true)
@@ -551,13 +660,13 @@ mod clock {
             assert_eq!(answered(&layer, body).await, (secs(100), true));
         }
 
-        // The earlier one of two counts.
-        let layer = super::layer().drain(Drain::default().timeout(secs(2)));
+        // The earlier of the two ends the wait.
+        let layer = super::layer().body_drain(BodyDrain::default().timeout(secs(2)));
         assert_eq!(
             answered(&layer, Slow::new(Some(100), [])).await,
             (secs(2), true)
         );
-        let layer = super::layer().drain(Drain::default().timeout(Duration::ZERO));
+        let layer = super::layer().body_drain(BodyDrain::default().timeout(Duration::ZERO));
         assert_eq!(
             answered(&layer, Slow::new(Some(100), [])).await,
             (secs(0), true)
@@ -565,7 +674,7 @@ mod clock {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_that_comes_in_time_is_not_held() {
+    async fn a_body_that_arrives_in_time_is_read() {
         for declared in [Some(100), None] {
             let pieces = [
                 (Duration::from_millis(900), 50),
@@ -600,42 +709,44 @@ mod clock {
         }
     }
 
-    /// What is set counts, whether there is a clock or not.
     #[tokio::test(start_paused = true)]
     async fn the_bytes_are_the_configured_ones() {
-        for drain in [Drain::default(), Drain::default().without_clock()] {
-            let layer = layer().drain(drain.bytes(3 * MIB));
-            for (length, closes) in [(3 * MIB, false), (3 * MIB + 1, true)] {
+        let layer = layer().body_drain(BodyDrain::default().max_bytes(3 * MIB));
+        for (length, closes) in [(3 * MIB, false), (3 * MIB + 1, true)] {
+            for declared in [Some(length), None] {
                 let pieces = [(Duration::ZERO, length as usize)];
                 let body = Slow {
                     ends: true,
-                    ..Slow::new(Some(length), pieces)
+                    ..Slow::new(declared, pieces)
                 };
                 assert_eq!(answered(&layer, body).await, (secs(0), closes));
             }
         }
     }
 
+    /// Nothing can arrive that is worth a wait.
     #[tokio::test(start_paused = true)]
-    async fn without_a_clock_a_declared_body_is_waited_for_and_an_undeclared_one_is_not() {
-        let layer = layer().drain(Drain::default().without_clock());
-        let declared = answered(&layer, Slow::new(Some(100), []));
-        assert!(tokio::time::timeout(DAY / 2, declared).await.is_err());
-        assert_eq!(answered(&layer, Slow::new(None, [])).await, (secs(0), true));
-        let large = Slow {
-            ends: true,
-            ..Slow::new(Some(2 * MIB + 1), [])
-        };
-        assert_eq!(answered(&layer, large).await, (secs(0), true));
+    async fn a_body_of_length_zero_that_stays_open_is_answered_at_once() {
+        let forever = BodyDrain::default()
+            .timeout(DAY)
+            .idle_timeout(DAY)
+            .idle_timeout_unknown_length(DAY);
+        for drain in [BodyDrain::default(), forever, BodyDrain::none()] {
+            let layer = layer().body_drain(drain);
+            for pieces in [&[][..], &[(secs(1), 0)]] {
+                let body = Slow::new(Some(0), pieces);
+                assert_eq!(answered(&layer, body).await, (secs(0), true));
+            }
+        }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_time_that_no_clock_can_express_is_no_bound() {
-        let drain = Drain::default()
+    async fn a_time_that_no_clock_can_express_is_not_a_bound() {
+        let drain = BodyDrain::default()
             .timeout(Duration::MAX)
-            .idle(Duration::MAX)
-            .idle_undeclared(Duration::MAX);
-        let layer = layer().drain(drain);
+            .idle_timeout(Duration::MAX)
+            .idle_timeout_unknown_length(Duration::MAX);
+        let layer = layer().body_drain(drain);
         for declared in [Some(100), None] {
             let body = Slow {
                 ends: true,
@@ -645,19 +756,110 @@ mod clock {
         }
     }
 
+    fn runtime(has_timers: bool) -> tokio::runtime::Runtime {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        if has_timers {
+            runtime.enable_time();
+        }
+        runtime.build().unwrap()
+    }
+
+    fn panics<T>(work: impl FnOnce() -> T) -> bool {
+        catch_unwind(AssertUnwindSafe(work)).is_err()
+    }
+
+    fn silent(declared: Option<u64>) -> Script {
+        Script {
+            steps: vec![Step::Nothing],
+            declared,
+            stays_open: true,
+            ..Script::default()
+        }
+    }
+
     #[test]
-    fn a_runtime_without_timers_is_found_when_the_layer_is_applied() {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .build()
-            .unwrap();
-        let apply = |layer: MethodPolicyLayer| {
-            let apply = || runtime.block_on(async { layer.layer(()) });
-            catch_unwind(AssertUnwindSafe(apply)).is_ok()
-        };
-        assert!(!apply(layer()));
-        assert!(apply(layer().drain(Drain::default().without_clock())));
-        assert!(apply(layer().drain(Drain::none())));
-        // Outside of a runtime nothing is known of the one in which requests will come.
+    fn a_runtime_without_timers_panics_when_the_layer_is_applied() {
+        let runtime = runtime(false);
+        let apply =
+            |layer: MethodPolicyLayer| panics(|| runtime.block_on(async { layer.layer(()) }));
+        assert!(apply(layer()));
+        assert!(apply(layer().body_drain(BodyDrain::default().max_bytes(1))));
+        assert!(panics(|| {
+            runtime.block_on(async { MethodPolicy::new((), Policy::new()) })
+        }));
+        assert!(!apply(layer().body_drain(BodyDrain::none())));
+        assert!(!apply(
+            layer().body_drain(BodyDrain::default().max_bytes(0))
+        ));
+        // Outside a runtime, nobody knows the runtime of the requests.
         let _ = layer().layer(());
+        // A runtime with timers is as it should be.
+        let _ = super::clock::runtime(true).block_on(async { layer().layer(()) });
+    }
+
+    /// If nothing is waited for, no timer is needed.
+    #[test]
+    fn without_timers_a_request_is_answered_unless_it_has_to_be_waited_for() {
+        let runtime = runtime(false);
+        let answer = |layer: &MethodPolicyLayer, body| {
+            let mut service = layer.layer(service_fn(never_asked as Inner));
+            let request = delete().body(body).unwrap();
+            panics(|| runtime.block_on(async { service.call(request).await.unwrap() }))
+        };
+        let none = layer().body_drain(BodyDrain::none());
+        for declared in [Some(0), Some(1), None] {
+            assert!(!answer(&none, silent(declared)), "{declared:?}");
+        }
+        assert!(!answer(&layer(), silent(Some(0))));
+        let arrived = Script {
+            steps: vec![Step::Data(10)],
+            ..Script::default()
+        };
+        assert!(!answer(&layer(), arrived));
+        // The documented panic.
+        assert!(answer(&layer(), silent(Some(1))));
+        assert!(answer(&layer(), silent(None)));
+    }
+
+    #[test]
+    fn a_request_that_leaves_its_runtime_before_the_wait_is_answered() {
+        for declared in [Some(1), None] {
+            let runtime = runtime(true);
+            let mut service = layer().layer(service_fn(never_asked as Inner));
+            let request = delete().body(silent(declared)).unwrap();
+            let mut future = Box::pin({
+                let _context = runtime.enter();
+                service.call(request)
+            });
+            drop(runtime);
+            let poll = future
+                .as_mut()
+                .poll(&mut Context::from_waker(Waker::noop()));
+            let Poll::Ready(Ok(response)) = poll else {
+                panic!("nothing to wait with");
+            };
+            assert_eq!(response.headers()["connection"], "close");
+        }
+    }
+
+    /// The documented panic of tokio's timer.
+    #[test]
+    fn a_wait_in_a_runtime_that_was_shut_down_panics() {
+        let runtime = runtime(true);
+        let mut service = layer().layer(service_fn(never_asked as Inner));
+        let request = delete().body(silent(Some(1))).unwrap();
+        let mut future = Box::pin({
+            let _context = runtime.enter();
+            service.call(request)
+        });
+        let mut poll = || {
+            let mut context = Context::from_waker(Waker::noop());
+            future.as_mut().poll(&mut context).is_ready()
+        };
+        assert!(!runtime.block_on(async { poll() }));
+        // Outside the runtime, its timer goes on.
+        assert!(!poll());
+        drop(runtime);
+        assert!(panics(poll));
     }
 }
