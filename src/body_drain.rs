@@ -347,7 +347,7 @@ mod data {
     #[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
     impl<'de> Deserialize<'de> for BodyDrain {
         fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            deserializer.deserialize_struct("BodyDrain", SETTINGS, DrainVisitor)
+            deserializer.deserialize_any(DrainVisitor)
         }
     }
 

@@ -18,7 +18,7 @@ use crate::methods::data::{MethodsVisitor, Text, setting_name, unexpected_text};
 #[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
 impl<'de> Deserialize<'de> for Policy {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_struct("Policy", SETTINGS, PolicyVisitor)
+        deserializer.deserialize_any(PolicyVisitor)
     }
 }
 
