@@ -18,6 +18,7 @@ use crate::methods::data::{MethodsVisitor, Text, setting_name, unexpected_text};
 #[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
 impl<'de> Deserialize<'de> for Policy {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // If a map is requested, some formats report all of a long text that they find instead.
         deserializer.deserialize_any(PolicyVisitor)
     }
 }
@@ -30,6 +31,8 @@ const SETTINGS: &[&str] = &[
     "subtrees",
     "exempt",
 ];
+
+const EXPECTED_RULES: &str = "a map of path patterns and their methods";
 
 struct PolicyVisitor;
 
@@ -87,7 +90,7 @@ impl<'de> Visitor<'de> for Setting<'_> {
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name {
-            "routes" | "subtrees" => f.write_str("a map of path patterns and their methods"),
+            "routes" | "subtrees" => f.write_str(EXPECTED_RULES),
             "exempt" => f.write_str("a list of path patterns"),
             _ => MethodsVisitor.expecting(f),
         }
@@ -138,9 +141,13 @@ impl<'de> Visitor<'de> for Setting<'_> {
         };
         let policy = self.policy;
         loop {
-            let add = |pattern: &str| {
-                let added = policy.paths.insert(Subject::Rule(kind, pattern));
-                added.map(|()| pattern.to_owned())
+            let add = |pattern: &str| match policy.paths.insert(Subject::Rule(kind, pattern)) {
+                Ok(()) => Ok(pattern.to_owned()),
+                // The key of a date in TOML.
+                Err(_) if pattern.starts_with("$__toml_private") => {
+                    Err(format!("invalid type: date, expected {EXPECTED_RULES}"))
+                }
+                Err(error) => Err(error.to_string()),
             };
             let Some(pattern) = rules.next_key_seed(Text("a path pattern", add))? else {
                 return Ok(());

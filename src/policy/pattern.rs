@@ -30,6 +30,9 @@ pub(super) fn expand(subject: Subject<'_>) -> Result<Vec<Expanded>, PolicyError>
     Err(error(problem.to_owned()))
 }
 
+/// Servers accept few longer paths, and `matchit` takes quadratic time for escaped braces.
+const MAX_BYTES: usize = 8192;
+
 /// One more makes `matchit` panic.
 const MAX_PARAMETERS: usize = 25;
 
@@ -40,6 +43,9 @@ fn check(pattern: &str) -> Result<bool, String> {
     };
     if let Some(culprit) = pattern.chars().find(|c| !c.is_ascii_graphic()) {
         return Err(format!("contains {culprit:?}: write it percent-encoded"));
+    }
+    if pattern.len() > MAX_BYTES {
+        return Err(format!("has more than {MAX_BYTES} bytes"));
     }
     let mut parameters = 0;
     let mut segments = segments.split('/').peekable();
