@@ -139,6 +139,11 @@ impl Server {
         assert!(samples.iter().any(|line| line == sample), "{samples:#?}");
     }
 
+    async fn has_applied(&self, applied: u8) {
+        let sample = format!("method_policy_last_reload_successful {applied}");
+        self.has_sample(&sample).await;
+    }
+
     /// These are all of the policies' counters that are not 0.
     async fn counted(&self, expected: &[&str]) {
         let mut samples = self.samples().await;
@@ -273,34 +278,25 @@ async fn a_change_is_applied_whatever_was_replaced() {
 }
 
 /// A script that makes something else in the place of the settings, and what the server logs about it.
-const OBSTACLES: [(&str, &str); 12] = [
-    ("mkfifo policy.toml", "not a regular file"),
-    ("truncate -s 1G policy.toml", "larger than 1 MiB"),
-    (
-        "head -c 1048577 /dev/zero | tr '\\0' '#' >policy.toml",
-        "larger than 1 MiB",
-    ),
-    ("mkdir policy.toml", "not a regular file"),
-    ("ln -s /dev/zero policy.toml", "not a regular file"),
-    ("ln -s /dev/ptmx policy.toml", "not a regular file"),
-    ("mv socket policy.toml", "No such device or address"),
-    ("ln -s nowhere policy.toml", "No such file"),
-    ("ln -s policy.toml policy.toml", "symbolic link"),
-    // A file of the kernel that has no size.
-    ("ln -s /proc/self/maps policy.toml", ""),
-    (
-        "printf '[policy]\\nfallback = \"\\377\"' >policy.toml",
-        "invalid utf-8",
-    ),
-    (
-        "(printf 'a='; head -c 1000000 /dev/zero | tr '\\0' '[') >policy.toml",
-        "max recursion depth",
-    ),
-];
+const OBSTACLES: &str = r#"
+mkfifo policy.toml => not a regular file
+truncate -s 1G policy.toml => larger than 1 MiB
+head -c 1048577 /dev/zero | tr '\0' '#' >policy.toml => larger than 1 MiB
+mkdir policy.toml => not a regular file
+ln -s /dev/zero policy.toml => not a regular file
+ln -s /dev/ptmx policy.toml => not a regular file
+mv socket policy.toml => No such device or address
+ln -s nowhere policy.toml => No such file
+ln -s policy.toml policy.toml => symbolic link
+: it has no size; ln -s /proc/self/maps policy.toml => 
+printf '[policy]\nfallback = "\377"' >policy.toml => invalid utf-8
+(printf 'a='; head -c 1000000 /dev/zero | tr '\0' '[') >policy.toml => max recursion depth
+"#;
 
 #[tokio::test]
 async fn settings_that_are_replaced_by_something_else_stay_as_they_were() {
-    for (script, error) in OBSTACLES {
+    for obstacle in OBSTACLES.trim().lines() {
+        let (script, error) = obstacle.split_once(" => ").unwrap();
         let mut server = Server::start(POST).await;
         let directory = server.directory.path().to_owned();
         drop(UnixListener::bind(directory.join("socket")).unwrap());
@@ -314,9 +310,7 @@ async fn settings_that_are_replaced_by_something_else_stay_as_they_were() {
             }
         }
         server.has_statuses([200, 405, 405, 501]).await;
-        server
-            .has_sample("method_policy_last_reload_successful 0")
-            .await;
+        server.has_applied(0).await;
 
         // It is logged again only if the operator asks.
         server.example.signal("-HUP");
@@ -333,9 +327,7 @@ async fn settings_that_are_replaced_by_something_else_stay_as_they_were() {
         server.replace(DELETE);
         server.applied().await;
         assert_eq!(server.status("DELETE").await, 200, "{script}");
-        server
-            .has_sample("method_policy_last_reload_successful 1")
-            .await;
+        server.has_applied(1).await;
         let grown = server.example.resident().saturating_sub(resident);
         assert!(grown < 64 * 1024, "{script}: {grown} KiB");
 
@@ -353,49 +345,23 @@ async fn invalid_settings_are_reported_and_not_applied() {
     for method in METHODS {
         answers.push(server.ask(method, "/").await);
     }
-    for (settings, line, column, error) in [
-        ("report_only = true\n[policy\n", 2, 8, "unclosed table"),
-        ("reportonly = true\n[policy]\n", 1, 1, "`reportonly`"),
-        ("[policy]\nfalback = ['PUT']\n", 2, 1, "\"falback\""),
-        (
-            "cache_control = \"a\\n\"\n[policy]\n",
-            1,
-            17,
-            "a field value",
-        ),
-        (
-            "[policy]\nfallback = ['PUT', 'delete']\n",
-            2,
-            20,
-            "\"delete\"",
-        ),
-        (
-            "[policy]\n[candidate]\nfallback = 'put'\n",
-            3,
-            12,
-            "\"put\"",
-        ),
-        (
-            "[policy.routes]\n'/a' = 'PUT'\n'/:id' = 'PUT'\n",
-            3,
-            1,
-            "\"/:id\"",
-        ),
-        ("cache_control = '''\nü''' x\n", 2, 6, "newline"),
-        ("report_only = true\n", 1, 1, "`policy`"),
-        ("", 1, 1, "`policy`"),
+    for (settings, place, error) in [
+        ("report_only = true\n[policy\n", [2, 8], "unclosed"),
+        ("reportonly = true\n[policy]\n", [1, 1], "reportonly"),
+        ("[policy]\nfalback = ['PUT']\n", [2, 1], "falback"),
+        ("cache_control = \"a\\n\"\n[policy]", [1, 17], "a field"),
+        ("policy.fallback = ['PUT', 'post']", [1, 27], "post"),
+        ("policy = {}\ncandidate.fallback = 'put'", [2, 22], "put"),
+        ("policy.routes = { '/:id' = 'PUT' }", [1, 19], "/:id"),
+        ("cache_control = '''\nü''' x\n", [2, 6], "newline"),
+        ("report_only = true\n", [1, 1], "`policy`"),
+        ("", [1, 1], "`policy`"),
     ] {
         server.replace(settings);
-        let (seen_line, seen_column, seen_error) = server.kept().await;
-        assert!(seen_error.contains(error), "{seen_error}");
-        assert_eq!(
-            (seen_line, seen_column),
-            (json!(line), json!(column)),
-            "{settings}"
-        );
-        server
-            .has_sample("method_policy_last_reload_successful 0")
-            .await;
+        let (line, column, seen) = server.kept().await;
+        assert!(seen.contains(error), "{seen}");
+        assert_eq!([line, column], place.map(Value::from), "{settings}");
+        server.has_applied(0).await;
     }
     fs::remove_file(&server.file).unwrap();
     let (line, column, error) = server.kept().await;
@@ -407,9 +373,7 @@ async fn invalid_settings_are_reported_and_not_applied() {
     }
     server.becomes(DELETE).await;
     assert_eq!(server.status("DELETE").await, 200);
-    server
-        .has_sample("method_policy_last_reload_successful 1")
-        .await;
+    server.has_applied(1).await;
 
     // At the start they are an error.
     let file = server.directory.path().join("invalid");
@@ -575,60 +539,55 @@ async fn rejections_are_logged_with_the_names_of_opentelemetry() {
     let mut server = Server::start_at("policy.toml", "operations=debug", &settings).await;
     let mut client = Connection::open(server.address).await;
     let long = "A".repeat(10_000);
-    for (request, user_agent, event) in [
+    let long_path = format!("{long} /{long}");
+    let original = format!("{}…", &long[..64]);
+    let shown_path = format!("/{}", &long[..255]);
+    let rule = "route /notes/{id}";
+    let delete = "DELETE /notes/1?secret";
+    for (request, user_agent, shown, method, path, rule) in [
         (
-            "DELETE /notes/1?secret",
+            delete,
             &b"caf\xe9"[..],
-            json!({
-                "user_agent.original": "caf\u{fffd}",
-                "http.request.method": "DELETE",
-                "url.path": "/notes/1",
-                "http.response.status_code": 405,
-                "error.type": "not_allowed",
-                "rule": "route /notes/{id}",
-                "message": "405 Method Not Allowed by route /notes/{id}",
-            }),
+            "caf\u{fffd}",
+            None,
+            "/notes/1",
+            Some(rule),
         ),
+        ("foo /", b"", "", Some("foo"), "/", None),
         (
-            "foo /",
-            b"",
-            json!({
-                "user_agent.original": "",
-                "http.request.method": "_OTHER",
-                "http.request.method_original": "foo",
-                "url.path": "/",
-                "http.response.status_code": 501,
-                "error.type": "not_implemented",
-                "message": "501 Not Implemented",
-            }),
-        ),
-        (
-            &format!("{long} /{long}"),
+            &long_path,
             long.as_bytes(),
-            json!({
-                "user_agent.original": &long[..256],
-                "http.request.method": "_OTHER",
-                "http.request.method_original": format!("{}…", &long[..64]),
-                "url.path": format!("/{}", &long[..255]),
-                "http.response.status_code": 501,
-                "error.type": "not_implemented",
-                "message": "501 Not Implemented",
-            }),
+            &long[..256],
+            Some(&*original),
+            &*shown_path,
+            None,
         ),
     ] {
         let head = format!("{request} HTTP/1.1\r\nhost: a\r\nuser-agent: ");
-        client
-            .send([head.as_bytes(), user_agent, b"\r\n\r\n"].concat())
-            .await;
+        let head = [head.as_bytes(), user_agent, b"\r\n\r\n"].concat();
+        client.send(head).await;
         client.receive().await;
         let mut seen = server.event().await;
-        seen.as_object_mut().unwrap().remove("timestamp").unwrap();
-        let mut event = event;
-        event["level"] = json!("DEBUG");
-        event["enforced"] = json!(true);
-        event["policy"] = json!("current");
-        event["network.peer.address"] = json!("127.0.0.1");
-        event["target"] = json!("operations::observe");
+        let seen = seen.as_object_mut().unwrap();
+        seen.remove("timestamp").unwrap();
+        let by_rule = rule.map(|rule| format!("405 Method Not Allowed by {rule}"));
+        let mut event = json!({
+            "level": "DEBUG",
+            "message": by_rule.as_deref().unwrap_or("501 Not Implemented"),
+            "target": "operations::observe",
+            "policy": "current",
+            "http.request.method": if method.is_none() { "DELETE" } else { "_OTHER" },
+            "http.request.method_original": method,
+            "url.path": path,
+            "http.response.status_code": if rule.is_some() { 405 } else { 501 },
+            "error.type": if rule.is_some() { "not_allowed" } else { "not_implemented" },
+            "network.peer.address": "127.0.0.1",
+            "user_agent.original": shown,
+            "rule": rule,
+            "enforced": true,
+        });
+        let event = event.as_object_mut().unwrap();
+        event.retain(|_, value| !value.is_null());
         assert_eq!(seen, event);
     }
 
