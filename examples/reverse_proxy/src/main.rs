@@ -155,7 +155,11 @@ async fn serve() -> Result<(), Box<dyn Error>> {
         let proxy = proxy.clone();
         async move {
             let answer = proxy.answer(request).await;
-            let error = |status| Response::builder().status(status).body(ProxyBody::default());
+            let error = |status| {
+                Response::builder()
+                    .status(status)
+                    .body(ProxyBody::default())
+            };
             answer.or_else(error)
         }
     })));

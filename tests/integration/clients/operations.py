@@ -10,7 +10,7 @@ from harness import case, example, expect, free_port, proxy, scratch, succeed
 
 SETTINGS = """
 [policy]
-allow = ["POST"]
+fallback = ["GET", "POST"]
 """
 
 CONFIG = """

@@ -1,7 +1,6 @@
 //! A client that speaks HTTP/3, and trusts one certificate.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -13,7 +12,6 @@ use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{ClientConfig, Endpoint};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use tokio::task::JoinHandle;
 
 use super::server::within;
@@ -37,10 +35,6 @@ pub(crate) async fn quic(
     endpoint.set_default_client_config(ClientConfig::new(Arc::new(tls)));
     let connecting = endpoint.connect(address, "localhost").unwrap();
     within(connecting).await.unwrap()
-}
-
-pub(crate) fn read_certificate(pem: &Path) -> CertificateDer<'static> {
-    CertificateDer::from_pem_file(pem).unwrap()
 }
 
 pub(crate) struct Client {
@@ -88,11 +82,7 @@ impl Client {
 
 impl Exchange {
     pub(crate) async fn send(&mut self, data: impl Into<Bytes>) {
-        self.try_send(data).await.unwrap();
-    }
-
-    pub(crate) async fn try_send(&mut self, data: impl Into<Bytes>) -> Result<(), StreamError> {
-        within(self.0.send_data(data.into())).await
+        within(self.0.send_data(data.into())).await.unwrap();
     }
 
     pub(crate) async fn send_trailers(&mut self, trailers: HeaderMap) {
@@ -106,7 +96,7 @@ impl Exchange {
     /// Sends until it is told to stop; the code that it is told.
     pub(crate) async fn is_stopped(&mut self) -> Code {
         loop {
-            match self.try_send(CHUNK).await {
+            match within(self.0.send_data(CHUNK)).await {
                 Ok(()) => {}
                 Err(StreamError::RemoteTerminate { code, .. }) => return code,
                 Err(error) => panic!("{error}"),
@@ -138,23 +128,17 @@ impl Exchange {
         for field in ["connection", "transfer-encoding", "keep-alive", "upgrade"] {
             assert!(!head.headers().contains_key(field), "{field}");
         }
-        let content = self.content().await?;
-        let trailers = within(self.0.recv_trailers()).await?;
-        Ok(Answer {
-            status: head.status(),
-            headers: head.headers().clone(),
-            content,
-            trailers,
-        })
-    }
-
-    /// The content that follows a header section.
-    pub(crate) async fn content(&mut self) -> Result<Bytes, StreamError> {
         let mut content = BytesMut::new();
         while let Some(data) = within(self.0.recv_data()).await? {
             content.put(data);
         }
-        Ok(content.freeze())
+        let trailers = within(self.0.recv_trailers()).await?;
+        Ok(Answer {
+            status: head.status(),
+            headers: head.headers().clone(),
+            content: content.freeze(),
+            trailers,
+        })
     }
 }
 
@@ -165,11 +149,8 @@ impl Answer {
 }
 
 pub(crate) fn request(method: &str, path: &str) -> Request<()> {
-    let request = Request::builder().method(method);
-    request
-        .uri(format!("https://localhost{path}"))
-        .body(())
-        .unwrap()
+    let url = format!("https://localhost{path}");
+    Request::builder().method(method).uri(url).body(()).unwrap()
 }
 
 /// A request that declares how long its content is.

@@ -1,20 +1,36 @@
 //! The proxy in front of an upstream that the test plays.
 
+use std::fmt::Display;
 use std::fs;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Empty;
+use hyper::body::Incoming;
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 
 use super::example::Example;
-use super::server::{Connection, within};
+use super::server::{Connection, http2, within};
 
 pub(crate) const PROXY: &str = env!("CARGO_BIN_EXE_reverse_proxy");
 
-/// The proxy as it runs, in front of an upstream that the test plays.
+pub(crate) const GET: &str = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+
+/// After this response the upstream's connection is of no more use. A test cannot know whether the proxy
+/// keeps one that is.
+pub(crate) const EMPTY_OK: &str =
+    "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+/// The same response at the client.
+pub(crate) const OK: &str =
+    "HTTP/1.1 200 OK\r\nvia: 1.1 method-policy\r\ncontent-length: 0\r\n\r\n";
+
+/// The running proxy.
 ///
-/// After a connection to the upstream has broken, the proxy may open more than one in its place, so a
-/// test that breaks several starts a proxy for each.
+/// After a connection to the upstream has broken, the proxy may open more than one in its place. A test
+/// that breaks several starts a proxy for each.
 pub(crate) struct Proxy {
     pub(crate) example: Example,
     pub(crate) address: SocketAddr,
@@ -48,18 +64,61 @@ impl Proxy {
         (client, self.upstream().await)
     }
 
+    /// The same, after the upstream has received the head.
+    pub(crate) async fn begun(&self, request: impl AsRef<[u8]>) -> (Connection, Connection) {
+        let (client, mut upstream) = self.asked(request).await;
+        upstream.receive_head().await;
+        (client, upstream)
+    }
+
+    /// The response to a request over HTTP/2, and the upstream.
+    pub(crate) async fn asked_http2(
+        &self,
+        request: Request<Empty<Bytes>>,
+    ) -> (JoinHandle<hyper::Result<Response<Incoming>>>, Connection) {
+        let mut client = http2(self.address).await;
+        // The client must not be dropped before the response.
+        let response = tokio::spawn(async move { client.send_request(request).await });
+        (response, self.upstream().await)
+    }
+
+    /// Sends a request on a new connection, and returns the proxy's own answer.
+    pub(crate) async fn rejected(&self, request: impl AsRef<[u8]>) -> String {
+        let mut client = self.client().await;
+        client.send(request).await;
+        client.receive().await
+    }
+
+    /// Sends a request, and returns the lines of its head as the upstream receives it.
+    pub(crate) async fn forwarded(&self, request: impl AsRef<[u8]>) -> String {
+        let (mut client, mut upstream) = self.asked(request).await;
+        let head = upstream.receive_head().await;
+        upstream.send(EMPTY_OK).await;
+        client.receive_head().await;
+        lines(&head)
+    }
+
+    /// Sends `method` to an upstream that answers with `response` and closes the connection. Returns the
+    /// lines of the head and the content.
+    pub(crate) async fn answered(&self, method: &str, response: &str) -> (String, String) {
+        let request = format!("{method} / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+        let (mut client, mut upstream) = self.begun(request).await;
+        upstream.send(response).await;
+        drop(upstream);
+        let head = client.receive_head().await;
+        (lines(&head), client.receive_rest().await)
+    }
+
     /// How many sockets the proxy has open.
     pub(crate) fn sockets(&self) -> usize {
         let descriptors = fs::read_dir(format!("/proc/{}/fd", self.example.id())).unwrap();
-        // One that was closed since it was listed has no link any more.
-        let links =
-            descriptors.filter_map(|descriptor| fs::read_link(descriptor.unwrap().path()).ok());
-        links
-            .filter(|link| link.to_string_lossy().starts_with("socket:"))
-            .count()
+        // A descriptor that was closed meanwhile has no link.
+        let links = descriptors.filter_map(|entry| fs::read_link(entry.unwrap().path()).ok());
+        let links = links.filter(|link| link.to_string_lossy().starts_with("socket:"));
+        links.count()
     }
 
-    /// Waits until the proxy has closed all but so many sockets. It does not tell, so it is asked.
+    /// Waits until the proxy has closed all but so many sockets.
     pub(crate) async fn has_closed_all_but(&self, sockets: usize) {
         within(async {
             while self.sockets() != sockets {
@@ -77,17 +136,14 @@ impl Proxy {
         1024 * kib.parse::<usize>().unwrap()
     }
 
-    /// Stops the proxy, which has said of the upstream what was wrong with it.
+    /// Stops the proxy. It has logged what was wrong with the upstream.
     pub(crate) async fn stop_after(self, error: &str) {
         self.example.signal("-TERM");
         let (status, errors) = self.example.end().await;
         assert!(status.success(), "{status}");
-        let upstream = self.upstream.local_addr().unwrap();
-        let start = format!("no response from {upstream}: ");
-        assert!(
-            errors.starts_with(&start) && errors.contains(error),
-            "{errors}"
-        );
+        let start = format!("no response from {}: ", self.upstream.local_addr().unwrap());
+        assert!(errors.starts_with(&start), "{errors}");
+        assert!(errors.contains(error), "{errors}");
     }
 
     pub(crate) async fn stop(self) {
@@ -96,22 +152,28 @@ impl Proxy {
     }
 }
 
-pub(crate) const BAD_REQUEST: &str = "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n";
-pub(crate) const BAD_GATEWAY: &str = "HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n";
-
-/// The lines of a header section; fields of different names have no order (RFC 9110 §5.3), so they
-/// are sorted here.
-pub(crate) fn lines(head: &str) -> Vec<&str> {
-    let mut lines: Vec<_> = head
-        .strip_suffix("\r\n\r\n")
-        .unwrap()
-        .split("\r\n")
-        .collect();
+/// The lines of a header section, sorted by name, because fields of different names have no order (RFC 9110
+/// §5.3).
+pub(crate) fn lines(head: &str) -> String {
+    let head = head.strip_suffix("\r\n\r\n").unwrap();
+    let mut lines: Vec<_> = head.split("\r\n").collect();
     lines[1..].sort_by_key(|line| line.split(':').next());
-    lines
+    lines.join("\n")
 }
 
-/// A response after which the upstream's connection is of no more use: the proxy may keep one that is,
-/// and a test that counted on whether it does would count on the proxy's being fast.
-pub(crate) const EMPTY_OK: &str =
-    "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+/// Asserts the lines of the next message's head, and its content.
+pub(crate) async fn expect(connection: &mut Connection, head: &str, content: &str) {
+    assert_eq!(lines(&connection.receive_head().await), head);
+    expect_content(connection, content).await;
+}
+
+pub(crate) async fn expect_content(connection: &mut Connection, content: &str) {
+    for byte in content.bytes() {
+        assert_eq!(connection.receive_bytes().await, [byte], "{content}");
+    }
+}
+
+pub(crate) fn starts_with(answer: &str, status: impl Display) {
+    let status = format!("HTTP/1.1 {status}");
+    assert!(answer.starts_with(&status), "{answer}");
+}
