@@ -39,7 +39,7 @@ pin_project! {
 }
 
 pin_project! {
-    /// Everything but forwarding. It is a type of its own to keep its code off the fast path.
+    /// Everything but forwarding. A separate type keeps its code off the fast path.
     #[project = SlowPathProjection]
     enum SlowPath<F, ReqBody, ResBody> {
         ForwardAndChange { #[pin] future: F, change: Option<ChangeResponse> },

@@ -245,9 +245,9 @@ async fn row_3_options_asterisk_is_answered_without_allow() {
         let outcome = outcome(&layer, request("OPTIONS", "*")).await;
         assert_eq!(outcome, expected, "{policy:?}");
     }
-    // A path that looks like it.
+    // A path that looks like it, and a request without a path.
     let layer = MethodPolicyLayer::new(Policy::new().fallback([])).answer_options(true);
-    for target in ["/*", "/%2A", "http://example.com/*"] {
+    for target in ["/*", "/%2A", "http://example.com/*", "example.com:443"] {
         let outcome = outcome(&layer, request("OPTIONS", target)).await;
         assert_eq!(outcome, "200 OPTIONS", "{target}");
     }

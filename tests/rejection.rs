@@ -1024,6 +1024,33 @@ async fn a_grpc_call_gets_unimplemented_whatever_the_responder_is() {
     }
 }
 
+/// The client chooses the content type, so the response repeats only a short one.
+#[tokio::test]
+async fn a_long_content_type_of_a_grpc_call_is_not_repeated() {
+    let start = "application/grpc+proto;a=";
+    for (length, is_repeated) in [(25, true), (64, true), (65, false), (70_000, false)] {
+        let content_type = format!("{start}{}", "b".repeat(length - start.len()));
+        for (layer, allow) in grpc_layers() {
+            let call = with_content_type("POST", content_type.as_bytes());
+            let response = reject(&layer, call).await;
+            let expected = if is_repeated {
+                &content_type
+            } else {
+                "application/grpc"
+            };
+            assert_unimplemented(response, expected, allow, 0).await;
+        }
+    }
+    // The server may have marked it.
+    for (layer, _) in grpc_layers() {
+        let mut call = with_content_type("POST", b"application/grpc");
+        let content_type = call.headers_mut().get_mut(CONTENT_TYPE);
+        content_type.unwrap().set_sensitive(true);
+        let response = reject(&layer, call).await;
+        assert!(!response.headers()[CONTENT_TYPE].is_sensitive());
+    }
+}
+
 #[tokio::test]
 async fn a_responder_that_sets_a_grpc_status_keeps_its_response() {
     for (layer, allow) in grpc_layers() {

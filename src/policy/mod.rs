@@ -242,7 +242,7 @@ impl Policy {
     /// Sets the rule for every path that has no other rule and is not exempt. List `GET` too, as for
     /// [`route`](Self::route): the strictest fallback is `[GET]`. A second call replaces the first.
     ///
-    /// With a fallback, an endpoint without a rule of its own answers `405` to the methods that the
+    /// With a fallback, an endpoint without a rule answers `405` to the methods that the
     /// fallback does not list. Without one, the inner service answers there. Prefer rules without a
     /// fallback, unless the service behind the layer does not answer `405` itself.
     pub fn fallback(mut self, methods: impl Into<MethodSet>) -> Self {

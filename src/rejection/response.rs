@@ -116,14 +116,25 @@ fn set_grpc_fields<B: Default>(response: &mut Response<B>, request: &request::Pa
     *response.body_mut() = B::default();
     let headers = response.headers_mut();
     headers.remove(CONTENT_LENGTH);
-    headers.insert(CONTENT_TYPE, content_type.clone());
+    headers.insert(CONTENT_TYPE, content_type);
     headers.insert(GRPC_STATUS, UNIMPLEMENTED);
     headers.insert(GRPC_MESSAGE, MESSAGE);
 }
 
-fn grpc_content_type(headers: &HeaderMap) -> Option<&HeaderValue> {
-    const GRPC: &[u8] = b"application/grpc";
-    let content_type = headers.get(CONTENT_TYPE)?;
-    let start = content_type.as_bytes().get(..GRPC.len())?;
-    start.eq_ignore_ascii_case(GRPC).then_some(content_type)
+/// The content type of a gRPC call, for its response.
+///
+/// It is a copy. hyper's values share the memory of the request's whole header section, which must not be
+/// held while the body is read.
+fn grpc_content_type(headers: &HeaderMap) -> Option<HeaderValue> {
+    const GRPC: &str = "application/grpc";
+    const MAX_LENGTH: usize = 64;
+    let content_type = headers.get(CONTENT_TYPE)?.as_bytes();
+    let start = content_type.get(..GRPC.len())?;
+    if !start.eq_ignore_ascii_case(GRPC.as_bytes()) {
+        return None;
+    }
+    if content_type.len() > MAX_LENGTH {
+        return Some(HeaderValue::from_static(GRPC));
+    }
+    HeaderValue::from_bytes(content_type).ok()
 }
