@@ -12,9 +12,9 @@ use http::{HeaderMap, HeaderValue, Request};
 use quinn::{ReadError, VarInt};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use support::client::{Answer, CHUNK, Client, Exchange, declared, quic, request};
 use support::example::Example;
 use support::server::within;
+use support::{Answer, CHUNK, Client, Exchange, declared, quic, request};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_http3");
 

@@ -9,8 +9,8 @@ use std::cell::Cell;
 
 use http_body_util::BodyExt;
 use support::example::Example;
-use support::proxy::{EMPTY_OK, GET, OK, PROXY, Proxy, expect, expect_content, starts_with};
 use support::server::{Connection, read, request, within};
+use support::{EMPTY_OK, GET, OK, PROXY, Proxy, expect, expect_content, starts_with};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
