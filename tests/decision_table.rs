@@ -43,7 +43,7 @@ fn request(method: &str, target: &str) -> Request<Body> {
     request.expect("a valid request")
 }
 
-/// Sends `request` through `layer` to an inner service that answers `418` with an `Allow` of its own.
+/// Sends `request` through `layer` to an inner service that answers `418` with its own `Allow`.
 async fn response(layer: &MethodPolicyLayer, request: Request<Body>) -> Response<Body> {
     let inner = service_fn(async |_: Request<Body>| {
         let response = Response::builder().status(StatusCode::IM_A_TEAPOT);
