@@ -619,7 +619,7 @@ async fn assert_unimplemented(
 /// and gRPC, so no responder has to be chosen for it.
 #[tokio::test]
 async fn a_grpc_call_gets_unimplemented_whatever_the_responder_is() {
-    let long = |length| format!("application/grpc+proto;a={}", "b".repeat(length - 25));
+    let long = |length: usize| format!("application/grpc+proto;a={}", "b".repeat(length - 25));
     for (content_type, expected) in [
         ("application/grpc", None),
         ("application/grpc+proto", None),
