@@ -171,6 +171,26 @@ pub(crate) fn policy_of(settings: &[Setting]) -> Policy {
         })
 }
 
+/// Builds a policy by the calls in `calls`, such as `recognize_only; fallback GET PUT; exempt /ws`.
+pub(crate) fn policy(calls: &str) -> Policy {
+    let calls = calls.split(';').map(str::trim);
+    let calls = calls.filter(|call| !call.is_empty());
+    calls.fold(Policy::new(), |policy, call| {
+        let (name, list) = call.split_once(' ').unwrap_or((call, ""));
+        let (path, rule) = list.split_once(' ').unwrap_or((list, ""));
+        let result = match name {
+            "recognize" => Ok(policy.recognize(set(list))),
+            "recognize_only" => Ok(policy.recognize_only(set(list))),
+            "fallback" => Ok(policy.fallback(set(list))),
+            "route" => policy.route(path, set(rule)),
+            "subtree" => policy.subtree(path, set(rule)),
+            "exempt" => policy.exempt(path),
+            _ => panic!("{call}"),
+        };
+        result.expect("a valid pattern")
+    })
+}
+
 /// Calls in any order and number, each pattern at most once, with sets drawn from `methods`.
 pub(crate) fn settings_with<S>(methods: fn() -> S) -> impl Strategy<Value = Vec<Setting>>
 where
