@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::header::ALLOW;
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use http_body_util::{BodyExt, Full};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -76,14 +76,7 @@ fn any_or_stretched_method() -> impl Strategy<Value = Method> {
 struct Configuration {
     settings: Vec<Setting>,
     answers_options: bool,
-    /// `None` if the extension framework is off.
-    role: Option<Role>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Role {
-    Origin,
-    Proxy,
+    has_extensions: bool,
 }
 
 /// What a client or the inner service sees.
@@ -105,15 +98,11 @@ impl Configuration {
             .cache_control(HeaderValue::from_static("no-store"))
             .body_drain(BodyDrain::none());
         #[cfg(feature = "rfc2774")]
-        let layer = match self.role {
-            None => layer,
-            Some(role) => {
-                let extensions = match role {
-                    Role::Origin => MandatoryExtensions::at_origin(),
-                    Role::Proxy => MandatoryExtensions::at_proxy(),
-                };
-                layer.mandatory_extensions(extensions.support(SUPPORTED.trim_matches('"')).unwrap())
-            }
+        let layer = if self.has_extensions {
+            let extension = SUPPORTED.trim_matches('"');
+            layer.mandatory_extensions(MandatoryExtensions::at_origin().support(extension).unwrap())
+        } else {
+            layer
         };
         // Last, so that what was built from the other settings has to change.
         layer.answer_options(self.answers_options)
@@ -122,14 +111,11 @@ impl Configuration {
     /// Everything that the server recognizes.
     fn recognized(&self) -> Names {
         const STANDARD: &str = "GET HEAD POST PUT DELETE OPTIONS TRACE CONNECT PATCH QUERY";
-        let replaced = self
-            .settings
-            .iter()
-            .rev()
-            .find_map(|setting| match setting {
-                Setting::RecognizeOnly(methods) => Some(names(methods)),
-                _ => None,
-            });
+        let replaced = |setting: &Setting| match setting {
+            Setting::RecognizeOnly(methods) => Some(names(methods)),
+            _ => None,
+        };
+        let replaced = self.settings.iter().rev().find_map(replaced);
         let standard = || STANDARD.split(' ').map(str::to_owned).collect();
         let mut recognized: Names = replaced.unwrap_or_else(standard);
         for setting in &self.settings {
@@ -186,26 +172,25 @@ impl Configuration {
         }
 
         // RFC 2774 §5.
-        if let Some(role) = self.role {
-            let declared = sent.declarations();
-            if declared.iter().any(|declared| declared.value == MALFORMED) {
+        if self.has_extensions {
+            let declared = sent
+                .fields
+                .iter()
+                .filter(|(name, _)| matches!(*name, "man" | "opt"));
+            if declared.clone().any(|(_, value)| *value == MALFORMED) {
                 return Outcome::Rejected(StatusCode::BAD_REQUEST, None);
             }
-            let is_mandatory = declared.iter().any(|declared| declared.is_mandatory);
+            let mut mandatory = declared.filter(|(name, _)| *name == "man").peekable();
+            let is_mandatory = mandatory.peek().is_some();
             let base = method.strip_prefix("M-").filter(|base| !base.is_empty());
             if base.is_some() || is_mandatory {
-                let is_supported = declared.iter().all(|declared| {
-                    let is_ours = role == Role::Origin || declared.is_hop_by_hop;
-                    !(declared.is_mandatory && is_ours) || declared.value == SUPPORTED
-                });
+                let is_supported = is_mandatory && mandatory.all(|(_, value)| *value == SUPPORTED);
                 return match base {
-                    Some(base) if is_mandatory && is_supported => match base {
-                        "GET" | "HEAD" => Outcome::Fulfilled,
-                        "OPTIONS" if self.answers_options => Outcome::Fulfilled,
-                        _ => match self.rows_4_to_6(base, matching) {
-                            Outcome::Forwarded => Outcome::Fulfilled,
-                            rejected => rejected,
-                        },
+                    Some("GET" | "HEAD") if is_supported => Outcome::Fulfilled,
+                    Some("OPTIONS") if is_supported && self.answers_options => Outcome::Fulfilled,
+                    Some(base) if is_supported => match self.rows_4_to_6(base, matching) {
+                        Outcome::Forwarded => Outcome::Fulfilled,
+                        rejected => rejected,
                     },
                     _ => Outcome::Rejected(StatusCode::NOT_EXTENDED, None),
                 };
@@ -214,7 +199,8 @@ impl Configuration {
 
         if method == "OPTIONS" {
             // Row 2.
-            let is_preflight = sent.has("origin") && sent.has("access-control-request-method");
+            let has = |name| sent.fields.iter().any(|(field, _)| *field == name);
+            let is_preflight = has("origin") && has("access-control-request-method");
             if is_preflight && self.recognized().contains("OPTIONS") {
                 return Outcome::Forwarded;
             }
@@ -266,60 +252,11 @@ struct Sent {
     fields: Vec<Field>,
 }
 
-/// A value that a server puts into a request's extensions.
-#[derive(Clone, Debug, PartialEq)]
-struct Peer(u64);
-
-struct Declared {
-    value: &'static str,
-    is_mandatory: bool,
-    is_hop_by_hop: bool,
-}
-
 const SUPPORTED: &str = "\"http://example.com/extension\"";
 const UNSUPPORTED: &str = "\"http://example.com/other\"";
 const MALFORMED: &str = "\"http://example.com/extension";
 
 impl Sent {
-    fn has(&self, name: &str) -> bool {
-        self.fields.iter().any(|(field, _)| *field == name)
-    }
-
-    fn is_in_connection(&self, name: &str) -> bool {
-        let fields = self.fields.iter();
-        let connection = fields.filter(|(field, _)| *field == "connection");
-        let mut options = connection.flat_map(|(_, value)| value.split(','));
-        options.any(|option| option.trim().eq_ignore_ascii_case(name))
-    }
-
-    /// The declarations that apply to the recipient (RFC 2774 §4, RFC 9110 §7.6.1).
-    fn declarations(&self) -> Vec<Declared> {
-        let mut declarations = Vec::new();
-        for (name, value) in &self.fields {
-            let (is_mandatory, is_hop_by_hop) = match *name {
-                "man" => (true, false),
-                "c-man" => (true, true),
-                "opt" => (false, false),
-                "c-opt" => (false, true),
-                _ => continue,
-            };
-            let applies = match (is_hop_by_hop, self.version) {
-                (true, Version::HTTP_11) => self.is_in_connection(name),
-                (true, _) => false,
-                (false, Version::HTTP_10) => !self.is_in_connection(name),
-                (false, _) => true,
-            };
-            if applies {
-                declarations.push(Declared {
-                    value,
-                    is_mandatory,
-                    is_hop_by_hop,
-                });
-            }
-        }
-        declarations
-    }
-
     fn request(&self) -> Request<Body> {
         let mut request = Request::new(Full::from("content"));
         *request.method_mut() = self.method.clone();
@@ -327,11 +264,9 @@ impl Sent {
         *request.version_mut() = self.version;
         for (name, value) in &self.fields {
             let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
-            request
-                .headers_mut()
-                .append(HeaderName::from_static(name), value);
+            request.headers_mut().append(*name, value);
         }
-        request.extensions_mut().insert(Peer(7));
+        request.extensions_mut().insert(7_u64);
         request
     }
 
@@ -339,26 +274,16 @@ impl Sent {
     fn assert_arrived(&self, arrived: Request<Body>) {
         let is_fulfilled = is_fulfilled(&arrived);
         let (arrived, body) = arrived.into_parts();
-        let (mut sent, _) = self.request().into_parts();
-        if is_fulfilled && self.version == Version::HTTP_10 {
-            // RFC 2774 §5.
-            for (name, _) in self
-                .fields
-                .iter()
-                .filter(|(name, _)| self.is_in_connection(name))
-            {
-                sent.headers.remove(*name);
-            }
-        }
-        assert_eq!(arrived.method, sent.method);
+        assert_eq!(arrived.method, self.method);
         assert_eq!(arrived.uri.to_string(), self.target);
-        assert_eq!(arrived.version, sent.version);
+        assert_eq!(arrived.version, self.version);
+        let request = self.request();
         assert!(
-            arrived.headers.iter().eq(sent.headers.iter()),
+            arrived.headers.iter().eq(request.headers()),
             "{:?}",
             arrived.headers
         );
-        assert_eq!(arrived.extensions.get(), Some(&Peer(7)));
+        assert_eq!(arrived.extensions.get(), Some(&7_u64));
         assert_eq!(arrived.extensions.len(), 1 + usize::from(is_fulfilled));
         let body = body.collect().now_or_never().unwrap();
         assert_eq!(body.unwrap().to_bytes(), "content");
@@ -375,36 +300,28 @@ fn is_fulfilled(_request: &Request<Body>) -> bool {
 /// Header fields that the table depends on, and those that it must not depend on.
 fn fields() -> impl Strategy<Value = Vec<Field>> {
     const DECLARED: [&str; 4] = [SUPPORTED, SUPPORTED, UNSUPPORTED, MALFORMED];
-    const OTHERS: &str = "access-control-request-headers:x-a allow:FOO authorization:Basic \
-        content-length:7 content-type:application/grpc depth:0 destination:/b early-data:1 \
-        expect:100-continue forwarded:for=a host:a if-match:* if-match:\u{e9} max-forwards:0 \
-        prefer:return=minimal range:bytes=0-0 sec-fetch-mode:cors te:trailers \
+    // `Connection` does not list `C-Man`, so it does not count.
+    const OTHERS: &str = "access-control-request-headers:x-a allow:FOO authorization:Basic c-man:x \
+        connection:close content-length:7 content-type:application/grpc depth:0 destination:/b \
+        early-data:1 expect:100-continue forwarded:for=a host:a if-match:* if-match:\u{e9} \
+        max-forwards:0 prefer:return=minimal range:bytes=0-0 sec-fetch-mode:cors te:trailers \
         transfer-encoding:chunked upgrade:websocket via:1.1 x-http-method:DELETE \
         x-http-method-override:DELETE x-method-override:DELETE";
     const CORS: [Field; 2] = [
-        ("origin", "http://example.com"),
+        ("origin", "http://a"),
         ("access-control-request-method", "PUT"),
     ];
-    const CONNECTION: &[&str] = &[
-        "close",
-        "C-Man",
-        "man, c-man",
-        "keep-alive ,C-OPT",
-        "Opt,upgrade",
-    ];
-    let others = OTHERS
-        .split_whitespace()
-        .map(|field| field.split_once(':').unwrap());
-    let others: Vec<_> = others.collect();
-    let name = select(&["man", "c-man", "opt", "c-opt"]);
-    let declarations = vec((name, select(&DECLARED)), 0..=2);
+    let others = OTHERS.split_whitespace();
+    let others: Vec<_> = others.map(|field| field.split_once(':').unwrap()).collect();
+    let declarations = vec((select(&["man", "opt"]), select(&DECLARED)), 0..=2);
     let declarations = prop_oneof![Just(vec![]), declarations];
-    let connection = vec((Just("connection"), select(CONNECTION)), 0..=2);
-    let cors = subsequence(&CORS, 0..=2);
-    let others = subsequence(others, 0..=OTHERS.split_whitespace().count());
-    (cors, declarations, connection, others).prop_map(|(cors, declarations, connection, others)| {
-        [cors, declarations, connection, others].concat()
-    })
+    let count = 0..=others.len();
+    (
+        subsequence(&CORS, 0..=2),
+        declarations,
+        subsequence(others, count),
+    )
+        .prop_map(|(cors, declarations, others)| [cors, declarations, others].concat())
 }
 
 fn requests() -> impl Strategy<Value = Sent> {
@@ -440,15 +357,13 @@ fn requests() -> impl Strategy<Value = Sent> {
 }
 
 fn configurations() -> impl Strategy<Value = Configuration> {
-    let role = select(vec![None, Some(Role::Origin), Some(Role::Proxy)]);
-    let role = role.prop_map(|role| role.filter(|_| cfg!(feature = "rfc2774")));
-    (settings_with(sets), any::<bool>(), role).prop_map(|(settings, answers_options, role)| {
-        Configuration {
+    (settings_with(sets), any::<bool>(), any::<bool>()).prop_map(
+        |(settings, answers_options, has_extensions)| Configuration {
             settings,
             answers_options,
-            role,
-        }
-    })
+            has_extensions: has_extensions && cfg!(feature = "rfc2774"),
+        },
+    )
 }
 
 /// The response of `layer` around a service that answers `405`, and the request if it reached the service.
