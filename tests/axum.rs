@@ -9,12 +9,10 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::connect_info::MockConnectInfo;
-use axum::extract::{ConnectInfo, MatchedPath, Path, Request, State};
+use axum::extract::{Path, Request, State};
 use axum::handler::HandlerWithoutStateExt;
-use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::{any, delete, get, post, put};
+use axum::routing::{any, get, post, put};
 use http::header::{ALLOW, CONTENT_TYPE};
 use http::{Method, StatusCode};
 use http_body_util::BodyExt;
@@ -25,7 +23,7 @@ use tower_http::cors::CorsLayer;
 use tower_http::map_response_body::MapResponseBodyLayer;
 use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
-use tower_method_policy::{MethodPolicyLayer, MethodSet, Policy, ProblemDetails};
+use tower_method_policy::{MethodPolicyLayer, MethodSet, ProblemDetails};
 
 /// The layer that the documentation shows first.
 fn layer() -> MethodPolicyLayer<ProblemDetails> {
@@ -167,28 +165,6 @@ async fn the_fallback_for_methods_builds_the_router_s_405s() {
     }
 }
 
-#[tokio::test]
-async fn with_a_rule_the_405_is_the_policy_s() {
-    let policy = Policy::new().fallback([Method::GET]);
-    let policy = policy.route("/calls", [Method::POST]).unwrap();
-    let router = Router::new()
-        .route("/calls", post("posted"))
-        .route("/other", delete("deleted"));
-    let app = MethodPolicyLayer::new(policy).layer(router);
-    for (method, path, expected) in [
-        ("POST", "/calls", answer(200, None, "posted")),
-        ("DELETE", "/calls", answer(405, Some("POST"), "")),
-        // `GET` is forwarded, and the router answers.
-        ("GET", "/calls", answer(405, Some("POST"), "")),
-        // A forgotten rule: the fallback answers for a route that exists.
-        ("DELETE", "/other", answer(405, Some("GET, HEAD"), "")),
-        ("DELETE", "/nowhere", answer(405, Some("GET, HEAD"), "")),
-        ("GET", "/nowhere", answer(404, None, "")),
-    ] {
-        assert_eq!(ask(&app, method, path).await, expected, "{method} {path}");
-    }
-}
-
 /// The documented ways to serve. This test passes if it compiles.
 #[tokio::test]
 async fn axum_serves_the_wrapped_application() {
@@ -222,44 +198,4 @@ async fn axum_serves_the_wrapped_application() {
     let _: Router = router
         .layer(inside())
         .layer(ServiceBuilder::new().layer(inside()));
-}
-
-/// A layer inside the router can hand it on, in the response.
-#[tokio::test]
-async fn the_matched_path_is_known_only_inside_the_router() {
-    async fn hand_on(path: Option<MatchedPath>, request: Request, next: Next) -> Response {
-        let mut response = next.run(request).await;
-        if let Some(path) = path {
-            response.extensions_mut().insert(path);
-        }
-        response
-    }
-    let hand_on = || middleware::from_fn(hand_on);
-    let router = Router::new().route("/{id}", get("got"));
-    let inside = layer().layer(router.clone().layer(hand_on()));
-    let outside = hand_on().layer(layer().layer(router));
-    for (method, expected) in [
-        ("GET", Some("/{id}")),
-        ("DELETE", Some("/{id}")),
-        ("FOO", None),
-    ] {
-        let response = send(&inside, method, "/7").await;
-        let path = response.extensions().get::<MatchedPath>();
-        assert_eq!(path.map(MatchedPath::as_str), expected, "{method}");
-        let response = send(&outside, method, "/7").await;
-        assert!(response.extensions().get::<MatchedPath>().is_none());
-    }
-}
-
-#[tokio::test]
-async fn connect_info_reaches_the_handler() {
-    let peer = get(async |ConnectInfo(address): ConnectInfo<SocketAddr>| address.to_string());
-    let app = ServiceBuilder::new()
-        .layer(MockConnectInfo(SocketAddr::from(([192, 0, 2, 1], 7))))
-        .layer(layer())
-        .service(Router::new().route("/", peer));
-    assert_eq!(
-        ask(&app, "GET", "/").await,
-        answer(200, None, "192.0.2.1:7")
-    );
 }

@@ -9,12 +9,12 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::ServiceExt;
-use axum::body::Body;
+use bytes::Bytes;
 use http::{Method, Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
 use support::serve::Server;
 use support::server::{Connection, http2, read, request, within};
-use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tower::{Layer, service_fn};
 use tower_method_policy::{MethodPolicyLayer, PlainText, Policy, Reason, Rejection, Respond};
@@ -24,47 +24,41 @@ fn panic_for_501(rejection: &Rejection) {
     assert_ne!(reason, Reason::NotImplemented, "a panic for the test");
 }
 
-/// Runs `test` with servers, hyper's and axum's, whose observer or responder panics. The answer to `/slow`
-/// waits for a notification.
+/// Runs `test` with servers whose observer or responder panics. The answer to `/slow` waits for a
+/// notification.
 async fn with_each_server(test: impl AsyncFn(SocketAddr, Arc<Notify>)) {
     let policy = Policy::new().fallback([Method::GET, Method::POST]);
     let layer = MethodPolicyLayer::new(policy);
     let observer = layer
         .clone()
         .on_rejection(|rejection, _| panic_for_501(rejection));
-    with_servers(observer, &test).await;
+    with_server(observer, &test).await;
     let responder = layer.respond_with_fn(|rejection, request| {
         panic_for_501(rejection);
         PlainText.respond(rejection, request)
     });
-    with_servers(responder, &test).await;
+    with_server(responder, &test).await;
 }
 
-async fn with_servers<R>(layer: MethodPolicyLayer<R>, test: &impl AsyncFn(SocketAddr, Arc<Notify>))
+async fn with_server<R>(layer: MethodPolicyLayer<R>, test: &impl AsyncFn(SocketAddr, Arc<Notify>))
 where
-    R: Respond<Body> + Clone + Send + Sync + 'static,
+    R: Respond<Full<Bytes>> + Clone + Send + Sync + 'static,
 {
     let go_on = Arc::new(Notify::new());
     let waiting = go_on.clone();
     let inner = service_fn(move |request| answer(request, waiting.clone()));
     let server = Server::start(layer.layer(inner)).await;
     test(server.address, go_on).await;
-
-    let go_on = Arc::new(Notify::new());
-    let waiting = go_on.clone();
-    let inner = service_fn(move |request| answer(request, waiting.clone()));
-    let service = ServiceExt::<Request<Body>>::into_make_service(layer.layer(inner));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(axum::serve(listener, service).into_future());
-    test(address, go_on).await;
 }
 
-async fn answer<B>(request: Request<B>, go_on: Arc<Notify>) -> Result<Response<Body>, Infallible> {
+async fn answer(
+    request: Request<Incoming>,
+    go_on: Arc<Notify>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
     if request.uri().path() == "/slow" {
         go_on.notified().await;
     }
-    Ok(Response::new(Body::from("answer")))
+    Ok(Response::new(Full::from("answer")))
 }
 
 /// hyper polls the service in the task of the connection, so the connection ends without an answer.
