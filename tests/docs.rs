@@ -81,8 +81,8 @@ async fn the_picture_shows_the_answers_of_a_router_alone_and_behind_the_layer() 
     let texts = texts_of_the_picture();
     let (header, rows) = texts.split_at(5);
     assert_eq!(
-        header,
-        ["request", "router alone", "layer", "router", "answer"]
+        header.join(", "),
+        "request, router alone, layer, router, answer"
     );
     let rows: Vec<_> = rows.chunks(4).collect();
     let methods: Vec<_> = rows.iter().map(|row| row[0]).collect();
@@ -95,11 +95,8 @@ async fn the_picture_shows_the_answers_of_a_router_alone_and_behind_the_layer() 
         assert_eq!(row[2], by.status().as_str(), "{row:?}");
         let has_allow = answer.headers().contains_key(ALLOW);
         let allow = if has_allow { " + Allow" } else { "" };
-        assert_eq!(
-            row[3],
-            format!("{}{allow}", answer.status().as_str()),
-            "{row:?}"
-        );
+        let answer = answer.status().as_u16();
+        assert_eq!(row[3], format!("{answer}{allow}"), "{row:?}");
     }
 }
 
@@ -112,10 +109,8 @@ async fn the_readme_s_first_table_is_true() {
     for (row, method) in rows.iter().zip(methods) {
         assert!(row.starts_with(&format!("| `{method} /users`")), "{row}");
         let [alone, answer] = users(method).await;
-        assert!(
-            row.contains(&format!("`{}`", answer.status().as_str())),
-            "{row}"
-        );
+        let status = answer.status().as_u16();
+        assert!(row.contains(&format!("`{status}`")), "{row}");
         assert_eq!(alone.status(), 405);
         if let Some((_, said)) = row.split_once("axum alone: `") {
             assert!(said.starts_with("405"), "{row}");
