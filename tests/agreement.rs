@@ -37,11 +37,8 @@ fn router(routes: &[(&str, &str)]) -> Router {
 
 /// A policy with these routes.
 fn routes(routes: &[(&str, &str)]) -> Policy {
-    routes
-        .iter()
-        .fold(Policy::new(), |policy, (pattern, list)| {
-            policy.route(pattern, methods(list)).unwrap()
-        })
+    let add = |policy: Policy, (pattern, list): &(&str, &str)| policy.route(pattern, methods(list));
+    routes.iter().try_fold(Policy::new(), add).unwrap()
 }
 
 /// The lines of the message with which `agree` fails.
@@ -68,11 +65,8 @@ const AGREED: &[(&str, &str)] = &[
 
 #[tokio::test]
 async fn a_rule_written_as_the_route_agrees() {
-    assert!(
-        agree(&router(AGREED), &routes(AGREED), &[])
-            .await
-            .is_empty()
-    );
+    let not_compared = agree(&router(AGREED), &routes(AGREED), &[]).await;
+    assert!(not_compared.is_empty());
 }
 
 /// Each with the methods of the route and of the rule, and the advice.
@@ -86,19 +80,9 @@ async fn a_difference_names_the_rule_and_the_methods_of_both() {
         // `GET` is forwarded anyway, so nobody would notice until a client reads `Allow`.
         ("/2", "GET, HEAD, POST", "POST", NEEDS_GET),
         ("/3/{id}", "GET, HEAD", "", NEEDS_GET),
-        (
-            "/4/{*path}",
-            "GET, HEAD, PUT, DELETE",
-            "PUT, DELETE",
-            NEEDS_GET,
-        ),
+        ("/4/{*path}", "GET, HEAD, PUT", "PUT", NEEDS_GET),
         ("/5", "GET, HEAD", "HEAD", NEEDS_GET),
-        (
-            "/6",
-            "GET, HEAD, POST",
-            "GET, HEAD, POST, OPTIONS",
-            ADDS_OPTIONS,
-        ),
+        ("/6", "GET, HEAD", "GET, HEAD, OPTIONS", ADDS_OPTIONS),
         ("/7", "POST", "POST, OPTIONS", ADDS_OPTIONS),
         ("/8", "GET, HEAD, OPTIONS", "GET, HEAD", ""),
     ];
@@ -108,20 +92,14 @@ async fn a_difference_names_the_rule_and_the_methods_of_both() {
     let policy = routes(&[AGREED, &listed].concat());
     let policy = policy.route("/logout", [Method::POST]).unwrap();
     let lines = cases.map(|(pattern, handled, listed, advice)| {
-        format!(
-            "route {pattern}: the router handles [{handled}], the rule lists [{listed}]{advice}"
-        )
+        let handled = format!("route {pattern}: the router handles [{handled}]");
+        format!("{handled}, the rule lists [{listed}]{advice}")
     });
-    let others = [
-        "route /logout: the router has no route for it",
-        "/elsewhere: no rule applies",
-    ];
-    let expected = lines.into_iter().chain(others.map(str::to_owned));
-    let expected: Vec<_> = expected.collect();
-    assert_eq!(
-        differences(&router, &policy, &["/elsewhere"]).await,
-        expected
-    );
+    let mut expected = Vec::from(lines);
+    expected.push("route /logout: the router has no route for it".to_owned());
+    expected.push("/elsewhere: no rule applies".to_owned());
+    let found = differences(&router, &policy, &["/elsewhere"]).await;
+    assert_eq!(found, expected);
 }
 
 /// The same rules are right whether the layer answers `OPTIONS` or not.
@@ -141,7 +119,7 @@ async fn rules_that_agree_give_the_router_s_allow_also_if_the_layer_answers_opti
         ("/own", None),
     ] {
         let Ok(response) = app.clone().oneshot(request("OPTIONS", path)).await;
-        assert_eq!(response.status(), StatusCode::OK, "{path}");
+        assert_eq!(response.status(), 200, "{path}");
         let allow = response.headers().get("allow");
         assert_eq!(allow.map(|allow| allow.to_str().unwrap()), answer, "{path}");
 

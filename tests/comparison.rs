@@ -72,18 +72,16 @@ fn upload(address: SocketAddr) -> bool {
 /// The `405` is axum's, and so is its `Allow`.
 #[tokio::test]
 async fn this_crate_without_rules() {
-    let app = MethodPolicyLayer::default()
-        .answer_options(true)
-        .layer(router());
+    let layer = MethodPolicyLayer::default().answer_options(true);
+    let app = layer.layer(router());
     check(app, [501, 405, 200], Some("GET,HEAD,POST"), false).await;
 }
 
 #[tokio::test]
 async fn this_crate_with_a_rule() {
     let policy = Policy::new().fallback([Method::GET, Method::POST]);
-    let app = MethodPolicyLayer::new(policy)
-        .answer_options(true)
-        .layer(router());
+    let layer = MethodPolicyLayer::new(policy).answer_options(true);
+    let app = layer.layer(router());
     check(app, [501, 405, 200], Some("GET, HEAD, POST, OPTIONS"), true).await;
 }
 

@@ -90,12 +90,12 @@ where
     (response.status().as_u16(), allocations)
 }
 
-/// Asserts that the layer forwards each request and allocates nothing itself.
-fn assert_forwards_for_free<R>(layer: &MethodPolicyLayer<R>, requests: &[(&Method, &str)])
+/// Asserts that the layer forwards the method at each path and allocates nothing itself.
+fn assert_forwards_for_free<R>(layer: &MethodPolicyLayer<R>, method: &Method, paths: &str)
 where
     R: Respond<Full<Bytes>> + Clone,
 {
-    for (method, path) in requests {
+    for path in paths.split(' ') {
         let mut service = layer.layer(service_fn(hello));
         let answer = answer(&mut service, request(method, path));
         assert_eq!(answer, (200, 1), "{method} {path}");
@@ -109,11 +109,8 @@ fn method(name: &str) -> Method {
 /// Of the registry, and others, also those that the shortcut does not know.
 #[test]
 fn forwarding_does_not_allocate_however_many_methods_there_are() {
-    let names = "GET HEAD POST PROPFIND VERSION-CONTROL";
-    let mut sets = vec![(
-        MethodSet::REGISTERED,
-        names.split(' ').map(method).collect(),
-    )];
+    let registered = "GET HEAD POST OPTIONS PROPFIND VERSION-CONTROL".split(' ');
+    let mut sets = vec![(MethodSet::REGISTERED, registered.map(method).collect())];
     for count in [10, 40, 100_000] {
         let short = |n: usize| method(&format!("OWN-{n}"));
         // `http` allocates for a name of this length.
@@ -124,16 +121,17 @@ fn forwarding_does_not_allocate_however_many_methods_there_are() {
         sets.push((methods, some));
     }
     for (methods, some) in sets {
-        let paths = ["/", "/a//b", "*"];
-        let requests = some
-            .iter()
-            .flat_map(|method| paths.map(|path| (method, path)));
-        let requests: Vec<_> = requests.collect();
         for policy in [
             Policy::new().fallback(&methods),
             Policy::new().recognize(&methods),
         ] {
-            assert_forwards_for_free(&MethodPolicyLayer::new(policy), &requests);
+            for method in &some {
+                assert_forwards_for_free(
+                    &MethodPolicyLayer::new(policy.clone()),
+                    method,
+                    "/ /a//b *",
+                );
+            }
         }
     }
 }
@@ -144,31 +142,23 @@ fn forwarding_by_path_rules_of_up_to_three_parameters_does_not_allocate() {
     let methods = [Method::GET, Method::PUT, own.clone()];
     let mut policy = Policy::new().fallback([Method::GET, Method::POST]);
     for n in 0..200 {
-        for end in [
-            "",
-            "/{a}",
-            "/{a}/{b}",
-            "/{a}/{b}/{c}",
-            "-files/{a}/{b}/{*c}",
-        ] {
+        for end in ",/{a},/{a}/{b},/{a}/{b}/{c},-files/{a}/{b}/{*c}".split(',') {
             policy = policy.route(&format!("/{n}{end}"), &methods).unwrap();
         }
         let prefix = format!("/dav-{n}/{{a}}");
         policy = policy.subtree(&prefix, &methods).unwrap();
         policy = policy.exempt(&format!("/ws-{n}/{{a}}")).unwrap();
     }
-    let requests = [
-        (Method::GET, "/7/1/2/3 /7//2/3"),
-        (Method::PUT, "/7 /7/1 /7/1/2 /7/1/2/3"),
-        (own, "/7/1/2/3 /199-files/1/2/3/4/5 /dav-199/1/2/3/4/5"),
-        (Method::PATCH, "/ws-199/1"),
-        (Method::POST, "/none/1/2/3 /7/1/2/3/4"),
-    ];
-    let requests = requests.iter();
-    let requests =
-        requests.flat_map(|(method, paths)| paths.split(' ').map(move |path| (method, path)));
-    let requests: Vec<_> = requests.collect();
-    assert_forwards_for_free(&MethodPolicyLayer::new(policy), &requests);
+    let layer = MethodPolicyLayer::new(policy);
+    assert_forwards_for_free(&layer, &Method::GET, "/7/1/2/3 /7//2/3");
+    assert_forwards_for_free(&layer, &Method::PUT, "/7 /7/1 /7/1/2 /7/1/2/3");
+    assert_forwards_for_free(
+        &layer,
+        &own,
+        "/7/1/2/3 /199-files/1/2/3/4/5 /dav-199/1/2/3/4/5",
+    );
+    assert_forwards_for_free(&layer, &Method::PATCH, "/ws-199/1");
+    assert_forwards_for_free(&layer, &Method::POST, "/none/1/2/3 /7/1/2/3/4");
 }
 
 // The documentation of `Policy::route` names these cases and no others.
@@ -215,9 +205,10 @@ fn a_layer_with_everything_configured_forwards_without_allocating() {
         layer.mandatory_extensions(extensions.support("http://example.com/").unwrap())
     };
     let methods = [Method::GET, Method::HEAD, Method::POST, Method::OPTIONS];
-    let requests = methods.each_ref().map(|method| (method, "/"));
-    assert_forwards_for_free(&layer, &requests);
-    assert_forwards_for_free(&layer.clone().report_only(true), &requests);
+    for method in &methods {
+        assert_forwards_for_free(&layer, method, "/");
+        assert_forwards_for_free(&layer.clone().report_only(true), method, "/");
+    }
 
     let mut preflight = request(&Method::OPTIONS, "/");
     for name in ["origin", "access-control-request-method"] {

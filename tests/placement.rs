@@ -59,11 +59,8 @@ where
     for (line, status, allow) in expected {
         let response = ask(app, line, &[]).await;
         assert_eq!(response.status(), *status, "{line}");
-        let found = response
-            .headers()
-            .get("allow")
-            .map(|allow| allow.to_str().unwrap());
-        assert_eq!(found, *allow, "{line}");
+        let found = response.headers().get("allow");
+        assert_eq!(found.map(|found| found.to_str().unwrap()), *allow, "{line}");
     }
 }
 
@@ -234,12 +231,8 @@ async fn authentication_outside_hides_what_is_allowed_and_inside_is_not_asked() 
     let outside = authenticate.layer(only_get("/admin").layer(router()));
     check(&outside, &[("DELETE /admin", 403, None)]).await;
     let authenticated = [("authorization", "Bearer 1")];
-    assert_eq!(
-        ask(&outside, "DELETE /admin", &authenticated)
-            .await
-            .status(),
-        405
-    );
+    let response = ask(&outside, "DELETE /admin", &authenticated).await;
+    assert_eq!(response.status(), 405);
 
     let inside = only_get("/admin").layer(authenticate.layer(router()));
     check(&inside, &[("DELETE /admin", 405, Some("GET, HEAD"))]).await;
