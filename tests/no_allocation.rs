@@ -121,10 +121,8 @@ fn forwarding_does_not_allocate_however_many_methods_there_are() {
         sets.push((methods, some));
     }
     for (methods, some) in sets {
-        for policy in [
-            Policy::new().fallback(&methods),
-            Policy::new().recognize(&methods),
-        ] {
+        let policy = Policy::new().recognize(&methods);
+        for policy in [policy.clone(), policy.fallback(&methods)] {
             for method in &some {
                 assert_forwards_for_free(
                     &MethodPolicyLayer::new(policy.clone()),
@@ -277,7 +275,6 @@ fn a_service_is_one_pointer_larger_than_the_inner_service() {
     fn growth<S, R>() -> usize {
         size_of::<MethodPolicy<S, R>>() - size_of::<S>()
     }
-    assert!(growth::<(), EmptyBody>() <= 8);
     assert!(growth::<[usize; 3], EmptyBody>() <= 8);
     assert!(growth::<Router, ProblemDetails>() <= 8);
     assert!(size_of::<MethodPolicyLayer>() <= 8);

@@ -17,38 +17,30 @@ use support::serve::Server;
 use support::server::{Connection, http2, read, request, within};
 use tokio::sync::Notify;
 use tower::{Layer, service_fn};
-use tower_method_policy::{MethodPolicyLayer, PlainText, Policy, Reason, Rejection, Respond};
+use tower_method_policy::{MethodPolicyLayer, PlainText, Policy, Rejection, Respond};
 
-fn panic_for_501(rejection: &Rejection) {
-    let reason = rejection.reason();
-    assert_ne!(reason, Reason::NotImplemented, "a panic for the test");
-}
-
-/// Runs `test` with servers whose observer or responder panics. The answer to `/slow` waits for a
-/// notification.
+/// Runs `test` with a server whose observer panics and one whose responder does. The answer to `/slow`
+/// waits for a notification.
 async fn with_each_server(test: impl AsyncFn(SocketAddr, Arc<Notify>)) {
-    let policy = Policy::new().fallback([Method::GET, Method::POST]);
-    let layer = MethodPolicyLayer::new(policy);
-    let observer = layer
-        .clone()
-        .on_rejection(|rejection, _| panic_for_501(rejection));
-    with_server(observer, &test).await;
-    let responder = layer.respond_with_fn(|rejection, request| {
-        panic_for_501(rejection);
-        PlainText.respond(rejection, request)
-    });
-    with_server(responder, &test).await;
-}
-
-async fn with_server<R>(layer: MethodPolicyLayer<R>, test: &impl AsyncFn(SocketAddr, Arc<Notify>))
-where
-    R: Respond<Full<Bytes>> + Clone + Send + Sync + 'static,
-{
-    let go_on = Arc::new(Notify::new());
-    let waiting = go_on.clone();
-    let inner = service_fn(move |request| answer(request, waiting.clone()));
-    let server = Server::start(layer.layer(inner)).await;
-    test(server.address, go_on).await;
+    let layer = MethodPolicyLayer::new(Policy::new().fallback([Method::GET, Method::POST]));
+    for is_observer in [true, false] {
+        let panic_for_501 = move |of_observer, rejection: &Rejection| {
+            let panics = of_observer == is_observer;
+            assert!(!panics || rejection.status() != 501, "a panic for the test");
+        };
+        let layer = layer
+            .clone()
+            .on_rejection(move |rejection, _| panic_for_501(true, rejection));
+        let layer = layer.respond_with_fn(move |rejection, request| {
+            panic_for_501(false, rejection);
+            PlainText.respond(rejection, request)
+        });
+        let go_on = Arc::new(Notify::new());
+        let waiting = go_on.clone();
+        let inner = service_fn(move |request| answer(request, waiting.clone()));
+        let server = Server::start(layer.layer(inner)).await;
+        test(server.address, go_on).await;
+    }
 }
 
 async fn answer(

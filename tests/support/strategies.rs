@@ -147,14 +147,11 @@ pub(crate) fn settings_with<S>(methods: fn() -> S) -> impl Strategy<Value = Vec<
 where
     S: Strategy<Value = MethodSet> + 'static,
 {
-    let calls = vec(
-        prop_oneof![
-            methods().prop_map(Setting::Recognize),
-            methods().prop_map(Setting::RecognizeOnly),
-            methods().prop_map(Setting::Fallback),
-        ],
-        0..=4,
-    );
+    let call = prop_oneof![
+        methods().prop_map(Setting::Recognize),
+        methods().prop_map(Setting::RecognizeOnly),
+        methods().prop_map(Setting::Fallback),
+    ];
     let patterns = subsequence(PATTERNS, 0..=PATTERNS.len()).prop_flat_map(move |patterns| {
         let setting = |pattern| {
             prop_oneof![
@@ -168,7 +165,7 @@ where
         let setting = |prefix| methods().prop_map(move |methods| Setting::Subtree(prefix, methods));
         prefixes.into_iter().map(setting).collect::<Vec<_>>()
     });
-    (calls, patterns, subtrees)
+    (vec(call, 0..=4), patterns, subtrees)
         .prop_map(|(calls, patterns, subtrees)| [calls, patterns, subtrees].concat())
         .prop_shuffle()
 }
@@ -205,9 +202,7 @@ pub(crate) fn uris() -> impl Strategy<Value = Uri> {
 
 /// Runs the future of one case to completion.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .expect("a runtime")
-        .block_on(future)
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_time().build();
+    runtime.expect("a runtime").block_on(future)
 }
