@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the commands that a page shows, and compares what they print with what the page says.
 
-    python3 .ci/console.py README.md docs/owners.md
+    python3 .ci/console.py docs/operators.md docs/rollout.md
 
 Each page has a block of `sh` that ends with the `cargo run` of a server, on 127.0.0.1:3000, and blocks of
 `console`: `$ ` and a command, `> ` and its further lines, and what it prints.

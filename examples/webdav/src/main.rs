@@ -1,10 +1,9 @@
-//! A WebDAV share (dav-server) beside a site on axum, one policy around both.
+//! A WebDAV share (dav-server) beside a site on axum, with one policy around both.
 //!
-//! The share lies under `/dav/`, in a temporary directory that is removed when the program ends,
-//! and has the methods of WebDAV class 1 and 2. The site is at `/` and takes `POST`. No other part
-//! of the server implements anything, so `SEARCH` and `VERSION-CONTROL` are `501` everywhere.
-//! `PROPPATCH` is forwarded: a plain directory cannot store properties, and what dav-server answers
-//! then is its own `501`.
+//! The share is at `/dav`, in a temporary directory that is removed when the program ends. The site is at
+//! `/` and has `GET` and `POST`. Nothing else is implemented, so `SEARCH` and `VERSION-CONTROL` get `501`
+//! everywhere. `PROPPATCH` is forwarded: a plain directory cannot store properties, and dav-server answers
+//! then with a `501` of its own.
 //!
 //! ```text
 //! cargo run -p example-webdav [-- ADDRESS]               # by default 127.0.0.1:3000
@@ -12,12 +11,12 @@
 //! curl -i http://127.0.0.1:3000/dav/a -T Cargo.toml     # 201
 //! curl -i http://127.0.0.1:3000/dav/ -X PROPFIND        # 207, the files
 //! curl -i http://127.0.0.1:3000/dav/                    # 200, the files as HTML
-//! curl -i http://127.0.0.1:3000/dav/ -X OPTIONS         # 200, Allow and DAV: 1, 2
+//! curl -i http://127.0.0.1:3000/dav/ -X OPTIONS         # 200, dav-server's DAV and MS-Author-Via
+//! curl -i http://127.0.0.1:3000/dav/ -X DELETE          # 403: the share itself stays
 //! curl -i http://127.0.0.1:3000/dav/ -X SEARCH          # 501
-//! curl -i http://127.0.0.1:3000/dav/ -X POST            # 405, Allow: GET, HEAD, PUT, …, UNLOCK
-//! curl -i http://127.0.0.1:3000/ -X PROPFIND            # 405, Allow: GET, HEAD, POST
-//! curl -i http://127.0.0.1:3000/ -X DELETE -T Cargo.toml
-//!                                                       # 405: the upload is read, then rejected
+//! curl -i http://127.0.0.1:3000/dav/ -d text            # 405, Allow: GET, HEAD, PUT, …, UNLOCK, OPTIONS
+//! curl -i http://127.0.0.1:3000/ -X PROPFIND            # 405, Allow: GET,HEAD,POST
+//! curl -i http://127.0.0.1:3000/ -X OPTIONS             # 200, Allow: GET, HEAD, POST, OPTIONS
 //! ```
 
 #[path = "../../common/mod.rs"]
@@ -28,59 +27,119 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue, Method};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use axum::{Router, ServiceExt};
 use dav_server::DavHandler;
+use dav_server::davpath::DavPath;
 use dav_server::localfs::LocalFs;
 use dav_server::memls::MemLs;
 use tower::Layer;
-use tower_method_policy::{Allow, MethodPolicyLayer, MethodSet, PlainText, Policy, PolicyError};
+use tower_method_policy::{MethodPolicyLayer, MethodSet, PlainText, Policy, PolicyError};
 
-/// Where the share lies. A path that ends with `{*…}` does not match without the rest.
-const SHARE: [&str; 3] = ["/dav", "/dav/", "/dav/{*path}"];
+/// The path of the share.
+const SHARE: &str = "/dav";
 
 /// The site, and the files of `directory` as the share.
 fn router(directory: &Path) -> Router {
     let dav = DavHandler::builder()
         .filesystem(LocalFs::new(directory, false, false, false))
         .locksystem(MemLs::new())
-        .strip_prefix("/dav")
-        // `GET` of a collection is then a list of its files, not a 405: what the rule allows is true
-        // at every path of the share.
+        .strip_prefix(SHARE)
+        // `GET` of a collection is then a list of its files and not a 405. So the `Allow` of the rule
+        // is true at every path of the share.
         .autoindex(true)
         .build_handler();
-    let share = any(async move |request: Request| dav.handle(request).await);
-    let site = get("The files are under /dav/.\n").post(async |text: String| text);
-    SHARE
-        .into_iter()
-        .fold(Router::new().route("/", site), |router, path| {
-            router.route(path, share.clone())
-        })
+    let share = any(async move |request: Request| share(&dav, request).await);
+    Router::new()
+        .route(
+            "/",
+            get("The files are under /dav/.\n").post(async |text: String| text),
+        )
+        .route(SHARE, share.clone())
+        .route(&format!("{SHARE}/"), share.clone())
+        .route(&format!("{SHARE}/{{*path}}"), share)
 }
 
-/// `POST` beside `GET` and `HEAD`, and in the share WebDAV in its place.
+/// Asks dav-server, unless the request would remove the share itself. dav-server would do that, and then
+/// has no directory to serve.
+async fn share(dav: &DavHandler, mut request: Request) -> Response {
+    let forbidden = || (StatusCode::FORBIDDEN, "The share itself stays.\n").into_response();
+    let Some(path) = path_in_share(request.uri().path()) else {
+        return forbidden();
+    };
+    let method = request.method().as_str();
+    if matches!(method, "DELETE" | "COPY" | "MOVE") && is_share(&path) {
+        return forbidden();
+    }
+    if matches!(method, "COPY" | "MOVE") {
+        let Some(destination) = destination(request.headers()) else {
+            return (StatusCode::BAD_REQUEST, "The destination is no URI.\n").into_response();
+        };
+        match path_in_share(&destination) {
+            Some(path) if !is_share(&path) => {}
+            _ => return forbidden(),
+        }
+        // dav-server must not read the URI in another way.
+        let Ok(destination) = HeaderValue::try_from(destination) else {
+            return forbidden();
+        };
+        request.headers_mut().insert("destination", destination);
+    }
+    dav.handle(request).await.into_response()
+}
+
+/// `path` without the prefix of the share, if it is in the share. dav-server's own code reads it, because
+/// there are many spellings: `/dav`, `/dav//`, `/dav/.`, `/dav/a/%2e%2e`. To dav-server alone, `/davx` is
+/// in the share too.
+fn path_in_share(path: &str) -> Option<DavPath> {
+    let mut path = DavPath::new(path).ok()?;
+    path.set_prefix(SHARE).ok()?;
+    path.as_bytes().starts_with(b"/").then_some(path)
+}
+
+fn is_share(path: &DavPath) -> bool {
+    path.as_bytes() == b"/"
+}
+
+/// The path of the `Destination` (RFC 4918 §10.3): an absolute URI or an absolute path. Any host counts as
+/// this server, since a proxy may change the name.
+fn destination(headers: &HeaderMap) -> Option<String> {
+    let mut values = headers.get_all("destination").iter();
+    let (value, None) = (values.next()?, values.next()) else {
+        return None;
+    };
+    let value = value.to_str().ok()?;
+    if value.starts_with('/') {
+        return Some(value.to_owned());
+    }
+    let uri: Uri = value.parse().ok()?;
+    uri.scheme()?;
+    Some(uri.path().to_owned())
+}
+
+/// A rule for the share. The site needs none: axum answers `405` with its own `Allow`.
+///
+/// The rule lists `OPTIONS`, so dav-server answers it, with the `DAV` and `MS-Author-Via` fields by which
+/// clients choose what they do. It lists `PATCH`, because dav-server handles it and promises it in that
+/// answer (`sabredav-partialupdate`).
+///
+/// `OPTIONS /` has no `DAV` field, because the site is no WebDAV resource (RFC 4918 §10.1). Windows and
+/// Office ask the root first, and some versions connect only if `DAV` and `MS-Author-Via` are there. If you
+/// have such clients, mount the share at `/`.
+///
+/// CalDAV and CardDAV clients send `PROPFIND` to `/.well-known/caldav` and follow the redirect (RFC 6764
+/// §5). There is no fallback here, so it reaches the router. With a fallback, exempt the path:
+/// `.exempt("/.well-known/caldav")?`.
 fn policy() -> Result<Policy, PolicyError> {
-    let methods = MethodSet::WEBDAV | [Method::PUT, Method::DELETE, Method::OPTIONS].into();
-    let share = Allow::new(methods).options_header(
-        HeaderName::from_static("dav"),
-        HeaderValue::from_static("1, 2"),
-    );
-    SHARE
-        .into_iter()
-        .try_fold(Policy::new().allow([Method::POST]), |policy, path| {
-            policy.route(path, share.clone())
-        })
+    Policy::new().subtree(SHARE, MethodSet::WEBDAV | Method::PATCH)
 }
 
 async fn serve() -> Result<(), Box<dyn Error>> {
     let directory = tempfile::tempdir()?;
     let app = MethodPolicyLayer::new(policy()?)
-        // Not left to dav-server: its answer promises partial updates (`DAV: …,
-        // sabredav-partialupdate`) and the `PATCH` that makes them, which the policy rejects, and
-        // leaves out `GET` and `HEAD` at a collection. Clients choose what they do by the `DAV`
-        // field (RFC 4918 §10.1), so the rule has one, and it names what is allowed.
-        .answer_options()
+        .answer_options(true)
         .respond_with(PlainText)
         .layer(router(directory.path()));
 

@@ -110,8 +110,8 @@ async fn websockets_work_behind_the_default_layer() {
 }
 
 #[tokio::test]
-async fn a_rule_has_to_allow_connect() {
-    let policy = Policy::new().allow([]);
+async fn a_rule_has_to_list_connect() {
+    let policy = Policy::new().fallback([Method::GET]);
     let (address, _tasks) = serve(MethodPolicyLayer::new(policy.clone())).await;
     let rejected = (StatusCode::METHOD_NOT_ALLOWED, None);
     assert_eq!(greet(address, Version::HTTP_2).await, rejected);

@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use http_body::{Body, SizeHint};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 use tower::{Layer, Service, service_fn};
-use tower_method_policy::{Drain, MethodPolicyLayer, Policy};
+use tower_method_policy::{BodyDrain, MethodPolicyLayer, Policy};
 
 use crate::program::{ALL, Program, ask, connect, on_each, rejection, request, serves};
 use crate::support::frames::{
@@ -229,12 +229,12 @@ impl Body for Watched {
 #[tokio::test]
 async fn a_body_that_is_being_read_is_dropped_with_its_stream() {
     let hour = Duration::from_secs(60 * 60);
-    let drain = Drain::default()
+    let drain = BodyDrain::default()
         .timeout(hour)
-        .idle(hour)
-        .idle_undeclared(hour);
-    let policy = MethodPolicyLayer::new(Policy::new().allow([]))
-        .drain(drain)
+        .idle_timeout(hour)
+        .idle_timeout_unknown_length(hour);
+    let policy = MethodPolicyLayer::new(Policy::new().fallback([Method::GET]))
+        .body_drain(drain)
         .layer(service_fn(async |_: Request<Watched>| {
             Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
         }));
