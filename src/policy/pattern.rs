@@ -92,7 +92,7 @@ fn check_segment(segment: &str) -> Result<Segment, String> {
         "clients do not send fragments".to_owned()
     } else if literal.contains(['{', '}', '*']) || literal.contains(".+") || literal == "+" {
         parameter_advice(segment)
-    } else if matches!(&*literal.to_lowercase().replace("%2e", "."), "." | "..") {
+    } else if matches!(&*segment.to_lowercase().replace("%2e", "."), "." | "..") {
         "clients remove it before they send a request".to_owned()
     } else if literal.ends_with('$') {
         "a pattern is not a regular expression".to_owned()
