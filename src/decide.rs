@@ -130,6 +130,7 @@ impl DecisionTable {
     }
 
     /// Row 4 for a method that method and path decide about, given by its bit.
+    #[inline]
     pub(crate) fn forwards(&self, bit: u64, path: &str) -> bool {
         let methods = match self.policy.stored_rule_at(path) {
             Some(rule) => &rule.allow.methods,
