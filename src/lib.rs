@@ -1,6 +1,6 @@
-//! Tower middleware that answers HTTP request methods correctly, in front of axum, hyper, and tonic
-//! services. It sends `501` for a method that the server does not implement and `405` with a true `Allow`
-//! for one that the target does not allow. `GET` and `HEAD` always reach the inner service.
+//! Tower middleware that handles HTTP request methods as RFC 9110 specifies, for axum, hyper, and tonic
+//! services. It answers `501` if the server does not implement the method, and `405` with a correct `Allow`
+//! if the target does not allow it. It always forwards `GET` and `HEAD` to the inner service.
 //!
 //! ```no_run
 //! use axum::extract::Request;
@@ -21,23 +21,24 @@
 //! # }
 //! ```
 //!
-//! A router sees one resource at a time, so it answers `405` to `FOO` and `get` too. Only a layer in front of
-//! every resource knows that none of them implements a method.
+//! A router sees one resource at a time, so it also answers `405` to `FOO` and `get`. Only a layer in front
+//! of all resources can know that none of them implements a method.
 //!
 //! | request | answer | source |
 //! |---|---|---|
-//! | `FOO /users`: no resource of the server implements the method | `501` | RFC 9110 §15.6.2 |
-//! | `DELETE /users`: the method is recognized but not allowed here | `405` and a true `Allow` | RFC 9110 §15.5.6 |
-//! | `OPTIONS /users`, if the layer [answers `OPTIONS`](MethodPolicyLayer::answer_options) | `200` and a true `Allow` | RFC 9110 §9.3.7 |
+//! | `FOO /users`: no resource on the server implements the method | `501` | RFC 9110 §15.6.2 |
+//! | `DELETE /users`: the server recognizes the method, the route has no handler | `405` and `Allow` | RFC 9110 §15.5.6 |
+//! | `OPTIONS /users`, if the layer [answers `OPTIONS`](MethodPolicyLayer::answer_options) | `200` and `Allow` | RFC 9110 §9.3.7 |
 //!
-//! Here the `405` and its `Allow` are axum's own. The layer forwards every method that the server recognizes:
-//! by default the eight of RFC 9110, `PATCH`, and `QUERY`. Nothing is written twice.
+//! In this example, axum sends the `405` with its `Allow`. The layer forwards every method that the server
+//! recognizes. By default, these are the eight methods of RFC 9110, `PATCH`, and `QUERY`. You do not repeat the
+//! methods of your routes.
 //!
 //! # Rules
 //!
 //! Add rules only if the inner service does not send `405` with `Allow` itself: a hyper service, a gateway, a
-//! WebDAV handler. A rule lists the methods that the service handles at a path. List `GET` too: it is
-//! forwarded anyway, but only a listed method appears in `Allow`.
+//! WebDAV handler. A rule lists the methods that the service handles at a path. Also list `GET`. It is always
+//! forwarded, but only a listed method appears in `Allow`.
 //!
 //! ```
 //! use http::Method;
@@ -64,7 +65,7 @@
 //! |---|---|---|---|
 //! | 1 | the method is exactly `GET` or `HEAD` | forward | RFC 9110 §9.1 |
 //! | 2 | a CORS preflight, and `OPTIONS` is recognized | forward | Fetch |
-//! | 3 | `OPTIONS`, answering enabled, and a rule applies that does not list `OPTIONS`, or the target is `*` | `200` and `Allow` (not for `*`) | RFC 9110 §9.3.7 |
+//! | 3 | `OPTIONS`, answering enabled, and either the target is `*` or a rule applies that does not list `OPTIONS` | `200`, with `Allow` unless the target is `*` | RFC 9110 §9.3.7 |
 //! | 4 | a rule applies and lists the method; or no rule applies and the method is recognized | forward; with answering enabled, a `405` with `Allow` to `OPTIONS` becomes `200` | |
 //! | 5 | the method is recognized | `405` and `Allow` | RFC 9110 §15.5.6 |
 //! | 6 | anything else: `FOO`, `get`, `M-GET`, over-long | `501` | RFC 9110 §15.6.2, RFC 9112 §3 |
@@ -74,35 +75,36 @@
 //! # Where to put it
 //!
 //! Wrap the whole application. Put layers that must see rejections, such as tracing, outside the policy. Keep
-//! CORS inside, in the router. Do not use `Router::layer`: it applies the policy inside each route, where axum
-//! adds an `Allow` to every `501`. [`_placement`] has a row for each common layer.
+//! CORS inside, in the router. Do not use `Router::layer`: it applies the policy inside each route, and axum
+//! then adds an `Allow` to the `501`. [`_placement`] has a row for each common layer.
 //!
 //! - **hyper**: `TowerToHyperService::new(policy.layer(service))`
 //! - **tonic**: `Server::builder().layer(policy)`
-//! - **anything else**: the layer works with every tower `Service<http::Request<B>>`.
+//! - **others**: the layer wraps any tower `Service<http::Request<B>>` whose response body implements
+//!   `Default`.
 //!
 //! # Guides
 //!
 //! - [`_decisions`]: the decision table in detail, and what a rejection carries.
 //! - [`_placement`]: where other layers go, and what differs in axum.
 //! - [`_security`]: what a policy does not protect.
-//! - [`_operators`]: what a `501` in your log means, and infrastructure that counts it as a failure.
+//! - [`_operators`]: what a `501` in your log means, and which proxies count it as a failure.
 //! - [`_rollout`]: from `report_only` to an enforced policy.
 //! - [`_observability`]: logs, metrics, and traces of rejections.
-//! - [`_agreement`]: a test that a router and a policy with rules agree.
+//! - [`_agreement`]: a test that the rules list the methods of your routes.
 //! - [`_grpc`]: what gRPC clients show for a rejected call.
 //!
 //! # Cost
 //!
-//! Instructions that the layer adds to a request, counted with callgrind. `benches/gate.py` in the repository
-//! checks the limits.
+//! The table shows the instructions that the layer adds to a request, counted with callgrind. In the
+//! repository, `benches/gate.py` checks that they stay within limits.
 //!
 //! | request | instructions | allocations |
 //! |---|---|---|
 //! | `GET` through the layer around an axum `Router` | +15 | 0 |
 //! | `GET`, `HEAD`, `POST`, forwarded | +17 | 0 |
 //! | `PROPFIND`, forwarded | +78 | 0 |
-//! | forwarded by a [rule](Policy::route) | `matchit`'s look-up and +75 | 0 to 2 |
+//! | forwarded by a [rule](Policy::route) | +75, and `matchit`'s look-up | 0 to 2 |
 //! | `405` | +1361 | 3 |
 //! | `501` | +1307 | 3 |
 //!
@@ -138,12 +140,12 @@ pub use rejection::{
 };
 pub use service::MethodPolicy;
 
-/// The iterators of [`MethodSet`].
+/// The iterators over a [`MethodSet`].
 pub mod method_set {
     pub use crate::methods::{IntoIter, Iter};
 }
 
-/// Declares a module that only exists in the documentation: a page of `docs`.
+/// Declares a module that shows a page of `docs`. It exists only in the documentation.
 macro_rules! guide {
     ($name:ident, $page:literal) => {
         #[cfg(any(doc, doctest))]
@@ -160,12 +162,12 @@ guide!(_placement, "../docs/placement.md");
 guide!(_rollout, "../docs/rollout.md");
 guide!(_security, "../docs/security.md");
 
-// `tests/integration` tests the examples of this page, which need more crates.
+// The examples of this page need more crates, so `tests/integration` tests them.
 #[cfg(all(doc, not(doctest)))]
 #[doc = include_str!("../docs/observability.md")]
 pub mod _observability {}
 
-/// The examples of the README are tested with those of the documentation.
+/// Tests the examples in the README.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

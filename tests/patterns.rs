@@ -675,6 +675,9 @@ fn unusual_paths_are_accepted() {
         "/{a}/{a}",
         "/{{a}}/b{{c",
         "/{a-b_1}/{*r}",
+        // Doubled braces are literal, so these are no dot segments or wildcards.
+        "/}}/%2e%2e}}",
+        "/+}}/.}}+/a$}}/b,{{",
     ] {
         assert!(Policy::new().route(pattern, []).is_ok(), "{pattern}");
     }
@@ -801,48 +804,67 @@ fn too_many_parameters_are_an_error() {
     assert!(subtree(26).is_err());
 }
 
-/// With a megabyte in every place, also of characters that are long when they are escaped.
+#[test]
+fn a_pattern_has_at_most_8192_bytes() {
+    for part in ["a", "{{", "%20", "a/"] {
+        let pattern = |bytes: usize| {
+            let parts = part.repeat((bytes - 1) / part.len());
+            format!("/{parts:a<width$}", width = bytes - 1)
+        };
+        assert!(Policy::new().route(&pattern(8192), []).is_ok(), "{part}");
+        let error = Policy::new().route(&pattern(8193), []).unwrap_err();
+        assert!(
+            error.to_string().ends_with(" has more than 8192 bytes"),
+            "{error}"
+        );
+    }
+}
+
+/// Also for characters that are long when they are escaped, and with a problem in a short pattern too.
 #[test]
 fn errors_for_huge_patterns_are_short() {
-    let huge = |part: &str| part.repeat(1_000_000 / part.len());
-    let patterns = [
-        huge("a"),
-        huge("/"),
-        format!("/{}", huge("\u{1}")),
-        format!("/{}", huge("\u{10ffff}")),
-        format!("/:{}", huge("a")),
-        format!("/:{}", huge("a.")),
-        format!("/{{{}", huge("a")),
-        format!("/{{{}.}}", huge("a")),
-        format!("/{{{}:[0-9]+}}", huge("a")),
-        format!("/{{*{}}}/b", huge("a")),
-        format!("/<int:{}>", huge("a")),
-        format!("/[{}]", huge("a")),
-        format!("/{}?", huge("a")),
-        format!("/{}#", huge("a")),
-        format!("/{}*", huge("a")),
-        format!("/{}$", huge("a")),
-        format!("/{},/a", huge("a")),
-        format!("/{}%", huge("a")),
-        format!("/{}", huge("\\")),
-        format!("/{}", huge("{{}")),
-        huge("/{a}"),
-        huge("/a{b}"),
-    ];
-    for pattern in patterns {
-        for entry in [
-            Route(pattern.clone()),
-            Subtree(pattern.clone()),
-            Exempt(pattern.clone()),
-        ] {
-            let error = entry
-                .add_to(Policy::new(), mark(0))
-                .unwrap_err()
-                .to_string();
-            assert!(error.len() < 1_000, "{} {}", error.len(), &error[..300]);
+    for bytes in [8_000, 1_000_000] {
+        let huge = |part: &str| part.repeat(bytes / part.len());
+        let patterns = [
+            huge("a"),
+            huge("/"),
+            format!("/{}", huge("\u{1}")),
+            format!("/{}", huge("\u{10ffff}")),
+            format!("/:{}", huge("a")),
+            format!("/:{}", huge("a.")),
+            format!("/{{{}", huge("a")),
+            format!("/{{{}.}}", huge("a")),
+            format!("/{{{}:[0-9]+}}", huge("a")),
+            format!("/{{*{}}}/b", huge("a")),
+            format!("/<int:{}>", huge("a")),
+            format!("/[{}]", huge("a")),
+            format!("/{}?", huge("a")),
+            format!("/{}#", huge("a")),
+            format!("/{}*", huge("a")),
+            format!("/{}$", huge("a")),
+            format!("/{},/a", huge("a")),
+            format!("/{}%", huge("a")),
+            format!("/{}", huge("\\")),
+            format!("/{}", huge("{{}")),
+            huge("/{a}"),
+            huge("/a{b}"),
+        ];
+        for pattern in patterns {
+            for entry in [
+                Route(pattern.clone()),
+                Subtree(pattern.clone()),
+                Exempt(pattern.clone()),
+            ] {
+                let error = entry
+                    .add_to(Policy::new(), mark(0))
+                    .unwrap_err()
+                    .to_string();
+                assert!(error.len() < 1_000, "{} {}", error.len(), &error[..300]);
+            }
         }
     }
     // Conflicts name two patterns.
+    let huge = |part: &str| part.repeat(8_000);
     for [one, other] in [
         [format!("/{}", huge("a")), format!("/{}", huge("a"))],
         [format!("/{{{}}}", huge("a")), format!("/{{{}}}", huge("b"))],

@@ -1,5 +1,5 @@
-//! Policies as data. Each error is raised while the format is at the mistake, so that it gets its
-//! place. Nothing is buffered.
+//! Reads policies from data. Nothing is buffered. Each error is raised at the value that causes it, so the
+//! format adds the position.
 
 use std::fmt;
 use std::mem::take;
@@ -18,6 +18,7 @@ use crate::methods::data::{MethodsVisitor, Text, setting_name, unexpected_text};
 #[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
 impl<'de> Deserialize<'de> for Policy {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // If `deserialize_map` finds a string, some formats show all of it in the error.
         deserializer.deserialize_any(PolicyVisitor)
     }
 }
@@ -30,6 +31,8 @@ const SETTINGS: &[&str] = &[
     "subtrees",
     "exempt",
 ];
+
+const EXPECTED_RULES: &str = "a map of path patterns and their methods";
 
 struct PolicyVisitor;
 
@@ -87,13 +90,13 @@ impl<'de> Visitor<'de> for Setting<'_> {
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name {
-            "routes" | "subtrees" => f.write_str("a map of path patterns and their methods"),
+            "routes" | "subtrees" => f.write_str(EXPECTED_RULES),
             "exempt" => f.write_str("a list of path patterns"),
             _ => MethodsVisitor.expecting(f),
         }
     }
 
-    /// `null`. Without these two, the policy would allow more.
+    /// `null` is an error for two settings. Without them, the policy would allow more than was meant.
     fn visit_unit<E: Error>(self) -> Result<(), E> {
         match self.name {
             "fallback" | "recognize_only" => Err(E::invalid_type(Unexpected::Unit, &self)),
@@ -138,9 +141,13 @@ impl<'de> Visitor<'de> for Setting<'_> {
         };
         let policy = self.policy;
         loop {
-            let add = |pattern: &str| {
-                let added = policy.paths.insert(Subject::Rule(kind, pattern));
-                added.map(|()| pattern.to_owned())
+            let add = |pattern: &str| match policy.paths.insert(Subject::Rule(kind, pattern)) {
+                Ok(()) => Ok(pattern.to_owned()),
+                // The crate `toml` passes a date as a map with this key.
+                Err(_) if pattern.starts_with("$__toml_private") => {
+                    Err(format!("invalid type: date, expected {EXPECTED_RULES}"))
+                }
+                Err(error) => Err(error.to_string()),
             };
             let Some(pattern) = rules.next_key_seed(Text("a path pattern", add))? else {
                 return Ok(());
