@@ -493,14 +493,6 @@ async fn fields_of_an_acknowledgement_are_not_added_again() {
     }
 }
 
-#[tokio::test]
-async fn an_error_of_the_inner_service_passes() {
-    let inner = service_fn(async |_: Request<Body>| Err::<Response<Body>, _>("inner error"));
-    let service = layer(origin(), "fallback PUT").layer(inner);
-    let result = service.oneshot(request("M-PUT", "man: \"x:copy\"")).await;
-    assert_eq!(result.unwrap_err(), "inner error");
-}
-
 /// They carry the responder's body and `Cache-Control`, and no other field.
 #[tokio::test]
 async fn a_400_or_510_carries_neither_allow_nor_retry_after_nor_grpc_fields() {
