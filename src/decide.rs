@@ -12,7 +12,7 @@ use crate::rejection::Rejection;
 #[cfg(feature = "rfc2774")]
 use crate::rfc2774::{Fulfillable, MandatoryExtensions, Verdict};
 
-/// The settings that decide about a request.
+/// The settings that decide what happens to a request.
 #[derive(Clone, Debug)]
 pub(crate) struct DecisionTable {
     pub(crate) policy: Policy,
@@ -47,7 +47,7 @@ impl DecisionTable {
         }
     }
 
-    /// Decides about `request`. The first row that matches wins.
+    /// Decides what happens to `request`. The first row that matches wins.
     pub(crate) fn decide(&self, request: &request::Parts) -> Outcome<'_> {
         let method = &request.method;
         let path = request.uri.path();
@@ -57,7 +57,7 @@ impl DecisionTable {
             return Outcome::Forward;
         }
 
-        // The rows of RFC 2774 §5. A request that can be fulfilled goes on with its base method.
+        // The rows of RFC 2774 §5. A request that can be fulfilled is decided by its base method.
         #[cfg(feature = "rfc2774")]
         if let Some(extensions) = &self.extensions {
             match extensions.examine(request) {
@@ -107,7 +107,7 @@ impl DecisionTable {
         self.rows_4_to_6(method, rule)
     }
 
-    /// The rows for a method that the layer does not answer as `OPTIONS`.
+    /// Applies rows 4 to 6 to a request that rows 1 to 3 do not match.
     fn rows_4_to_6(&self, method: &Method, rule: Option<&Arc<StoredRule>>) -> Outcome<'_> {
         let name = Name::get(method);
         let is_recognized = self.policy.recognized().contains_name(name);
@@ -129,7 +129,7 @@ impl DecisionTable {
         answers || self.policy.recognized().contains(method)
     }
 
-    /// Row 4 for a method that method and path decide about, given by its bit.
+    /// Whether row 4 forwards the method with this `bit`, which is not one of `depends_on_more`.
     pub(crate) fn forwards(&self, bit: u64, path: &str) -> bool {
         let methods = match self.policy.stored_rule_at(path) {
             Some(rule) => &rule.allow.methods,
@@ -138,8 +138,7 @@ impl DecisionTable {
         methods.registered() & bit != 0
     }
 
-    /// The methods about which more decides than method and path: the rows before row 4. `GET` and
-    /// `HEAD` are never among them.
+    /// The methods that need more than method and path for a decision. `GET` and `HEAD` are never among them.
     pub(crate) fn depends_on_more(&self) -> MethodSet {
         #[cfg(feature = "rfc2774")]
         if self.extensions.is_some() {

@@ -1,14 +1,14 @@
-//! [`Forwarded`], a shortcut for requests whose method, or method and path, is enough to forward them.
+//! [`Forwarded`], a shortcut for requests that are forwarded because of their method, or method and path.
 //!
-//! It may say "forward" only where the decision table does. It is inlined: a call that takes the
-//! request's address makes the compiler copy the request, which costs more than the decision.
+//! It may forward a request only if the decision table forwards it. It is inlined, because a call with a
+//! reference to the request makes the compiler copy the request. The copy is slower than the decision.
 
 use http::{Method, Request};
 
 use crate::decide::DecisionTable;
 use crate::methods::registry::{self, Id};
 
-/// The methods that are forwarded without asking the decision table.
+/// The methods that are forwarded without the decision table.
 #[derive(Clone, Debug)]
 pub(crate) struct Forwarded {
     /// The methods of the registry that are forwarded at every path, as bits.
@@ -19,7 +19,7 @@ pub(crate) struct Forwarded {
     others: Box<[Method]>,
 }
 
-/// Scanning more of them costs more than asking the decision table.
+/// A scan of more methods is slower than the decision table.
 const MAX_OTHERS: usize = 32;
 
 impl Forwarded {

@@ -1,4 +1,4 @@
-//! [`MethodPolicyLayer`], which makes the services.
+//! [`MethodPolicyLayer`], which has all settings and creates the services.
 
 use std::sync::Arc;
 
@@ -12,10 +12,10 @@ use crate::rejection::{EmptyBody, Rejection, RetryAfter};
 use crate::rfc2774::MandatoryExtensions;
 use crate::service::{MethodPolicy, Shared};
 
-/// A layer that checks each request's method against a [`Policy`].
+/// A layer that checks each request's method against a [`Policy`], and forwards the request or answers it.
 ///
-/// See the [crate documentation](crate) for what it answers and where to put it. All services of a layer
-/// share one configuration, and header values are rendered when the layer is built.
+/// The [crate documentation](crate) describes its answers and where to put it. All services of a layer share
+/// one configuration. Header values are built with it, not for each request.
 ///
 /// ```
 /// use std::time::Duration;
@@ -62,20 +62,22 @@ impl<R> MethodPolicyLayer<R> {
     ///
     /// - If a rule applies that does not list `OPTIONS`, the layer answers `200` with `Allow` and an empty
     ///   body.
-    /// - If no rule applies, or the rule lists `OPTIONS`, the inner service is asked. If it answers `405`
-    ///   with an `Allow`, as routers do, the answer becomes `200` with the same methods and `OPTIONS`.
+    /// - If no rule applies, or the rule lists `OPTIONS`, the layer forwards the request. If the inner
+    ///   service answers `405` with an `Allow`, as routers do, the layer changes the answer to `200` and adds
+    ///   `OPTIONS` to its `Allow`.
     /// - `OPTIONS *` gets `200` without `Allow`.
-    /// - Every `Allow` of the layer includes `OPTIONS`. Rules need not list it. List it if the inner
+    /// - The layer adds `OPTIONS` to the `Allow` of its `405`. Rules need not list it. List it if the inner
     ///   service handles `OPTIONS` itself, as a WebDAV server does.
-    /// - A CORS preflight reaches the inner service, and its answer is not changed.
+    /// - A CORS preflight is forwarded, and its answer is not changed.
     ///
-    /// A `405` that becomes `200` loses its body and the fields that describe it: the `Content-*` fields
-    /// except `Content-Security-Policy`, `Transfer-Encoding`, `Trailer`, `ETag`, `Last-Modified`,
-    /// `Accept-Ranges`, and `Repr-Digest`. All other fields stay. A `405` whose `Allow` is missing or is
-    /// not a list of methods stays a `405`.
+    /// A `405` that becomes `200` loses its body and the fields that describe it: `Content-Type`,
+    /// `Content-Encoding`, `Content-Language`, `Content-Location`, `Content-Range`, `Content-Disposition`,
+    /// `Content-Digest`, `Transfer-Encoding`, `Trailer`, `ETag`, `Last-Modified`, `Accept-Ranges`, and
+    /// `Repr-Digest`. `Content-Length` becomes 0. All other fields stay. A `405` whose `Allow` is missing or
+    /// is not a list of methods stays a `405`.
     ///
-    /// Do not use it in a forward proxy, whose `405` is another server's. Observers and responders are
-    /// not called.
+    /// The layer does not call observers or responders for these answers. Do not enable this in a forward
+    /// proxy, because the `405` of another server would become `200`.
     ///
     /// ```
     /// use axum::Router;
@@ -110,7 +112,7 @@ impl<R> MethodPolicyLayer<R> {
         }
     }
 
-    /// Sets a closure that builds rejection responses. See [`Respond`](crate::Respond) for what it can set.
+    /// Sets a closure that builds rejection responses. [`Respond`](crate::Respond) describes what it can set.
     ///
     /// ```
     /// use axum::body::Body;
@@ -129,9 +131,9 @@ impl<R> MethodPolicyLayer<R> {
         self.respond_with(responder)
     }
 
-    /// Adds an observer that is called with each rejected request, before its response is built.
+    /// Adds an observer. The layer calls it with each rejected request, before it builds the response.
     ///
-    /// It runs on the request path, so it must not block. If it panics, the request fails and an HTTP/1.x
+    /// The observer runs on the request path, so it must not block. If it panics, the request fails and an HTTP/1.x
     /// connection is dropped.
     ///
     /// ```
@@ -154,12 +156,12 @@ impl<R> MethodPolicyLayer<R> {
         self.configure(|shared| shared.response_settings.observers.push(Arc::new(observer)))
     }
 
-    /// Sets whether the layer only reports. The default is `false`.
+    /// Sets whether the layer only reports rejections and forwards every request. The default is `false`.
     ///
-    /// If `true`, every request is forwarded. Observers are called with the rejections that the layer would
-    /// make, with [`Rejection::is_enforced`] `false`, and the response gets the mark
-    /// [`WouldReject`](crate::WouldReject) in its extensions. Nothing else changes: `OPTIONS` is not
-    /// answered, and no body is read.
+    /// If `true`, the layer calls observers with the rejections that it would make. Their
+    /// [`is_enforced`](Rejection::is_enforced) is `false`. The response gets the mark
+    /// [`WouldReject`](crate::WouldReject) in its extensions. The layer changes nothing else: it does not answer
+    /// `OPTIONS` and reads no body.
     ///
     /// Use this to try a policy before you enforce it. To try a stricter policy next to the enforced one,
     /// wrap the enforcing service in a second layer that only reports:
@@ -181,7 +183,7 @@ impl<R> MethodPolicyLayer<R> {
     ///
     /// let response = app.oneshot(Request::put("/file").body(Body::empty())?).await?;
     /// assert_eq!(response.status(), 200);
-    /// let mark = response.extensions().get::<WouldReject>().expect("the stricter policy's");
+    /// let mark = response.extensions().get::<WouldReject>().expect("the stricter policy's mark");
     /// assert_eq!(mark.rejection().to_string(), "405 Method Not Allowed by route /file (report only)");
     /// # Ok(())
     /// # }
@@ -190,22 +192,23 @@ impl<R> MethodPolicyLayer<R> {
         self.configure(|shared| shared.report_only = report_only)
     }
 
-    /// Sets the `Retry-After` field of `501` responses (RFC 9110 §10.2.3). By default none is sent.
+    /// Sets the `Retry-After` field of the layer's `501` responses (RFC 9110 §10.2.3). By default, none is sent.
     ///
-    /// A [`RetryAfter::at`] is not sent once it is past. A `Retry-After` of the responder is kept.
+    /// The layer does not send a [`RetryAfter::at`] whose time is past. If the responder sets `Retry-After`, the
+    /// layer keeps that value.
     pub fn retry_after(self, retry_after: RetryAfter) -> Self {
         self.configure(|shared| shared.response_settings.retry_after = Some(retry_after))
     }
 
-    /// Sets the `Cache-Control` field of rejections. By default none is sent.
+    /// Sets the `Cache-Control` field of rejections. By default, none is sent.
     ///
-    /// `405` and `501` are heuristically cacheable (RFC 9110 §15.1): without the field a cache may store
-    /// them. A `Cache-Control` of the responder is kept.
+    /// `405` and `501` are heuristically cacheable (RFC 9110 §15.1): without the field, a cache may store
+    /// them. If the responder sets `Cache-Control`, the layer keeps that value.
     pub fn cache_control(self, value: HeaderValue) -> Self {
         self.configure(|shared| shared.response_settings.cache_control = Some(value))
     }
 
-    /// Sets how much of a rejected request's body is read before the answer is sent. See [`BodyDrain`].
+    /// Sets how much of a rejected request's body the layer reads before it answers. See [`BodyDrain`].
     pub fn body_drain(self, drain: BodyDrain) -> Self {
         self.configure(|shared| shared.body_drain = Arc::new(drain))
     }

@@ -11,7 +11,7 @@ use crate::methods::registry::RESERVED;
 use crate::policy::StoredRule;
 use crate::rejection::Rejection;
 
-/// The layer's own answer, at a target with `rule` or to `*`.
+/// The layer's own answer: `rule` is the rule at the target, or `None` for `*`.
 pub(crate) fn own_response<B: Default>(rule: Option<&StoredRule>) -> Response<B> {
     let mut response = Response::new(B::default());
     let headers = response.headers_mut();
@@ -22,7 +22,7 @@ pub(crate) fn own_response<B: Default>(rule: Option<&StoredRule>) -> Response<B>
     response
 }
 
-/// The fields that describe the content that a turned response no longer has.
+/// The fields that describe the content. The changed response has no content.
 const CONTENT_FIELDS: [HeaderName; 14] = [
     CONTENT_TYPE,
     CONTENT_ENCODING,
@@ -40,10 +40,10 @@ const CONTENT_FIELDS: [HeaderName; 14] = [
     CONTENT_LENGTH,
 ];
 
-/// Turns the inner service's `405` to an `OPTIONS` request into `200` with its `Allow` and `OPTIONS`.
+/// Turns the inner service's `405` to an `OPTIONS` request into `200`, and adds `OPTIONS` to its `Allow`.
 ///
-/// Any other response stays as it is, and so does a `405` whose `Allow` is missing or is not a list of
-/// methods.
+/// Other responses stay unchanged. A `405` also stays unchanged if its `Allow` is missing or is not a list
+/// of methods.
 pub(crate) fn turn_method_not_allowed<B: Default>(response: &mut Response<B>) {
     if response.status() != StatusCode::METHOD_NOT_ALLOWED {
         return;

@@ -15,18 +15,18 @@ use crate::options;
 use crate::policy::Policy;
 use crate::rejection::{EmptyBody, Respond, ResponseSettings, WouldReject};
 
-/// A service that checks each request's method against a [`Policy`] and forwards the request to the
+/// A service that checks each request's method against a [`Policy`], and forwards the request to the
 /// inner service or answers it.
 ///
-/// [`MethodPolicyLayer`](crate::MethodPolicyLayer) makes it and has all settings. The response body type
-/// has to implement `Default`, for empty bodies.
+/// [`MethodPolicyLayer`](crate::MethodPolicyLayer) creates it and has all settings. The response body type
+/// must implement `Default`, because some answers have an empty body.
 ///
 /// # Readiness
 ///
-/// [`poll_ready`](Service::poll_ready) is the inner service's, so a rejection also waits until the inner
-/// service is ready. If readiness reserves something, such as a permit of tower's `ConcurrencyLimit`, a
-/// rejected request keeps it reserved until the next call. Put concurrency limits, load shedding, and rate
-/// limits outside.
+/// [`poll_ready`](Service::poll_ready) calls the inner service's `poll_ready`. A request that will be rejected
+/// also waits until the inner service is ready. Some services reserve something when they become ready: tower's
+/// `ConcurrencyLimit` reserves a permit. A rejected request does not use it, and it stays reserved until the
+/// next call. Put concurrency limits, load shedding, and rate limits outside the policy.
 #[derive(Clone, Debug)]
 pub struct MethodPolicy<S, R = EmptyBody> {
     inner: S,
@@ -38,7 +38,7 @@ pub struct MethodPolicy<S, R = EmptyBody> {
 #[derive(Clone, Debug)]
 pub(crate) struct Shared {
     pub(crate) table: DecisionTable,
-    /// `rebuild` makes it from the table.
+    /// `rebuild` computes it from the table.
     forwarded: Forwarded,
     pub(crate) response_settings: ResponseSettings,
     /// Whether every request is forwarded.
@@ -130,8 +130,8 @@ where
 impl<S, R> MethodPolicy<S, R> {
     /// Handles a request that the shortcut does not forward.
     ///
-    /// The request is taken apart before anything looks at it. The compiler then passes it on without a
-    /// copy, which would cost a rejection 50 instructions.
+    /// It splits the request before it reads anything, so that the compiler does not copy the request. The
+    /// copy would add 50 instructions to a rejection.
     #[cold]
     #[inline(never)]
     fn decide<ReqBody, ResBody>(
