@@ -1,8 +1,8 @@
 //! [`BodyDrain`]: the body of a request that the layer answers.
 //!
-//! If a server answers while its client is still sending and then closes, the kernel resets the
-//! connection, and the client, or a proxy in between, loses the answer. So the body is read first, within
-//! bounds, and a connection that cannot go on says so in the response.
+//! A server may answer while its client is still sending, and then close the connection. The kernel then
+//! resets the connection, and the client or a proxy loses the answer. So the layer reads the body first,
+//! within bounds. If the connection cannot be used again, the response has `Connection: close`.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,44 +17,43 @@ use pin_project_lite::pin_project;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
-/// How much of a rejected request's body is read before the answer is sent, and for how long.
+/// Limits how much of a rejected request's body the layer reads before it answers, and for how long.
 ///
-/// If a server answers while its client is still sending and then closes, the client often loses the
-/// answer. So the layer reads and discards the body until it ends or a bound is reached:
+/// A server may answer while its client is still sending, and then close the connection. The client often
+/// loses the answer. So the layer reads and discards the body until the body ends or a bound is reached:
 ///
 /// | bound | default |
 /// |---|---|
 /// | [`max_bytes`](Self::max_bytes) | 64 MiB |
-/// | [`timeout`](Self::timeout): total waiting time | 30 s |
-/// | [`idle_timeout`](Self::idle_timeout): time without a byte, if the length is known | 5 s |
-/// | [`idle_timeout_unknown_length`](Self::idle_timeout_unknown_length): time without a byte, if not | 1 s |
+/// | [`timeout`](Self::timeout): time since the layer first waited for the client | 30 s |
+/// | [`idle_timeout`](Self::idle_timeout): time without a byte, for a body of known length | 5 s |
+/// | [`idle_timeout_unknown_length`](Self::idle_timeout_unknown_length): the same, for any other body | 1 s |
 ///
-/// - A request without a body, or whose body has arrived, is answered at once.
-/// - A body that declares more than `max_bytes` is not read. Neither is one with
-///   `Expect: 100-continue` (RFC 9110 §10.1.1): its client waits for the answer.
-/// - A client that sends a body of unknown length may be waiting for the answer, as in gRPC. That is
-///   why its idle timeout is shorter. A body that declares length zero but does not end is not waited
-///   for.
-/// - If the body is not read to its end, and for a rejected `CONNECT`, the answer to an HTTP/1.x request
-///   has `Connection: close` (RFC 9112 §9.6). In HTTP/2 and HTTP/3 only the stream ends.
-/// - Outside a tokio runtime there is no clock: the layer reads what has arrived and waits for nothing.
+/// - A request without a body is answered at once. So is a request whose whole body has arrived.
+/// - The layer does not read a body that declares more than `max_bytes`. It also does not read the body of a
+///   request with `Expect: 100-continue` (RFC 9110 §10.1.1), because its client waits for the answer.
+/// - The client of a body of unknown length may be waiting for the answer, as in gRPC. So the idle timeout
+///   is shorter. If a body declares length zero but does not end, the layer does not wait for it.
+/// - If the layer does not read the body to its end, its answer to an HTTP/1.x request has
+///   `Connection: close` (RFC 9112 §9.6). So has its answer to a rejected `CONNECT`. In HTTP/2 and HTTP/3,
+///   only the stream ends.
+/// - Outside a tokio runtime there is no clock. The layer reads the bytes that have arrived and does not wait.
 ///
-/// Memory does not grow with the body. Waiting takes one allocation, for the timer.
+/// Memory use does not grow with the body. If the layer waits, it allocates once, for the timer.
 ///
-/// Caddy 2.6 forwards `Expect` and sends the body without waiting, so it may lose the answer. Tell it to
+/// Caddy 2.6 forwards `Expect` and sends the body without waiting, so it may lose the answer. Configure it to
 /// remove the field: `header_up -Expect`.
 ///
 /// # Panics
 ///
-/// The timer is tokio's and panics where [`tokio::time::Sleep`] does: in a runtime without timers
-/// (`enable_time`), and if it is polled after its runtime was shut down. To find the first mistake early,
-/// [`MethodPolicyLayer::layer`](tower_layer::Layer::layer) panics in such a runtime. Use
-/// [`BodyDrain::none`] there.
+/// The timer is a [`tokio::time::Sleep`]. It panics in a runtime without timers (`enable_time`), and if it is
+/// polled after its runtime was shut down. [`MethodPolicyLayer::layer`](tower_layer::Layer::layer) panics in a
+/// runtime without timers, so that you find this mistake early. Use [`BodyDrain::none`] there.
 ///
 /// # As data
 ///
-/// With the feature `serde`, it is a map of whole numbers, all optional: `max_bytes`, `timeout_seconds`,
-/// `idle_timeout_seconds`, and `idle_timeout_unknown_length_seconds`.
+/// With the feature `serde`, the bounds are a map of whole numbers: `max_bytes`, `timeout_seconds`,
+/// `idle_timeout_seconds`, and `idle_timeout_unknown_length_seconds`. All are optional.
 ///
 /// # Example
 ///
@@ -74,7 +73,7 @@ pub struct BodyDrain {
     idle_timeout_unknown_length: Duration,
 }
 
-/// The bounds in the [table](Self).
+/// The default bounds in the [table](Self).
 impl Default for BodyDrain {
     fn default() -> Self {
         Self {
@@ -87,31 +86,31 @@ impl Default for BodyDrain {
 }
 
 impl BodyDrain {
-    /// Reads nothing: every rejected request is answered at once. A client that is sending a body may
-    /// lose the answer.
+    /// Returns bounds that read nothing. Every rejected request is answered at once. A client that is sending
+    /// a body may lose the answer.
     pub fn none() -> Self {
         Self::default().max_bytes(0)
     }
 
-    /// Sets how many bytes are read at most.
+    /// Sets how many bytes the layer reads at most.
     pub fn max_bytes(mut self, bytes: u64) -> Self {
         self.max_bytes = bytes;
         self
     }
 
-    /// Sets how long a body is waited for in total, from the first wait on.
+    /// Sets how long the layer reads the body, counted from the first time that it waits for the client.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Sets how long a body of known length is waited for while no byte arrives.
+    /// Sets how long the layer waits for the next byte of a body of known length.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = timeout;
         self
     }
 
-    /// Sets how long a body of unknown length is waited for while no byte arrives.
+    /// Sets how long the layer waits for the next byte of a body of unknown length.
     pub fn idle_timeout_unknown_length(mut self, timeout: Duration) -> Self {
         self.idle_timeout_unknown_length = timeout;
         self
@@ -139,7 +138,7 @@ pin_project! {
             #[pin]
             body: B,
             remaining_bytes: u64,
-            // `None` if nothing is waited for.
+            // `None` if the layer does not wait.
             clock: Option<Clock>,
             is_http1: bool,
             // Whether nothing has arrived since the wait began.
@@ -178,7 +177,7 @@ impl<B: Body> RequestBody<B> {
             return Self::Unread { is_http1 };
         }
         let clock = match length {
-            // It can only end, or have trailers.
+            // Only the end or trailers can follow.
             Some(0) => None,
             _ => Clock::new(bounds, length.is_some()),
         };
@@ -192,7 +191,7 @@ impl<B: Body> RequestBody<B> {
         }
     }
 
-    /// Ready when the answer can be sent, with whether the connection has to be closed.
+    /// Waits until the answer can be sent. Returns whether the connection has to be closed.
     #[inline]
     pub(crate) fn poll_closes(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<bool> {
         match *self {
@@ -205,7 +204,7 @@ impl<B: Body> RequestBody<B> {
         }
     }
 
-    /// Reads on. Ready with whether the body was read to its end.
+    /// Reads the body within the bounds. Returns whether it was read to its end.
     #[cold]
     #[inline(never)]
     fn poll_drained(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<bool> {
@@ -228,7 +227,7 @@ impl<B: Body> RequestBody<B> {
                 Poll::Ready(None) => return Poll::Ready(true),
                 Poll::Ready(Some(Err(_))) => return Poll::Ready(false),
                 Poll::Ready(Some(Ok(frame))) => {
-                    // Nothing may follow trailers. A body without an end would be read forever.
+                    // Nothing may follow trailers. Without this check, an endless body is read forever.
                     if *has_trailers {
                         return Poll::Ready(false);
                     }
@@ -248,8 +247,8 @@ impl<B: Body> RequestBody<B> {
                     let begins = !std::mem::replace(is_waiting, true);
                     let Some(clock) = clock else {
                         if begins {
-                            // hyper's connection shares this task. It reads the next piece only
-                            // after this function has asked for it and returned.
+                            // hyper's connection runs in this task. It reads the next piece only
+                            // after this function has polled the body and returned.
                             cx.waker().wake_by_ref();
                             return Poll::Pending;
                         }
@@ -270,7 +269,7 @@ impl<B: Body> RequestBody<B> {
 pub(crate) struct Clock {
     bounds: Arc<BodyDrain>,
     has_known_length: bool,
-    /// `None` until there is something to wait for.
+    /// `None` before the first wait.
     alarm: Option<Pin<Box<Alarm>>>,
 }
 
@@ -303,7 +302,7 @@ impl Clock {
         };
         let idle_end = later(now, idle_timeout);
         match &mut self.alarm {
-            // The request has left its runtime. Without an alarm, the wait is over at once.
+            // The future has left its runtime. Without an alarm, the wait is over at once.
             None if Handle::try_current().is_err() => {}
             None => {
                 let end = later(now, self.bounds.timeout);
