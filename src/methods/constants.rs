@@ -31,9 +31,9 @@ const WEBDAV: u64 = Id::bits(&[
 
 const CARDDAV: u64 = WEBDAV | Id::bits(&[Id::ACL, Id::REPORT]);
 
-/// Sets by property.
+/// Sets of methods with a common property.
 ///
-/// `REGISTERED`, `SAFE`, and `IDEMPOTENT` follow the IANA registry. They grow in minor versions.
+/// `REGISTERED`, `SAFE`, and `IDEMPOTENT` follow the IANA registry. Minor versions can add methods to them.
 impl MethodSet {
     /// Every method in the IANA registry except the two reserved names, `PRI` and `*`.
     pub const REGISTERED: Self = Self::from_bits(registry::REGISTERED);
@@ -53,38 +53,38 @@ impl MethodSet {
     pub const STANDARD: Self = Self::from_bits(RFC9110 | Id::PATCH.bit() | Id::QUERY.bit());
 }
 
-/// Sets by kind of server: the methods that such a server handles.
+/// Sets of the methods that a kind of server handles.
 impl MethodSet {
-    /// A WebDAV server (RFC 4918 §9): `GET`, `HEAD`, `PUT`, `DELETE`, `OPTIONS`, `COPY`, `LOCK`,
+    /// The methods of a WebDAV server (RFC 4918 §9): `GET`, `HEAD`, `PUT`, `DELETE`, `OPTIONS`, `COPY`, `LOCK`,
     /// `MKCOL`, `MOVE`, `PROPFIND`, `PROPPATCH`, and `UNLOCK`.
     pub const WEBDAV: Self = Self::from_bits(WEBDAV);
 
-    /// A CalDAV server (RFC 4791 §2): [`WEBDAV`](Self::WEBDAV), `ACL`, `REPORT`, and `MKCALENDAR`.
+    /// The methods of a CalDAV server (RFC 4791 §2): [`WEBDAV`](Self::WEBDAV), `ACL`, `REPORT`, and `MKCALENDAR`.
     pub const CALDAV: Self = Self::from_bits(CARDDAV | Id::MKCALENDAR.bit());
 
-    /// A CardDAV server (RFC 6352 §3): [`WEBDAV`](Self::WEBDAV), `ACL`, and `REPORT`.
+    /// The methods of a CardDAV server (RFC 6352 §3): [`WEBDAV`](Self::WEBDAV), `ACL`, and `REPORT`.
     pub const CARDDAV: Self = Self::from_bits(CARDDAV);
 }
 
-/// Sets by WebDAV extension: the methods that the extension adds.
+/// Sets of the methods that a WebDAV extension adds.
 impl MethodSet {
-    /// Access control (RFC 3744 §8.1): `ACL`.
+    /// The method for WebDAV access control (RFC 3744 §8.1): `ACL`.
     pub const WEBDAV_ACL: Self = Self::from_bits(Id::ACL.bit());
 
-    /// Bindings (RFC 5842 §4 to §6): `BIND`, `UNBIND`, and `REBIND`.
+    /// The methods for WebDAV bindings (RFC 5842 §4 to §6): `BIND`, `UNBIND`, and `REBIND`.
     pub const WEBDAV_BIND: Self = Self::from_bits(Id::bits(&[Id::BIND, Id::UNBIND, Id::REBIND]));
 
-    /// Ordered collections (RFC 3648 §7): `ORDERPATCH`.
+    /// The method for WebDAV ordered collections (RFC 3648 §7): `ORDERPATCH`.
     pub const WEBDAV_ORDERED: Self = Self::from_bits(Id::ORDERPATCH.bit());
 
-    /// Redirect references (RFC 4437 §6 and §7): `MKREDIRECTREF` and `UPDATEREDIRECTREF`.
+    /// The methods for WebDAV redirect references (RFC 4437 §6 and §7): `MKREDIRECTREF` and `UPDATEREDIRECTREF`.
     pub const WEBDAV_REDIRECT: Self =
         Self::from_bits(Id::bits(&[Id::MKREDIRECTREF, Id::UPDATEREDIRECTREF]));
 
-    /// Search (RFC 5323 §2): `SEARCH`.
+    /// The method for WebDAV search (RFC 5323 §2): `SEARCH`.
     pub const WEBDAV_SEARCH: Self = Self::from_bits(Id::SEARCH.bit());
 
-    /// Versioning (RFC 3253): `BASELINE-CONTROL`, `CHECKIN`, `CHECKOUT`, `LABEL`, `MERGE`,
+    /// The methods for WebDAV versioning (RFC 3253): `BASELINE-CONTROL`, `CHECKIN`, `CHECKOUT`, `LABEL`, `MERGE`,
     /// `MKACTIVITY`, `MKWORKSPACE`, `REPORT`, `UNCHECKOUT`, `UPDATE`, and `VERSION-CONTROL`.
     pub const WEBDAV_VERSIONING: Self = Self::from_bits(Id::bits(&[
         Id::BASELINE_CONTROL,

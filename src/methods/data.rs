@@ -1,4 +1,4 @@
-//! Sets of methods as data, and the strings that names are read from.
+//! Reads and writes sets of methods as data.
 
 use std::fmt;
 
@@ -23,8 +23,8 @@ impl Serialize for MethodSet {
 
 /// A list of names, or one string with commas between them, such as `"GET, HEAD"`.
 ///
-/// Names that are surely mistakes are errors: see [As data](MethodSet#as-data). A set that was built in
-/// code with such a name can be written but not read again.
+/// Some names are errors: see [As data](MethodSet#as-data). A set that was built in code with such a name can
+/// be serialized but not deserialized.
 #[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
 impl<'de> Deserialize<'de> for MethodSet {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -55,7 +55,7 @@ impl<'de> Visitor<'de> for MethodsVisitor {
     }
 }
 
-/// The method called `name`, or why there is none.
+/// Returns the method called `name`, or an error message.
 fn method(name: &str) -> Result<Method, String> {
     let is_allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     let upper = name.to_ascii_uppercase();
@@ -78,9 +78,9 @@ fn method(name: &str) -> Result<Method, String> {
     Err(format!("{} {problem}", excerpt(name, 64).quoted()))
 }
 
-/// Reads a string, which is expected to be what the text says, with a function.
+/// Reads a string with a function. The text describes the expected value in error messages.
 ///
-/// The format is still at the string when the function fails, so the error gets the string's place.
+/// The function runs while the format is still at the string, so its error gets the string's position.
 pub(crate) struct Text<F>(pub(crate) &'static str, pub(crate) F);
 
 impl<'de, T, P: fmt::Display, F> DeserializeSeed<'de> for Text<F>
@@ -109,12 +109,12 @@ where
     }
 }
 
-/// The error for a string where something else is expected. The one of serde shows all of the string.
+/// The error for a string where something else is expected. serde's own error would show the whole string.
 pub(crate) fn unexpected_text<E: Error>(text: &str, expected: &dyn Expected) -> E {
     E::invalid_type(Unexpected::Str(&excerpt(text, 64).to_string()), expected)
 }
 
-/// The one of the `known` settings that is called `name`, unless it was `seen`.
+/// Returns the `known` setting called `name`. An unknown or repeated setting is an error.
 pub(crate) fn setting_name(
     name: &str,
     known: &[&'static str],
@@ -134,7 +134,7 @@ pub(crate) fn setting_name(
     Ok(setting)
 }
 
-/// Reads a whole number.
+/// A whole number, without the text of any other value in the error.
 pub(crate) struct WholeNumber;
 
 impl<'de> DeserializeSeed<'de> for WholeNumber {

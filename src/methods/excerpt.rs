@@ -1,15 +1,15 @@
-//! Parts of texts that are safe to show.
+//! Excerpts of texts that clients or users wrote.
 
 use std::fmt;
 
 use http::Method;
 
-/// Returns `method` for a log line or a text that people read: at most 64 bytes, and `…` if there is more.
+/// Returns the name of `method` for logs and messages, cut to 64 bytes. A `…` follows a name that was cut.
 ///
-/// Clients choose methods, and hyper accepts one of 70,000 bytes. A method is a token (RFC 9110
-/// §5.6.2): ASCII without white space, control characters, quotes, backslashes, or angle brackets. It
+/// Clients choose method names, and hyper accepts a name of 70,000 bytes. A name is a token (RFC 9110
+/// §5.6.2): ASCII without white space, control characters, double quotes, backslashes, or angle brackets. It
 /// needs no escaping in plain text, in a JSON string, or in a log line. In HTML, escape `&` and `'`.
-/// For metric labels use [`MethodSet::name_or_other`](crate::MethodSet::name_or_other). Does not allocate.
+/// For metric labels, use [`MethodSet::name_or_other`](crate::MethodSet::name_or_other). Does not allocate.
 ///
 /// ```
 /// use http::Method;

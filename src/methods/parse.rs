@@ -1,4 +1,4 @@
-//! Lists of methods, as header fields have them.
+//! Parses the lists of methods in header fields.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,8 +11,8 @@ use super::set::MethodSet;
 /// Parses the value of a field that lists methods, such as `Allow` (`#method`, RFC 9110 §5.6.1).
 ///
 /// Commas separate the elements, with optional spaces and tabs around them. Empty elements are ignored
-/// (RFC 9110 §5.6.1.2). A value without any element is the empty set. Any token is a method here, also
-/// `*` and `get`; in [data](MethodSet#as-data) they are errors.
+/// (RFC 9110 §5.6.1.2). A value without any element is the empty set. Every token is accepted, including
+/// `*` and `get`. In [data](MethodSet#as-data), these two are errors.
 impl FromStr for MethodSet {
     type Err = ParseMethodSetError;
 
@@ -36,8 +36,7 @@ impl TryFrom<&str> for MethodSet {
     }
 }
 
-/// The elements of a list that are not empty, without the white space around them, and the byte at
-/// which each starts.
+/// The elements of a list with their positions in bytes. White space and empty elements are left out.
 pub(super) fn elements(list: &str) -> impl Iterator<Item = (usize, &str)> {
     const OWS: [char; 2] = [' ', '\t'];
 
@@ -52,7 +51,7 @@ pub(super) fn elements(list: &str) -> impl Iterator<Item = (usize, &str)> {
 
 /// The error of parsing a [`MethodSet`]: an element of the list is not a token (RFC 9110 §5.6.2).
 ///
-/// Its text names the element, at most 64 bytes of it, and its position.
+/// Its message shows the element, cut to 64 bytes, and its position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseMethodSetError {
     token: String,

@@ -1,7 +1,7 @@
 //! The IANA "Hypertext Transfer Protocol (HTTP) Method Registry" as a table:
 //! <https://www.iana.org/assignments/http-methods>.
 //!
-//! The table only gives methods their bits and defines the sets of [`MethodSet`](crate::MethodSet).
+//! The table assigns bits to methods and defines the constant sets of [`MethodSet`](crate::MethodSet).
 //! It never decides what a policy recognizes.
 
 use std::sync::LazyLock;
@@ -85,7 +85,7 @@ registry! {
     VERSION_CONTROL    b"VERSION-CONTROL"    no  yes; // RFC 3253 §3.5
 }
 
-/// The names that are registered so that nobody uses them.
+/// The reserved names. They are registered so that nobody uses them as methods.
 pub(crate) const RESERVED: u64 = Id::PRI.bit() | Id::ASTERISK.bit();
 
 impl Id {
@@ -104,7 +104,7 @@ impl Id {
     }
 }
 
-/// A method as it is looked up in a set. It is found in the table once, however many sets are asked.
+/// A method, prepared for look-ups in sets. The table is searched once for any number of sets.
 #[derive(Clone, Copy)]
 pub(crate) enum Name<'a> {
     /// The position in the table.

@@ -12,8 +12,8 @@ use super::registry::{self, Id, Name};
 ///
 /// Methods are compared byte for byte and are case-sensitive (RFC 9110 §9.1).
 ///
-/// Everything that takes `impl Into<MethodSet>` accepts a [`Method`], an array, a slice, or a `Vec` of
-/// methods, or a set. The operators `|`, `&`, and `-` do the same on their right side.
+/// Every function that takes `impl Into<MethodSet>` accepts a [`Method`], an array, a slice, or a `Vec` of
+/// methods, or a set. The operators `|`, `&`, and `-` accept the same on their right side.
 ///
 /// # Order
 ///
@@ -23,9 +23,9 @@ use super::registry::{self, Id, Name};
 ///
 /// # As data
 ///
-/// With the feature `serde`, a set is a list of names or one string such as `"GET, HEAD"`. It is
-/// written as a list. In data, a name consists of letters, digits, `-`, and `_`. A registered name in
-/// another case (`get`) is an error, and so are `ANY`, `ALL`, and `NONE` in any case.
+/// With the feature `serde`, a set is read from a list of names or from one string such as `"GET, HEAD"`. It
+/// is written as a list. In data, a name consists of letters, digits, `-`, and `_`. A registered name in
+/// another case (`get`) is an error. So are `ANY`, `ALL`, and `NONE` in any case.
 ///
 /// # Cost
 ///
@@ -48,7 +48,7 @@ use super::registry::{self, Id, Name};
 /// ```
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct MethodSet {
-    /// Bit `n` stands for entry `n` of the registry's table.
+    /// Bit `n` is set if the set contains entry `n` of the registry's table.
     registered: u64,
     /// Every other method, sorted by name, each once.
     others: Vec<Method>,
@@ -101,8 +101,7 @@ impl MethodSet {
     /// Returns the name of `method` if the set contains it, and `_OTHER` if not.
     ///
     /// Use it for metric labels and span attributes. Clients choose method names, so a label taken
-    /// from the request has unbounded cardinality. `_OTHER` is the value of OpenTelemetry's semantic
-    /// conventions.
+    /// from the request has unbounded cardinality. OpenTelemetry's semantic conventions define `_OTHER`.
     ///
     /// ```
     /// use http::Method;
@@ -191,7 +190,7 @@ impl<'a> Iterator for Iter<'a> {
     }
 }
 
-/// Iterator that owns the methods of a [`MethodSet`], in canonical order.
+/// Owning iterator over the methods of a [`MethodSet`], in canonical order.
 #[derive(Clone, Debug)]
 pub struct IntoIter(vec::IntoIter<Method>);
 
@@ -230,7 +229,7 @@ impl IntoIterator for MethodSet {
     }
 }
 
-/// Sorts once, however many methods are added.
+/// Sorts once for any number of methods.
 impl Extend<Method> for MethodSet {
     fn extend<I: IntoIterator<Item = Method>>(&mut self, methods: I) {
         let length = self.others.len();
@@ -289,7 +288,7 @@ impl From<&MethodSet> for MethodSet {
     }
 }
 
-/// Implements an operator by its assigning form.
+/// Implements an operator with its assigning form.
 macro_rules! operator {
     ($operator:ident $method:ident, $doc:literal, $by:expr) => {
         #[doc = $doc]
@@ -314,9 +313,9 @@ macro_rules! operator {
     };
 }
 
-operator!(BitOr bitor, "The union.", |set, methods| *set |= methods);
-operator!(BitAnd bitand, "The intersection.", |set, methods| *set &= methods);
-operator!(Sub sub, "The difference.", |set, methods| *set -= methods);
+operator!(BitOr bitor, "Returns the union.", |set, methods| *set |= methods);
+operator!(BitAnd bitand, "Returns the intersection.", |set, methods| *set &= methods);
+operator!(Sub sub, "Returns the difference.", |set, methods| *set -= methods);
 
 impl<M: Into<Self>> BitOrAssign<M> for MethodSet {
     fn bitor_assign(&mut self, methods: M) {
