@@ -1,5 +1,5 @@
-//! Policies as data. Each error is raised while the format is at the mistake, so that it gets its
-//! place. Nothing is buffered.
+//! Reads policies from data. Nothing is buffered. Each error is raised at the value that causes it, so the
+//! format adds the position.
 
 use std::fmt;
 use std::mem::take;
@@ -18,7 +18,7 @@ use crate::methods::data::{MethodsVisitor, Text, setting_name, unexpected_text};
 #[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
 impl<'de> Deserialize<'de> for Policy {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // If a map is requested, some formats report all of a long text that they find instead.
+        // If `deserialize_map` finds a string, some formats show all of it in the error.
         deserializer.deserialize_any(PolicyVisitor)
     }
 }
@@ -96,7 +96,7 @@ impl<'de> Visitor<'de> for Setting<'_> {
         }
     }
 
-    /// `null`. Without these two, the policy would allow more.
+    /// `null` is an error for two settings. Without them, the policy would allow more than was meant.
     fn visit_unit<E: Error>(self) -> Result<(), E> {
         match self.name {
             "fallback" | "recognize_only" => Err(E::invalid_type(Unexpected::Unit, &self)),
@@ -143,7 +143,7 @@ impl<'de> Visitor<'de> for Setting<'_> {
         loop {
             let add = |pattern: &str| match policy.paths.insert(Subject::Rule(kind, pattern)) {
                 Ok(()) => Ok(pattern.to_owned()),
-                // The key of a date in TOML.
+                // The crate `toml` passes a date as a map with this key.
                 Err(_) if pattern.starts_with("$__toml_private") => {
                     Err(format!("invalid type: date, expected {EXPECTED_RULES}"))
                 }

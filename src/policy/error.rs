@@ -1,15 +1,15 @@
-//! [`PolicyError`]: why a policy cannot be configured.
+//! [`PolicyError`], the error of a path pattern.
 
 use std::fmt;
 
 use super::rule::RuleKind;
 use crate::methods::excerpt;
 
-/// The error of adding a rule to a [`Policy`](crate::Policy): the path pattern is invalid, or it
+/// The error of adding a path pattern to a [`Policy`](crate::Policy): the pattern is invalid, or it
 /// conflicts with an earlier one.
 ///
-/// Its text names the pattern as it was written, says what is wrong, and gives the right spelling where
-/// there is one. It has at most 1,000 bytes.
+/// Its message shows the pattern, cut to 128 bytes, and the mistake. It gives the correct spelling if there is
+/// one. The message has at most 1,000 bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyError(String);
 
@@ -27,7 +27,7 @@ impl fmt::Display for PolicyError {
 
 impl std::error::Error for PolicyError {}
 
-/// A pattern with the name of the method that adds it.
+/// A pattern and what it is for, as error messages show them.
 #[derive(Clone, Copy)]
 pub(super) enum Subject<'a> {
     Rule(RuleKind, &'a str),

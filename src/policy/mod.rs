@@ -1,4 +1,4 @@
-//! [`Policy`]: the methods that the server recognizes, and the rules. Pure data, pure decisions.
+//! [`Policy`]: the methods that the server recognizes, and the rules. It knows neither requests nor responses.
 
 #[cfg(feature = "serde")]
 mod data;
@@ -23,23 +23,22 @@ use crate::methods::registry::{Id, Name};
 
 const GET_AND_HEAD: MethodSet = MethodSet::from_ids(&[Id::GET, Id::HEAD]);
 
-/// Which methods a server recognizes, and which of them the inner service handles at which path.
+/// A policy: the methods that a server recognizes, and the rules for the methods at each path.
 ///
 /// A policy is plain data. [`MethodPolicyLayer`](crate::MethodPolicyLayer) applies it to requests.
 ///
 /// - The server **recognizes** a method if it implements the method somewhere. The default is
-///   [`MethodSet::STANDARD`]. [`recognize`](Self::recognize) adds methods,
-///   [`recognize_only`](Self::recognize_only) replaces the default, and the server recognizes every
-///   method that a rule lists.
-/// - A **rule** lists the methods that the inner service handles at a path, written as the route is:
-///   `get(..).post(..)` is `[GET, POST]`. See [`route`](Self::route), [`subtree`](Self::subtree), and
-///   [`fallback`](Self::fallback).
+///   [`MethodSet::STANDARD`]. [`recognize`](Self::recognize) adds methods, and
+///   [`recognize_only`](Self::recognize_only) replaces the default. The server also recognizes every method
+///   that a rule lists.
+/// - A **rule** lists the methods that the inner service handles at a path. List the same methods as the
+///   route: for `get(..).post(..)`, list `[GET, POST]`. See [`route`](Self::route),
+///   [`subtree`](Self::subtree), and [`fallback`](Self::fallback).
 /// - At a path without a rule, every recognized method is forwarded.
 ///
 /// In front of a router that sends `Allow` itself, such as axum's, a policy needs no rules.
 ///
-/// A policy is not access control. `GET`, `HEAD`, and CORS preflights reach the inner service whatever
-/// the rules list.
+/// A policy is not access control. No rule stops `GET`, `HEAD`, or CORS preflights.
 ///
 /// # Decision table
 ///
@@ -52,7 +51,7 @@ const GET_AND_HEAD: MethodSet = MethodSet::from_ids(&[Id::GET, Id::HEAD]);
 /// | the method is recognized | [`NotAllowed`](Decision::NotAllowed): `405` and `Allow` | RFC 9110 §15.5.6 |
 /// | anything else: `FOO`, `get`, `M-GET`, … | [`NotImplemented`](Decision::NotImplemented): `501` | RFC 9110 §15.6.2 |
 ///
-/// The order in which a policy is built does not change a decision, except that a second
+/// The order of the calls that build a policy does not matter, except that a second
 /// [`fallback`](Self::fallback) or [`recognize_only`](Self::recognize_only) replaces the first.
 ///
 /// # Example
@@ -80,8 +79,8 @@ const GET_AND_HEAD: MethodSet = MethodSet::from_ids(&[Id::GET, Id::HEAD]);
 ///
 /// # As data
 ///
-/// With the feature `serde`, a policy is read from TOML, JSON, YAML, or any other self-describing
-/// format. The keys are the names of the methods, and all are optional:
+/// With the feature `serde`, a policy can be read from TOML, JSON, YAML, or any other self-describing
+/// format. Each key does the same as the function of `Policy`. All keys are optional:
 ///
 /// ```
 /// # #[cfg(feature = "serde")] {
@@ -109,11 +108,11 @@ const GET_AND_HEAD: MethodSet = MethodSet::from_ids(&[Id::GET, Id::HEAD]);
 /// ```
 ///
 /// - `null` means an empty `recognize`, `routes`, `subtrees`, or `exempt`. It is an error for
-///   `fallback`, `recognize_only`, and a rule, where ignoring it would allow more than was meant.
-/// - Errors name the value, the place as far as the format knows it, and the right spelling if there is
+///   `fallback`, `recognize_only`, and a rule. Ignoring it there would allow more than was meant.
+/// - Errors show the value, its position if the format knows it, and the correct spelling if there is
 ///   one. See [`MethodSet`](MethodSet#as-data) for the names that are errors in data.
-/// - Some readers change keys: the crate `config` 0.14 makes every key lower case, path patterns
-///   included. Write paths in lower case there, or read the file with another crate.
+/// - Some readers change keys. The crate `config` 0.14 converts every key to lower case, including path
+///   patterns. Write paths in lower case there, or read the file with another crate.
 #[derive(Clone)]
 #[must_use]
 pub struct Policy {
@@ -126,11 +125,11 @@ pub struct Policy {
     /// The methods that routes and subtrees list.
     listed: MethodSet,
 
-    /// Every method that is recognized. `rebuild` makes it from the fields above.
+    /// Every recognized method. `rebuild` computes it from the fields above.
     recognized: MethodSet,
 }
 
-/// [`Policy::new`]
+/// The same as [`Policy::new`].
 impl Default for Policy {
     fn default() -> Self {
         Self::new()
@@ -151,8 +150,10 @@ impl Policy {
         .rebuild()
     }
 
-    /// Adds methods to those that the server recognizes. Where a rule applies that does not list them,
-    /// they are answered with `405` instead of `501` (RFC 9110 §15.6.2).
+    /// Adds methods that the server recognizes (RFC 9110 §15.6.2).
+    ///
+    /// If a rule applies that does not list them, they get `405` instead of `501`. If no rule applies, they are
+    /// forwarded.
     pub fn recognize(mut self, methods: impl Into<MethodSet>) -> Self {
         self.added |= methods;
         self.rebuild()
@@ -164,14 +165,14 @@ impl Policy {
     /// list are still recognized. A second call replaces the methods of the first.
     ///
     /// The default assumes that the server implements all standard methods somewhere. Most servers
-    /// implement neither `TRACE` nor `CONNECT`; this method makes the registry exact.
+    /// implement neither `TRACE` nor `CONNECT`. Use this function to name the exact methods.
     pub fn recognize_only(mut self, methods: impl Into<MethodSet>) -> Self {
         self.only = Some(methods.into());
         self.rebuild()
     }
 
-    /// Adds a rule for the paths that `pattern` matches. List `GET` too: it is forwarded anyway, but
-    /// only a listed method appears in `Allow`.
+    /// Adds a rule for the paths that `pattern` matches. Also list `GET`. It is always forwarded, but only a
+    /// listed method appears in `Allow`.
     ///
     /// `methods` are the methods that the inner service handles there. `HEAD` is added if `GET` is
     /// listed. `route("/login", [Method::POST])` gives `Allow: POST`.
@@ -179,23 +180,23 @@ impl Policy {
     /// # Patterns
     ///
     /// A pattern consists of literal segments, `{name}` for one whole segment, and a final `{*rest}` for
-    /// one or more characters, as in axum 0.8. `{{` and `}}` stand for braces. If several patterns match,
-    /// a literal segment wins over a parameter. Everything else is an error: parameters of other
-    /// frameworks (`:id`, `<id>`, `{id:[0-9]+}`), wildcards, a part of a segment as a parameter, a query,
-    /// empty segments, and characters that are not valid in a path. Write those percent-encoded.
+    /// one or more characters, as in axum 0.8. Write `{{` and `}}` for literal braces. If several patterns
+    /// match, a literal segment wins over a parameter. `{*rest}` and `{name}` at the same position conflict.
     ///
-    /// `{*rest}` and `{name}` at the same place conflict.
+    /// Everything else is an error: parameters of other frameworks (`:id`, `<id>`, `{id:[0-9]+}`), wildcards,
+    /// a part of a segment as a parameter, a query, empty segments, and characters that are not valid in a
+    /// path. Percent-encode such characters.
     ///
-    /// The pattern is matched against the path as the client sent it. It is not percent-decoded or
-    /// normalized, and a trailing slash counts. A request without a path (`CONNECT host:443`) is at the
-    /// fallback. A WebSocket over HTTP/2 is a `CONNECT` request with a path (RFC 8441), so a rule for
-    /// its path lists `CONNECT`.
+    /// The pattern is compared with the path as the client sent it. The path is not percent-decoded or
+    /// normalized, and a trailing slash makes a difference. The fallback applies to a request without a path
+    /// (`CONNECT host:443`). A WebSocket over HTTP/2 is a `CONNECT` request with a path (RFC 8441). List
+    /// `CONNECT` in the rule for its path, or [exempt](Self::exempt) the path.
     ///
     /// # Cost
     ///
-    /// One look-up in a radix tree for each request whose method is not allowed everywhere. It allocates
-    /// at most once in `matchit` (for patterns with more than three parameters, or if a literal and a
-    /// parameter compete), and once if the path has an empty segment.
+    /// A request needs one look-up in a radix tree if its method is not allowed at every path. The look-up
+    /// allocates at most once in `matchit` (for patterns with more than three parameters, or if a literal and a
+    /// parameter compete), and once more if the path has an empty segment.
     ///
     /// # Errors
     ///
@@ -206,8 +207,8 @@ impl Policy {
 
     /// Adds a rule for `prefix`, for `prefix` with a trailing slash, and for every path below it.
     ///
-    /// `prefix` consists of literal segments and `{name}`. Subtrees and routes nest; the longer pattern
-    /// wins. The methods are as for [`route`](Self::route).
+    /// `prefix` consists of literal segments and `{name}`. Subtrees and routes can be nested, and the longer
+    /// pattern wins. List the methods as for [`route`](Self::route).
     ///
     /// ```
     /// use http::Method;
@@ -228,8 +229,9 @@ impl Policy {
         self.add_rule(RuleKind::Subtree, prefix, methods.into())
     }
 
-    /// Exempts the paths that `pattern` matches from all rules: every recognized method is forwarded, as
-    /// if there were no fallback. `pattern` is as for [`route`](Self::route).
+    /// Exempts the paths that `pattern` matches from all rules, so every recognized method is forwarded there.
+    ///
+    /// Write `pattern` as for [`route`](Self::route).
     ///
     /// # Errors
     ///
@@ -239,24 +241,26 @@ impl Policy {
         Ok(self)
     }
 
-    /// Sets the rule for every path that has no other rule and is not exempt. List `GET` too, as for
-    /// [`route`](Self::route): the strictest fallback is `[GET]`. A second call replaces the first.
+    /// Sets the rule for every path that has no other rule and is not exempt.
     ///
-    /// With a fallback, an endpoint without a rule answers `405` to the methods that the
-    /// fallback does not list. Without one, the inner service answers there. Prefer rules without a
-    /// fallback, unless the service behind the layer does not answer `405` itself.
+    /// Also list `GET`, as for [`route`](Self::route). The strictest fallback is `[GET]`. A second call replaces
+    /// the first.
+    ///
+    /// With a fallback, the layer answers `405` at a path without a rule if the fallback does not list the
+    /// method. Without a fallback, the inner service answers there. Set a fallback only if the inner service
+    /// does not answer `405` itself.
     pub fn fallback(mut self, methods: impl Into<MethodSet>) -> Self {
         let rule = StoredRule::new(RuleKind::Fallback, "", methods.into());
         self.fallback = Some(Arc::new(rule));
         self.rebuild()
     }
 
-    /// Decides on a method and a path by the [decision table](Self#decision-table).
+    /// Decides about a method and a path by the [decision table](Self#decision-table).
     ///
-    /// `path` is [`Uri::path`](http::Uri::path) of the request. A layer decides the same, except about
+    /// `path` is [`Uri::path`](http::Uri::path) of the request. A layer makes the same decision, except about
     /// CORS preflights, and about `OPTIONS` if it
-    /// [answers `OPTIONS`](crate::MethodPolicyLayer::answer_options). Allocates only where
-    /// [`route`](Self::route) says so.
+    /// [answers `OPTIONS`](crate::MethodPolicyLayer::answer_options). For allocations, see
+    /// [`route`](Self::route).
     #[must_use]
     pub fn decide(&self, method: &Method, path: &str) -> Decision<'_> {
         if matches!(*method, Method::GET | Method::HEAD) {
@@ -335,7 +339,7 @@ impl Policy {
         Ok(self)
     }
 
-    /// Adds the rule that the last pattern leads to.
+    /// Adds the rule for the pattern that was inserted last.
     fn push_rule(&mut self, kind: RuleKind, pattern: &str, methods: MethodSet) {
         self.listed |= &methods;
         self.recognized |= &methods;
@@ -383,7 +387,7 @@ impl fmt::Debug for Policy {
 
 /// The decision of a [`Policy`] about a method at a path.
 ///
-/// No version will add a variant.
+/// The enum is exhaustive. No version will add a variant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision<'a> {
     /// The request goes to the inner service.
@@ -394,6 +398,6 @@ pub enum Decision<'a> {
         /// The methods that the `Allow` field names.
         allow: &'a MethodSet,
     },
-    /// `501 Not Implemented` (RFC 9110 §15.6.2): no resource of the server implements the method.
+    /// `501 Not Implemented` (RFC 9110 §15.6.2): no resource on the server implements the method.
     NotImplemented,
 }

@@ -1,4 +1,4 @@
-//! The rules by path.
+//! Finds the rule for a path.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ pub(super) struct Paths {
     pub(super) exempt: Vec<String>,
 }
 
-/// What a pattern leads to.
+/// The value of a pattern in the router.
 #[derive(Clone, Copy)]
 struct Match {
     /// The position in `rules`, or `None` for an exempt path.
@@ -38,7 +38,7 @@ impl Paths {
         Ok(())
     }
 
-    /// Makes the pattern of `subject` lead to the next rule, or to no rule if it is an exempt path.
+    /// Inserts the pattern of `subject` for the rule that is added next, or for no rule if the path is exempt.
     pub(super) fn insert(&mut self, subject: Subject<'_>) -> Result<(), PolicyError> {
         let rule = match subject {
             Subject::Rule(..) => Some(self.rules.len()),
@@ -48,7 +48,7 @@ impl Paths {
         if self.try_insert(&expanded, rule) {
             return Ok(());
         }
-        // `matchit` names a part of a pattern, or a pattern that was made from a subtree.
+        // The error of `matchit` shows only a part of a pattern, or one that the user did not write.
         let rules = self.rules.iter();
         let rules = rules.map(|rule| Subject::Rule(rule.kind, &rule.pattern));
         let exempt = self.exempt.iter().map(|pattern| Subject::Exempt(pattern));
@@ -66,7 +66,7 @@ impl Paths {
         ))
     }
 
-    /// Adds `patterns`. Returns whether nothing conflicts.
+    /// Adds `patterns`. Returns `false` if one of them conflicts.
     fn try_insert(&mut self, patterns: &[Expanded], rule: Option<usize>) -> bool {
         patterns.iter().all(|&(ref pattern, has_rest)| {
             let found = Match { rule, has_rest };
@@ -74,12 +74,12 @@ impl Paths {
         })
     }
 
-    /// The rule that the most specific pattern that matches `path` leads to: `Some(None)` for an exempt
-    /// path, and `None` if no pattern matches.
+    /// The rule of the most specific pattern that matches `path`. `Some(None)` means that the path is exempt,
+    /// `None` that no pattern matches.
     ///
-    /// A `{name}` matches an empty segment too, except at the end of the path, as in axum 0.8. `matchit`
-    /// lets no parameter be empty, so empty segments are filled and the path is looked up again. That is
-    /// done only if nothing or a `{*rest}` matched: no other match has an empty segment.
+    /// As in axum 0.8, a `{name}` also matches an empty segment, except at the end of the path. `matchit` does
+    /// not match an empty parameter, so empty segments are filled and the path is looked up again. This is
+    /// needed only if nothing or a `{*rest}` matched. No other match has an empty segment.
     #[inline]
     pub(super) fn get(&self, path: &str) -> Option<Option<&Arc<StoredRule>>> {
         if self.rules.is_empty() && self.exempt.is_empty() {

@@ -1,4 +1,4 @@
-//! The language of path patterns: everything that is not surely a path is an error, with advice.
+//! Checks path patterns. A pattern that may be a mistake is an error with advice.
 
 use super::error::{PolicyError, Subject};
 use super::rule::RuleKind;
@@ -6,7 +6,7 @@ use super::rule::RuleKind;
 /// A pattern in the language of `matchit`, and whether it ends with `{*rest}`.
 pub(super) type Expanded = (String, bool);
 
-/// The patterns that `subject` stands for.
+/// Returns the patterns for `matchit`: three for a subtree, one for anything else.
 pub(super) fn expand(subject: Subject<'_>) -> Result<Vec<Expanded>, PolicyError> {
     let pattern = subject.pattern();
     let error = |problem| PolicyError::new(subject, problem);
@@ -33,10 +33,10 @@ pub(super) fn expand(subject: Subject<'_>) -> Result<Vec<Expanded>, PolicyError>
 /// Servers accept few longer paths, and `matchit` takes quadratic time for escaped braces.
 const MAX_BYTES: usize = 8192;
 
-/// One more makes `matchit` panic.
+/// With one more, `matchit` panics.
 const MAX_PARAMETERS: usize = 25;
 
-/// Returns whether `pattern` ends with `{*rest}`, or what is wrong with it.
+/// Returns whether `pattern` ends with `{*rest}`, or an error message.
 fn check(pattern: &str) -> Result<bool, String> {
     let Some(segments) = pattern.strip_prefix('/') else {
         return Err("does not begin with `/`".to_owned());
@@ -114,7 +114,7 @@ fn check_segment(segment: &str) -> Result<Segment, String> {
     Err(format!("has the segment `{segment:.64}`: {problem}"))
 }
 
-/// The advice for a segment in the language of another product.
+/// The advice for a segment in the syntax of another product.
 fn parameter_advice(segment: &str) -> String {
     // `<name>`, `<type:name>`, or a group of a regular expression.
     let text = match segment.split_once('<') {

@@ -9,8 +9,8 @@ use crate::methods::MethodSet;
 /// A rule of a [`Policy`](crate::Policy): the methods that the inner service handles at a path.
 ///
 /// [`Policy::rules`](crate::Policy::rules), [`Policy::rule_at`](crate::Policy::rule_at), and
-/// [`Rejection::rule`](crate::Rejection::rule) return it. Its text names the rule for a log line, such
-/// as `route /users/{id}` or `fallback`.
+/// [`Rejection::rule`](crate::Rejection::rule) return it. [`Display`](fmt::Display) writes its name for logs,
+/// such as `route /users/{id}` or `fallback`.
 ///
 /// ```
 /// use http::Method;
@@ -32,7 +32,7 @@ impl<'a> Rule<'a> {
         Self(stored)
     }
 
-    /// Returns which method of [`Policy`](crate::Policy) added the rule.
+    /// Returns the kind of the rule: the function of [`Policy`](crate::Policy) that added it.
     #[must_use]
     pub fn kind(&self) -> RuleKind {
         self.0.kind
@@ -62,14 +62,14 @@ impl fmt::Display for Rule<'_> {
     }
 }
 
-/// Which method of [`Policy`](crate::Policy) added a [`Rule`].
+/// The kind of a [`Rule`]: the function of [`Policy`](crate::Policy) that added it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RuleKind {
-    /// [`Policy::route`](crate::Policy::route)
+    /// [`Policy::route`](crate::Policy::route) added the rule.
     Route,
-    /// [`Policy::subtree`](crate::Policy::subtree)
+    /// [`Policy::subtree`](crate::Policy::subtree) added the rule.
     Subtree,
-    /// [`Policy::fallback`](crate::Policy::fallback)
+    /// [`Policy::fallback`](crate::Policy::fallback) added the rule.
     Fallback,
 }
 
@@ -83,15 +83,15 @@ impl RuleKind {
     }
 }
 
-/// A rule as a policy and its rejections share it.
+/// A rule. A policy and its rejections share it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct StoredRule {
     pub(super) kind: RuleKind,
     /// Empty for the fallback.
     pub(super) pattern: String,
-    /// What the rule lists.
+    /// The methods that the rule lists, and `HEAD` if it lists `GET`.
     pub(crate) allow: Allow,
-    /// The same and `OPTIONS`, for a layer that answers `OPTIONS`.
+    /// The same methods and `OPTIONS`, for a layer that answers `OPTIONS`.
     pub(crate) allow_with_options: Allow,
 }
 
