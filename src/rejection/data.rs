@@ -64,7 +64,7 @@ impl Visitor<'_> for SecondsOrDate {
     }
 }
 
-/// The time that the IMF-fixdate `text` names, if only its day of the week is wrong.
+/// The time of the IMF-fixdate `text`, if only its day of the week is wrong.
 fn on_its_weekday(text: &str) -> Option<SystemTime> {
     let rest = text.get(3..)?;
     let days = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];

@@ -1,4 +1,4 @@
-//! [`Rejection`]: why a request is rejected, and the response to it.
+//! [`Rejection`], the reason why a request is rejected, and the response to the request.
 
 #[cfg(feature = "serde")]
 mod data;
@@ -32,7 +32,7 @@ pub enum Reason {
     /// `405 Method Not Allowed` (RFC 9110 §15.5.6): the server recognizes the method, but the rule at
     /// the target does not list it.
     NotAllowed,
-    /// `501 Not Implemented` (RFC 9110 §15.6.2): no resource of the server implements the method.
+    /// `501 Not Implemented` (RFC 9110 §15.6.2): no resource on the server implements the method.
     NotImplemented,
     /// `510 Not Extended` (RFC 2774 §7): the request needs an [extension](crate::rfc2774) that the server
     /// does not support, or its method and its declarations contradict each other.
@@ -74,21 +74,21 @@ impl Reason {
     }
 }
 
-/// The same as [`as_str`](Reason::as_str).
+/// Writes the same as [`as_str`](Reason::as_str).
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
 }
 
-/// Why a request is rejected: the argument of [responders](Respond) and
-/// [observers](crate::MethodPolicyLayer::on_rejection), and a mark in the extensions of the response.
+/// The reason why a request is rejected, for [responders](Respond),
+/// [observers](crate::MethodPolicyLayer::on_rejection), and outer layers.
 ///
-/// An outer layer can use the mark to tell a `501` of this crate, which describes the request, from a
-/// server error. The mark takes at most three allocations.
+/// The layer puts it into the extensions of the response as a mark. An outer layer can use the mark to
+/// distinguish a `501` of this crate from a server error. The mark takes at most three allocations.
 ///
-/// Its text is for logs, such as `405 Method Not Allowed by route /users/{id}`. It contains nothing that
-/// the client sent, except parts of extension identifiers (feature `rfc2774`).
+/// [`Display`](fmt::Display) writes a text for logs, such as `405 Method Not Allowed by route /users/{id}`. It
+/// contains nothing that the client sent, except parts of extension declarations (feature `rfc2774`).
 ///
 /// ```
 /// use http::Response;
@@ -192,7 +192,8 @@ impl Rejection {
         }
     }
 
-    /// Returns the rule that does not list the method, for [`Reason::NotAllowed`].
+    /// Returns the rule that does not list the method, or `None` if the reason is not
+    /// [`Reason::NotAllowed`].
     #[must_use]
     pub fn rule(&self) -> Option<Rule<'_>> {
         match &self.cause {
@@ -208,7 +209,7 @@ impl Rejection {
         self.is_enforced
     }
 
-    /// Returns the sentence that says what is wrong with the extensions, for [`Reason::NotExtended`] and
+    /// Returns a sentence about the mistake in the extensions, for [`Reason::NotExtended`] and
     /// [`Reason::MalformedDeclaration`].
     ///
     /// It is safe in plain text and inside a JSON string, and has at most 3,000 bytes.
@@ -240,11 +241,11 @@ impl fmt::Display for Rejection {
     }
 }
 
-/// The mark in the extensions of a forwarded request's response, if a layer that only
+/// A mark in the extensions of a response: a layer that only
 /// [reports](crate::MethodPolicyLayer::report_only) would have rejected the request.
 ///
-/// A successful response with this mark shows that the policy is too strict. It is not a [`Rejection`],
-/// since the response is the inner service's, and its failures are real.
+/// A successful response with this mark shows that the policy is too strict. The inner service sent the
+/// response. So a failure with this mark is a real failure, unlike a response with a [`Rejection`].
 ///
 /// ```
 /// use http::Response;

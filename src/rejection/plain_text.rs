@@ -5,7 +5,7 @@ use super::respond::{Respond, with_content_type};
 use super::{Reason, Rejection};
 use crate::methods::method_excerpt;
 
-/// A responder that answers with a sentence as `text/plain`.
+/// A responder that answers with a sentence in `text/plain`.
 ///
 /// ```text
 /// The method DELETE is not allowed here. Allowed: GET, HEAD, POST.

@@ -9,24 +9,26 @@ use super::Rejection;
 /// Builds the response to a rejected request.
 ///
 /// [`EmptyBody`](crate::EmptyBody), [`PlainText`](crate::PlainText), and
-/// [`ProblemDetails`](crate::ProblemDetails) implement it, and so do closures. Give a layer a closure with
-/// [`respond_with_fn`](crate::MethodPolicyLayer::respond_with_fn), which infers its argument types.
+/// [`ProblemDetails`](crate::ProblemDetails) implement it. Closures implement it too. Pass a closure to
+/// [`respond_with_fn`](crate::MethodPolicyLayer::respond_with_fn), and the compiler infers its argument types.
 ///
 /// A responder sets the body and any header fields. It cannot override the policy: the layer sets the
 /// status, sets or removes `Allow`, and puts the [`Rejection`] into the extensions. The layer sets
-/// `Retry-After` and `Cache-Control` only if the responder did not.
+/// `Retry-After` and `Cache-Control` only if the responder did not. For a gRPC request, the layer also replaces
+/// the body: see [`_grpc`](crate::_grpc).
 ///
-/// A responder is called once for each rejected request, when the request arrives. If it panics, the
-/// request fails and an HTTP/1.x connection is dropped. The request's values are as the client sent them,
-/// so escape them for where they go next; see [`method_excerpt`](crate::method_excerpt).
+/// The layer calls the responder once for each rejected request, when the request arrives. If it panics, the
+/// request fails and an HTTP/1.x connection is dropped. The values in the request come from the client.
+/// Escape them for the format that you write. See [`method_excerpt`](crate::method_excerpt).
 ///
 /// # Body types
 ///
 /// `B` is the response body type of the inner service. [`EmptyBody`](crate::EmptyBody) needs
-/// `B: Default`; the other ready responders need `B: From<bytes::Bytes>`. axum's and tonic's `Body` and
-/// `http_body_util::Full` have both.
+/// `B: Default`. `PlainText` and `ProblemDetails` need `B: From<bytes::Bytes>`. axum's `Body` and
+/// `http_body_util::Full` implement both traits.
 ///
-/// `BoxBody` has only the first. Use a ready responder with another body and box it:
+/// `BoxBody` and tonic's `Body` implement only `Default`. Build the response with another body, and convert
+/// the body:
 ///
 /// ```
 /// use std::convert::Infallible;
@@ -52,7 +54,7 @@ use super::Rejection;
 /// # assert_eq!(response.headers()["content-type"], "application/problem+json");
 /// ```
 ///
-/// hyper's `Incoming` has neither. Box the inner service's bodies, inside the layer:
+/// hyper's `Incoming` implements neither. Box the inner service's bodies, inside the layer:
 ///
 /// ```
 /// use bytes::Bytes;

@@ -12,7 +12,7 @@ use super::{Reason, Rejection};
 
 pub(crate) type Observer = Arc<dyn Fn(&Rejection, &request::Parts) + Send + Sync>;
 
-/// The settings of a layer for the responses to rejected requests.
+/// A layer's settings for the responses to rejected requests.
 #[derive(Clone, Default)]
 pub(crate) struct ResponseSettings {
     pub(crate) retry_after: Option<RetryAfter>,
@@ -24,7 +24,7 @@ pub(crate) struct ResponseSettings {
 const MAX_REUSED_CAPACITY: usize = 128;
 
 impl ResponseSettings {
-    /// The response to `request`, whose header fields and extensions are cleared.
+    /// Builds the response to `request`. May clear and reuse the request's header map and extensions.
     pub(crate) fn reject<B: Default>(
         &self,
         responder: &impl Respond<B>,
@@ -58,7 +58,7 @@ impl ResponseSettings {
         response
     }
 
-    /// Calls the observers for a request that is rejected or would be.
+    /// Calls the observers with a rejection that is made or only reported.
     pub(crate) fn observe(&self, rejection: &Rejection, request: &request::Parts) {
         for observer in &self.observers {
             observer(rejection, request);
@@ -101,8 +101,8 @@ const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 const UNIMPLEMENTED: HeaderValue = HeaderValue::from_static("12");
 const MESSAGE: HeaderValue = HeaderValue::from_static("the HTTP method is rejected here");
 
-/// Makes the response to a gRPC request a "Trailers-Only" one with the status `UNIMPLEMENTED`, unless
-/// the responder has set a status (gRPC over HTTP/2, "Responses").
+/// Turns the response to a gRPC request into a "Trailers-Only" response (gRPC over HTTP/2, "Responses") with
+/// the status `UNIMPLEMENTED`, unless the responder has set a status.
 fn set_grpc_fields<B: Default>(response: &mut Response<B>, request: &request::Parts) {
     if request.method != Method::POST {
         return;
@@ -121,10 +121,10 @@ fn set_grpc_fields<B: Default>(response: &mut Response<B>, request: &request::Pa
     headers.insert(GRPC_MESSAGE, MESSAGE);
 }
 
-/// The content type of a gRPC call, for its response.
+/// A copy of the content type of a gRPC request, for the response.
 ///
-/// It is a copy. hyper's values share the memory of the request's whole header section, which must not be
-/// held while the body is read.
+/// hyper's values share the memory of the request's whole header section. This memory must be free while the
+/// body is read, so the value is copied.
 fn grpc_content_type(headers: &HeaderMap) -> Option<HeaderValue> {
     const GRPC: &str = "application/grpc";
     const MAX_LENGTH: usize = 64;

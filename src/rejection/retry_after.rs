@@ -1,15 +1,15 @@
-//! [`RetryAfter`]: when a client may ask again.
+//! [`RetryAfter`], the time when a client may send the request again.
 
 use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
 use httpdate::HttpDate;
 
-/// The value of a `Retry-After` field (RFC 9110 §10.2.3) for `501` responses: when the server may
-/// implement the method, such as after a planned deployment.
+/// The value of a `Retry-After` field (RFC 9110 §10.2.3) for `501` responses.
 ///
-/// The value is rendered once. With the feature `serde`, it is a whole number of seconds or an
-/// IMF-fixdate such as `"Sun, 06 Nov 1994 08:49:37 GMT"`.
+/// Use it if you know when the server will implement the method, such as after a planned deployment. With the
+/// feature `serde`, it is a whole number of seconds or an IMF-fixdate such as
+/// `"Sun, 06 Nov 1994 08:49:37 GMT"`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -21,7 +21,7 @@ use httpdate::HttpDate;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetryAfter {
     value: HeaderValue,
-    /// The time that `value` names, if it is a date.
+    /// The time of `value`, if it is a date.
     at: Option<SystemTime>,
 }
 
@@ -29,7 +29,7 @@ pub struct RetryAfter {
 const YEAR_10000: u64 = 253_402_300_800;
 
 impl RetryAfter {
-    /// Creates a delay in whole seconds, rounded up. The client counts from when it receives the response.
+    /// Creates a delay in whole seconds, rounded up. The client counts from the receipt of the response.
     #[must_use]
     pub fn after(delay: Duration) -> Self {
         Self {
@@ -40,7 +40,7 @@ impl RetryAfter {
 
     /// Creates a point in time, sent as an IMF-fixdate (RFC 9110 §5.6.7) in whole seconds, rounded up.
     ///
-    /// From that time on the field is not sent, so each `501` reads the clock. A time after the year 9999
+    /// From that time on, the field is not sent. So each `501` reads the clock. A time after the year 9999
     /// becomes the last second of that year.
     #[expect(
         clippy::missing_panics_doc,
