@@ -12,12 +12,12 @@ const C_EXT: HeaderName = HeaderName::from_static("c-ext");
 pub(crate) struct Acknowledgement {
     ext: bool,
     c_ext: bool,
-    /// Caches on the way may not understand `Cache-Control`.
+    /// HTTP/1.0 caches may not understand `Cache-Control`.
     is_http_1_0: bool,
 }
 
 impl Acknowledgement {
-    /// For the mandatory declarations that this server has to fulfill.
+    /// Acknowledges the mandatory declarations that this server has to fulfill.
     pub(super) fn new<'a>(
         declarations: impl Iterator<Item = &'a Declaration>,
         version: Version,
@@ -37,7 +37,7 @@ impl Acknowledgement {
         acknowledgement
     }
 
-    /// Adds the fields if the response is a success. A layer further inside may have added them.
+    /// Adds the fields if the response is a success. An inner layer may have added them already.
     pub(crate) fn apply<B>(self, response: &mut Response<B>) {
         if !response.status().is_success() {
             return;

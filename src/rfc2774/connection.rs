@@ -1,4 +1,4 @@
-//! Fields that are lists.
+//! Reads header fields that are lists.
 
 use http::header::CONNECTION;
 use http::{HeaderMap, HeaderName};

@@ -12,7 +12,8 @@ const C_MAN: HeaderName = HeaderName::from_static("c-man");
 const C_OPT: HeaderName = HeaderName::from_static("c-opt");
 
 /// The extensions that a request declares to its recipient, in the order `Man`, `C-Man`, `Opt`, `C-Opt`.
-/// A forwarded mandatory request has them in its extensions.
+///
+/// The layer puts this value into the [`http::Extensions`] of a forwarded mandatory request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Declarations(Vec<Declaration>);
 
@@ -62,7 +63,7 @@ impl Declarations {
 
 /// The declaration of an extension (RFC 2774 §3).
 ///
-/// Its text is the declaration as in a field.
+/// [`Display`](fmt::Display) writes it as in a header field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Declaration {
     identifier: String,
@@ -79,21 +80,21 @@ impl Declaration {
         &self.identifier
     }
 
-    /// Returns whether the recipient must obey the extension (`Man`, `C-Man`) or may ignore it (`Opt`,
-    /// `C-Opt`).
+    /// Returns `true` if the recipient must obey the extension (`Man`, `C-Man`), and `false` if it may ignore it
+    /// (`Opt`, `C-Opt`).
     #[must_use]
     pub fn is_mandatory(&self) -> bool {
         self.is_mandatory
     }
 
-    /// Returns whether it is declared to the next recipient (`C-Man`, `C-Opt`) or to the last one (`Man`,
-    /// `Opt`).
+    /// Returns `true` if it is declared to the next recipient (`C-Man`, `C-Opt`), and `false` if it is declared
+    /// to the last one (`Man`, `Opt`).
     #[must_use]
     pub fn is_hop_by_hop(&self) -> bool {
         self.is_hop_by_hop
     }
 
-    /// Returns the digits that the names of the extension's own header fields begin with: `16` for
+    /// Returns the digits at the beginning of the names of the extension's header fields: `16` for
     /// `16-use-transform` (RFC 2774 §4.1).
     #[must_use]
     pub fn prefix(&self) -> Option<&str> {

@@ -30,7 +30,7 @@ enum Role {
 }
 
 impl MandatoryExtensions {
-    /// Creates the settings of an origin server, which is the last recipient of all declarations.
+    /// Creates the settings of an origin server. It is the last recipient of all declarations.
     pub fn at_origin() -> Self {
         Self {
             role: Role::Origin,
@@ -38,8 +38,8 @@ impl MandatoryExtensions {
         }
     }
 
-    /// Creates the settings of a proxy. It has to support the extensions that are declared hop by hop, and
-    /// forwards the others (RFC 2774 §14).
+    /// Creates the settings of a proxy. It must support the hop-by-hop extensions and forwards the others
+    /// (RFC 2774 §14).
     pub fn at_proxy() -> Self {
         Self {
             role: Role::Proxy,
@@ -49,11 +49,11 @@ impl MandatoryExtensions {
 
     /// Adds an extension. An absolute URI or a field name identifies it.
     ///
-    /// URIs are compared byte for byte, field names without regard to case.
+    /// URIs are compared byte for byte. Field names are case-insensitive.
     ///
     /// # Errors
     ///
-    /// Returns an error if `identifier` is neither.
+    /// Returns an error if `identifier` is neither an absolute URI nor a field name.
     pub fn support(self, identifier: &str) -> Result<Self, IdentifierError> {
         self.insert(identifier, false)
     }
@@ -128,7 +128,7 @@ impl MandatoryExtensions {
             let supported: Vec<_> = self.supported.keys().map(String::as_str).collect();
             return Err(ExtensionProblem::unsupported(&unsupported, &supported));
         }
-        // An optional extension that is not supported may permit the reuse.
+        // Only supported extensions count: an unknown optional extension may permit the reuse.
         let known = declarations
             .iter()
             .filter_map(|declared| Some((declared, declared.prefix()?, self.supports(declared)?)));
@@ -173,13 +173,13 @@ impl Fulfillable {
     }
 }
 
-/// The method that a mandatory request asks for (RFC 2774 §5), if `method` is that of one.
+/// The method without `M-` (RFC 2774 §5), or `None` if `method` has no `M-`.
 fn base_method(method: &Method) -> Option<Method> {
     let base = method.as_str().strip_prefix("M-")?;
     Method::from_bytes(base.as_bytes()).ok()
 }
 
-/// The form in which identifiers are compared: field names have no colon, and no case.
+/// An identifier for comparison. A field name has no colon and is case-insensitive.
 fn comparable(identifier: &str) -> String {
     if identifier.contains(':') {
         identifier.to_owned()
@@ -188,7 +188,7 @@ fn comparable(identifier: &str) -> String {
     }
 }
 
-/// An HTTP/1.0 proxy may have forwarded fields that were meant for itself (RFC 2774 §5).
+/// An HTTP/1.0 proxy may have forwarded fields that were meant only for the proxy (RFC 2774 §5).
 fn remove_listed_by_http_1_0(request: &mut request::Parts) {
     if request.version > Version::HTTP_10 {
         return;

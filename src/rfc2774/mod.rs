@@ -1,20 +1,19 @@
 //! The HTTP Extension Framework (RFC 2774): mandatory extensions, `M-` methods, and `510`.
 //!
-//! RFC 2774 is **Historic**, and IANA marks `510` as obsolete. Build nothing new on it. It is here for
-//! servers and proxies whose clients use it. **This module may change in minor versions.**
+//! RFC 2774 is **Historic**, and IANA marks `510` as obsolete. Do not use it for anything new. The module is
+//! for servers and proxies whose clients use it. **This module may change in minor versions.**
 //!
-//! The rules apply once [`mandatory_extensions`](crate::MethodPolicyLayer::mandatory_extensions) enables
-//! them. They come before row 2 of the [decision table](crate#decision-table). The first row that matches
-//! wins.
+//! [`mandatory_extensions`](crate::MethodPolicyLayer::mandatory_extensions) enables this table. The layer
+//! applies it before row 2 of the [decision table](crate#decision-table). The first row that matches wins.
 //!
 //! | condition | answer | source |
 //! |---|---|---|
 //! | the method is exactly `GET` or `HEAD` | forward | RFC 9110 §9.1 |
-//! | a declaration is malformed | `400` that names the mistake and its place | RFC 2774 §3 |
+//! | a declaration is malformed | `400`; a [responder](crate::Respond) can show the mistake and its position | RFC 2774 §3 |
 //! | a mandatory declaration, but no `M-` method | `510` | §5 |
 //! | an `M-` method without a mandatory declaration | `510` | §5 |
-//! | a mandatory extension is not supported (at a [proxy](MandatoryExtensions::at_proxy): a hop-by-hop one) | `510` that names it and the supported ones | §5, §7, §14 |
-//! | two extensions use one header prefix, and not both permit it | `400` | §4 |
+//! | a mandatory extension is not supported (at a [proxy](MandatoryExtensions::at_proxy): a hop-by-hop one) | `510`; a responder can show it and the supported ones | §5, §7, §14 |
+//! | two extensions use the same header prefix, and at least one does not permit it | `400` | §4 |
 //! | an `M-` method, and every mandatory extension is supported | the rest of the table decides about the method without `M-` | §5 |
 //! | anything else | the rest of the table decides | |
 //!
@@ -24,9 +23,9 @@
 //! - Rules list the method without `M-`: if a rule lists `PUT`, `M-PUT` is forwarded. `M-GET` and
 //!   `M-HEAD` are forwarded whatever a rule lists, and so is `M-OPTIONS` if the layer answers `OPTIONS`.
 //! - The forwarded request keeps its method and has its [`Declarations`] in its extensions.
-//! - A successful response to a forwarded `M-` request is acknowledged (§5.1): `Ext` with
-//!   `Cache-Control: no-cache="Ext"` (and a past `Expires` for an HTTP/1.0 client) for `Man` at an origin
-//!   server, and `C-Ext` with `Connection: C-Ext` for `C-Man`.
+//! - The layer acknowledges the extensions in a successful response to a forwarded `M-` request (§5.1). For
+//!   `C-Man`, it adds `C-Ext` and `Connection: C-Ext`. For `Man` at an origin server, it adds `Ext` and
+//!   `Cache-Control: no-cache="Ext"`, and for an HTTP/1.0 client also a past `Expires`.
 //!
 //! ```
 //! use http::{Method, Request, Response};

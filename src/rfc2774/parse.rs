@@ -15,7 +15,7 @@ pub(super) fn is_prefix(name: &str) -> bool {
 /// An identifier and its parameters.
 pub(super) type Parsed = (String, Vec<(String, Option<String>)>);
 
-/// What was expected, and the position where it was not found.
+/// A description of the expected syntax, and the position at which it is missing.
 type Error = (&'static str, usize);
 
 /// Parses a list of declarations. Empty elements are ignored (RFC 9110 §5.6.1.2).
@@ -58,7 +58,7 @@ fn is_tchar(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// A character of a URI (RFC 3986 §2); that percent signs introduce two digits is not checked.
+/// A character of a URI (RFC 3986 §2). It is not checked that two digits follow a percent sign.
 fn is_uri(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(&byte)
 }
@@ -166,7 +166,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// RFC 9110 §5.6.4, of ASCII.
+    /// A quoted string (RFC 9110 §5.6.4), limited to ASCII.
     fn quoted_string(&mut self) -> Result<String, Error> {
         self.at += 1;
         let mut text = String::new();
@@ -194,7 +194,7 @@ impl<'a> Input<'a> {
     }
 }
 
-/// What was accepted byte by byte is ASCII.
+/// Converts accepted bytes, which are all ASCII.
 fn ascii(bytes: &[u8]) -> String {
     bytes.iter().map(|&byte| char::from(byte)).collect()
 }

@@ -1,4 +1,4 @@
-//! [`ExtensionProblem`]: why a request is rejected by the rules for extensions.
+//! [`ExtensionProblem`], the problem with the extensions of a request.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -7,10 +7,10 @@ use http::HeaderName;
 
 use crate::methods::excerpt;
 
-/// Why a request is rejected by the rules for extensions.
+/// The reason why the rules for extensions reject a request.
 ///
-/// Its text is a sentence that is safe in plain text and inside a JSON string. It shows a bounded part
-/// of what the client declared, and keeps no more.
+/// Its text is a sentence that is safe in plain text and inside a JSON string. It contains only a bounded part
+/// of the client's declarations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ExtensionProblem {
     /// Whether it is `400` and not `510`.
@@ -33,14 +33,14 @@ impl ExtensionProblem {
         }
     }
 
-    /// `field`, in its line `line`, does not have what is `expected` at the byte `position`.
+    /// The syntax that is `expected` is missing at the byte `position` in the line `line` of `field`.
     pub(super) fn syntax(field: &HeaderName, line: usize, position: usize, expected: &str) -> Self {
         Self::malformed(format!(
             "{field}, line {line}, byte {position}: expected {expected}."
         ))
     }
 
-    /// Two extensions use one header prefix, and not both permit it (RFC 2774 §4.1).
+    /// Two extensions use the same header prefix, and at least one does not permit it (RFC 2774 §4.1).
     pub(super) fn prefix_reused(prefix: &str, identifier: &str) -> Self {
         Self::malformed(format!(
             "The header prefix {} of {} is already used.",
