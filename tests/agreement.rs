@@ -11,7 +11,7 @@ use agreement::agree;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
-use axum::routing::{any, get, head, post, put};
+use axum::routing::{MethodFilter, MethodRouter, any, get};
 use futures_util::FutureExt;
 use tower::{Layer, ServiceExt};
 use tower_method_policy::{MethodPolicyLayer, MethodSet, Policy};
@@ -20,14 +20,25 @@ fn methods(list: &str) -> MethodSet {
     list.parse().unwrap()
 }
 
+/// A route that handles these methods.
+fn handlers(list: &str) -> MethodRouter {
+    let methods = methods(list).into_iter();
+    methods.fold(MethodRouter::new(), |route, method| {
+        route.on(MethodFilter::try_from(method).unwrap(), async || ())
+    })
+}
+
+/// A router with these routes.
+fn router(routes: &[(&str, &str)]) -> Router {
+    routes.iter().fold(Router::new(), |router, (path, list)| {
+        router.route(path, handlers(list))
+    })
+}
+
 /// A policy with these routes.
-fn routes<const N: usize>(routes: [(&str, &str); N]) -> Policy {
-    routes
-        .iter()
-        .try_fold(Policy::new(), |policy, (pattern, list)| {
-            policy.route(pattern, methods(list))
-        })
-        .unwrap()
+fn routes(routes: &[(&str, &str)]) -> Policy {
+    let add = |policy: Policy, (pattern, list): &(&str, &str)| policy.route(pattern, methods(list));
+    routes.iter().try_fold(Policy::new(), add).unwrap()
 }
 
 /// The lines of the message with which `agree` fails.
@@ -40,149 +51,91 @@ async fn differences(router: &Router, policy: &Policy, more_paths: &[&str]) -> V
     lines.lines().map(str::to_owned).collect()
 }
 
-#[tokio::test]
-async fn a_difference_names_the_rule_and_the_methods_of_both() {
-    let router = Router::new()
-        .route("/", get("").post(""))
-        .route("/users/{id}", get("").delete(""))
-        .route("/login", post(""));
-    let policy = routes([
-        ("/", "GET, POST"),
-        ("/users/{id}", "GET, PUT"),
-        ("/login", "GET, POST"),
-        ("/logout", "POST"),
-    ]);
-    assert_eq!(
-        differences(&router, &policy, &["/elsewhere"]).await,
-        [
-            "route /users/{id}: the router handles [GET, HEAD, DELETE], the rule lists [GET, HEAD, PUT]",
-            "route /login: the router handles [POST], the rule lists [GET, HEAD, POST]",
-            "route /logout: the router has no route for it",
-            "/elsewhere: no rule applies",
-        ]
-    );
-}
+const AGREED: &[(&str, &str)] = &[
+    ("/", "GET, POST"),
+    ("/login", "POST"),
+    ("/ping", "HEAD"),
+    ("/own", "GET, OPTIONS"),
+    ("/none", "PUT, PATCH, DELETE, TRACE, CONNECT"),
+    ("/a/{id}", "GET, PUT"),
+    ("/a/{id}/b/{name}", "GET, PUT"),
+    ("/rest/{*path}", "GET, PUT"),
+    ("/{{c}}/{d}", "GET, PUT"),
+];
 
 #[tokio::test]
 async fn a_rule_written_as_the_route_agrees() {
-    let router = Router::new()
-        .route("/", get("").post(""))
-        .route("/login", post(""))
-        .route("/ping", head(""))
-        .route("/own", get("").options(""))
-        .route("/none", put("").patch("").delete("").trace("").connect(""));
-    let policy = routes([
-        ("/", "GET, POST"),
-        ("/login", "POST"),
-        ("/ping", "HEAD"),
-        ("/own", "GET, OPTIONS"),
-        ("/none", "PUT, PATCH, DELETE, TRACE, CONNECT"),
-    ]);
-    assert!(agree(&router, &policy, &[]).await.is_empty());
+    let not_compared = agree(&router(AGREED), &routes(AGREED), &[]).await;
+    assert!(not_compared.is_empty());
 }
 
-/// `GET` is forwarded anyway, so nobody would notice until a client reads `Allow`.
+/// Each with the methods of the route and of the rule, and the advice.
 #[tokio::test]
-async fn a_rule_without_get_for_a_route_with_a_get_handler_is_a_difference() {
-    let router = Router::new()
-        .route("/", get("").post(""))
-        .route("/users/{id}", get(""))
-        .route("/files/{*path}", get("").put("").delete(""))
-        .route("/head", head("").get(""));
-    let policy = routes([
-        ("/", "POST"),
-        ("/users/{id}", ""),
-        ("/files/{*path}", "PUT, DELETE"),
-        ("/head", "HEAD"),
-    ]);
-    assert_eq!(
-        differences(&router, &policy, &[]).await,
-        [
-            "route /: the router handles [GET, HEAD, POST], the rule lists [POST] (the rule needs GET)",
-            "route /users/{id}: the router handles [GET, HEAD], the rule lists [] (the rule needs GET)",
-            "route /files/{*path}: the router handles [GET, HEAD, PUT, DELETE], the rule lists \
-             [PUT, DELETE] (the rule needs GET)",
-            "route /head: the router handles [GET, HEAD], the rule lists [HEAD] (the rule needs GET)",
-        ]
-    );
+async fn a_difference_names_the_rule_and_the_methods_of_both() {
+    const NEEDS_GET: &str = " (the rule needs GET)";
+    const ADDS_OPTIONS: &str = " (the layer adds OPTIONS, the rule need not)";
+    let cases = [
+        ("/x/{id}", "GET, HEAD, DELETE", "GET, HEAD, PUT", ""),
+        ("/1", "POST", "GET, HEAD, POST", ""),
+        // `GET` is forwarded anyway, so nobody would notice until a client reads `Allow`.
+        ("/2", "GET, HEAD, POST", "POST", NEEDS_GET),
+        ("/3/{id}", "GET, HEAD", "", NEEDS_GET),
+        ("/4/{*path}", "GET, HEAD, PUT", "PUT", NEEDS_GET),
+        ("/5", "GET, HEAD", "HEAD", NEEDS_GET),
+        ("/6", "GET, HEAD", "GET, HEAD, OPTIONS", ADDS_OPTIONS),
+        ("/7", "POST", "POST, OPTIONS", ADDS_OPTIONS),
+        ("/8", "GET, HEAD, OPTIONS", "GET, HEAD", ""),
+    ];
+    let handled = cases.map(|(pattern, handled, ..)| (pattern, handled));
+    let listed = cases.map(|(pattern, _, listed, _)| (pattern, listed));
+    let router = router(&[AGREED, &handled].concat());
+    let policy = routes(&[AGREED, &listed].concat());
+    let policy = policy.route("/logout", [Method::POST]).unwrap();
+    let lines = cases.map(|(pattern, handled, listed, advice)| {
+        let handled = format!("route {pattern}: the router handles [{handled}]");
+        format!("{handled}, the rule lists [{listed}]{advice}")
+    });
+    let mut expected = Vec::from(lines);
+    expected.push("route /logout: the router has no route for it".to_owned());
+    expected.push("/elsewhere: no rule applies".to_owned());
+    let found = differences(&router, &policy, &["/elsewhere"]).await;
+    assert_eq!(found, expected);
 }
 
 /// The same rules are right whether the layer answers `OPTIONS` or not.
 #[tokio::test]
 async fn rules_that_agree_give_the_router_s_allow_also_if_the_layer_answers_options() {
-    let router = Router::new()
-        .route("/", get("").post(""))
-        .route("/login", post(""))
-        .route("/own", get("").options("the handler"));
-    let policy = routes([
-        ("/", "GET, POST"),
-        ("/login", "POST"),
-        ("/own", "GET, OPTIONS"),
-    ]);
-    assert!(agree(&router, &policy, &[]).await.is_empty());
-
-    let app = MethodPolicyLayer::new(policy)
-        .answer_options(true)
-        .layer(router.clone());
-    for (path, allow) in [
+    let router = router(AGREED);
+    let layer = MethodPolicyLayer::new(routes(AGREED)).answer_options(true);
+    let app = layer.layer(router.clone());
+    let request = |method, path| {
+        let request = Request::builder().method(method).uri(path);
+        request.body(Body::empty()).unwrap()
+    };
+    for (path, answer) in [
         ("/", Some("GET, HEAD, POST, OPTIONS")),
         ("/login", Some("POST, OPTIONS")),
         // The handler sends none.
         ("/own", None),
     ] {
-        let request = Request::options(path).body(Body::empty()).unwrap();
-        let response = app.clone().oneshot(request).await.unwrap();
-        assert_eq!(response.status(), StatusCode::OK, "{path}");
-        let sent = response
-            .headers()
-            .get("allow")
-            .map(|allow| allow.to_str().unwrap());
-        assert_eq!(sent, allow, "{path}");
+        let Ok(response) = app.clone().oneshot(request("OPTIONS", path)).await;
+        assert_eq!(response.status(), 200, "{path}");
+        let allow = response.headers().get("allow");
+        assert_eq!(allow.map(|allow| allow.to_str().unwrap()), answer, "{path}");
 
-        let allow_of = async |app: Router| {
-            let request = Request::delete(path).body(Body::empty()).unwrap();
-            let response = app.oneshot(request).await.unwrap();
+        let Ok(by_layer) = app.clone().oneshot(request("DELETE", path)).await;
+        let Ok(by_router) = router.clone().oneshot(request("DELETE", path)).await;
+        let [by_layer, by_router] = [by_layer, by_router].map(|response| {
             assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
             methods(response.headers()["allow"].to_str().unwrap())
-        };
-        let by_layer = allow_of(Router::new().fallback_service(app.clone())).await;
-        assert_eq!(
-            by_layer,
-            allow_of(router.clone()).await | Method::OPTIONS,
-            "{path}"
-        );
+        });
+        assert_eq!(by_layer, by_router | Method::OPTIONS, "{path}");
     }
 }
 
 #[tokio::test]
-async fn options_in_a_rule_without_a_handler_is_a_difference() {
-    let router = Router::new()
-        .route("/", get("").post(""))
-        .route("/login", post(""))
-        .route("/own", get("").options(""));
-    let policy = routes([
-        ("/", "GET, POST, OPTIONS"),
-        ("/login", "OPTIONS, POST"),
-        ("/own", "GET"),
-    ]);
-    assert_eq!(
-        differences(&router, &policy, &[]).await,
-        [
-            "route /: the router handles [GET, HEAD, POST], the rule lists [GET, HEAD, POST, OPTIONS] \
-             (the layer adds OPTIONS, the rule need not)",
-            "route /login: the router handles [POST], the rule lists [POST, OPTIONS] \
-             (the layer adds OPTIONS, the rule need not)",
-            "route /own: the router handles [GET, HEAD, OPTIONS], the rule lists [GET, HEAD]",
-        ]
-    );
-}
-
-#[tokio::test]
 async fn the_fallback_is_compared_at_the_given_paths() {
-    let router = Router::new()
-        .route("/a", post(""))
-        .route("/b", get(""))
-        .route("/c", any(""));
+    let router = router(&[("/a", "POST"), ("/b", "GET")]).route("/c", any(""));
     let policy = Policy::new().fallback([Method::POST]);
     assert!(agree(&router, &policy, &["/a"]).await.is_empty());
     assert_eq!(agree(&router, &policy, &["/a", "/c"]).await, ["/c"]);
@@ -195,31 +148,18 @@ async fn the_fallback_is_compared_at_the_given_paths() {
     );
 }
 
-#[tokio::test]
-async fn parameters_are_filled_in() {
-    let patterns = ["/a/{id}", "/a/{id}/b/{name}", "/rest/{*path}", "/{{c}}/{d}"];
-    let router = patterns.iter().fold(Router::new(), |router, pattern| {
-        router.route(pattern, get("").put(""))
-    });
-    let policy = routes(patterns.map(|pattern| (pattern, "GET, PUT")));
-    assert!(agree(&router, &policy, &[]).await.is_empty());
-}
-
 /// axum sends `Allow` also if the fallback of a route answers.
 #[tokio::test]
-async fn a_fallback_of_its_own_hides_no_route() {
+async fn a_fallback_of_the_route_hides_no_route() {
     let router = Router::new()
         .route("/a", get("").fallback(StatusCode::NOT_FOUND))
         .route("/b", get(""))
         .method_not_allowed_fallback(async || StatusCode::IM_A_TEAPOT);
-    let policy = routes([("/a", "GET, PUT"), ("/b", "GET, PUT")]);
-    assert_eq!(
-        differences(&router, &policy, &[]).await,
-        [
-            "route /a: the router handles [GET, HEAD], the rule lists [GET, HEAD, PUT]",
-            "route /b: the router handles [GET, HEAD], the rule lists [GET, HEAD, PUT]",
-        ]
-    );
+    let policy = routes(&[("/a", "GET, PUT"), ("/b", "GET, PUT")]);
+    let expected = ["/a", "/b"].map(|path| {
+        format!("route {path}: the router handles [GET, HEAD], the rule lists [GET, HEAD, PUT]")
+    });
+    assert_eq!(differences(&router, &policy, &[]).await, expected);
 }
 
 #[tokio::test]
@@ -230,47 +170,30 @@ async fn handlers_of_all_methods_are_returned_and_not_compared() {
         .route_service("/service", get("").put(""))
         .nest_service("/nested", any(""))
         .route("/none", any(StatusCode::NOT_FOUND));
-    let policy = routes([
-        ("/any", "PUT"),
-        ("/both", "PUT"),
-        // A service that sends `Allow` is compared.
-        ("/service", "GET, PUT"),
-        ("/nested", "PUT"),
-    ]);
-    assert_eq!(
-        agree(&router, &policy, &[]).await,
-        ["/any", "/both", "/nested"]
-    );
+    // A service that sends `Allow` is compared.
+    let policy = routes(&[("/service", "GET, PUT"), ("/any", "PUT"), ("/both", "PUT")]);
+    let policy = policy.route("/nested", [Method::PUT]).unwrap();
+    let not_compared = agree(&router, &policy, &[]).await;
+    assert_eq!(not_compared, ["/any", "/both", "/nested"]);
     let policy = policy.route("/none", [Method::PUT]).unwrap();
-    assert_eq!(
-        differences(&router, &policy, &[]).await,
-        ["route /none: the router has no route for it"]
-    );
+    let expected = ["route /none: the router has no route for it"];
+    assert_eq!(differences(&router, &policy, &[]).await, expected);
 }
 
 #[tokio::test]
 async fn a_subtree_is_compared_at_its_prefix_and_below() {
-    let files = || get("").put("");
-    let router = Router::new()
-        .route("/files", files())
-        .route("/files/", files())
-        .route("/files/{*path}", files())
-        .route("/below/{*path}", files())
+    let paths = "/files /files/ /files/{*path} /below/{*path} /mixed/{*path}".split(' ');
+    let paths: Vec<_> = paths.map(|path| (path, "GET, PUT")).collect();
+    let router = router(&paths)
         .nest_service("/dav", any(""))
-        .route("/mixed", get(""))
-        .route("/mixed/{*path}", files());
+        .route("/mixed", get(""));
+    let subtree = |policy: Policy, prefix| policy.subtree(prefix, methods("GET, PUT")).unwrap();
     let policy = ["/files", "/below", "/dav"]
-        .iter()
-        .try_fold(Policy::new(), |policy, prefix| {
-            policy.subtree(prefix, [Method::GET, Method::PUT])
-        });
-    let policy = policy.unwrap();
+        .into_iter()
+        .fold(Policy::new(), subtree);
     assert_eq!(agree(&router, &policy, &[]).await, ["/dav"]);
 
-    let policy = policy
-        .subtree("/mixed", [Method::GET, Method::PUT])
-        .unwrap();
-    let policy = policy.subtree("/none", [Method::GET]).unwrap();
+    let policy = ["/mixed", "/none"].into_iter().fold(policy, subtree);
     assert_eq!(
         differences(&router, &policy, &[]).await,
         [
@@ -282,21 +205,16 @@ async fn a_subtree_is_compared_at_its_prefix_and_below() {
 
 #[tokio::test]
 async fn an_exempt_path_without_a_route_is_a_difference() {
-    let router = Router::new()
-        .route("/ws", any(""))
-        .route("/events/{id}", get(""));
-    let policy = Policy::new()
-        .exempt("/ws")
-        .unwrap()
-        .exempt("/events/{id}")
-        .unwrap();
+    let router = router(&[("/events/{id}", "GET")]).route("/ws", any(""));
+    let exempt = |policy: Policy, pattern| policy.exempt(pattern).unwrap();
+    let policy = ["/ws", "/events/{id}"]
+        .into_iter()
+        .fold(Policy::new(), exempt);
     assert!(agree(&router, &policy, &[]).await.is_empty());
-    let policy = policy.exempt("/wss").unwrap();
-    assert_eq!(
-        differences(&router, &policy, &["/ws"]).await,
-        [
-            "exempt /wss: the router has no route for it",
-            "/ws: no rule applies"
-        ]
-    );
+    let expected = [
+        "exempt /wss: the router has no route for it",
+        "/ws: no rule applies",
+    ];
+    let policy = exempt(policy, "/wss");
+    assert_eq!(differences(&router, &policy, &["/ws"]).await, expected);
 }

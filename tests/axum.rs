@@ -9,14 +9,12 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::connect_info::MockConnectInfo;
-use axum::extract::{ConnectInfo, MatchedPath, Path, Request, State};
+use axum::extract::{Path, Request, State};
 use axum::handler::HandlerWithoutStateExt;
-use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::{any, delete, get, post, put};
-use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderValue, Method, StatusCode};
+use axum::routing::{any, get, post, put};
+use http::header::ALLOW;
+use http::{Method, StatusCode};
 use http_body_util::BodyExt;
 use tower::make::Shared;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt as _};
@@ -25,7 +23,7 @@ use tower_http::cors::CorsLayer;
 use tower_http::map_response_body::MapResponseBodyLayer;
 use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
-use tower_method_policy::{MethodPolicyLayer, MethodSet, Policy, ProblemDetails, Rejection};
+use tower_method_policy::{MethodPolicyLayer, MethodSet, ProblemDetails};
 
 /// The layer that the documentation shows first.
 fn layer() -> MethodPolicyLayer<ProblemDetails> {
@@ -41,21 +39,17 @@ fn answer(status: u16, allow: Option<&str>, content: &str) -> Answer {
     (status, allow.map(str::to_owned), content.to_owned())
 }
 
-async fn send<S>(app: &S, method: &str, target: &str) -> Response
-where
-    S: Service<Request, Response = Response, Error = Infallible> + Clone,
-{
-    let request = Request::builder().method(method).uri(target);
-    let request = request.body(Body::empty()).unwrap();
-    app.clone().oneshot(request).await.unwrap()
-}
-
 /// The answer to a request without content.
 async fn ask<S>(app: &S, method: &str, target: &str) -> Answer
 where
     S: Service<Request, Response = Response, Error = Infallible> + Clone,
 {
-    let (head, body) = send(app, method, target).await.into_parts();
+    let request = Request::builder().method(method).uri(target);
+    let Ok(response) = app
+        .clone()
+        .oneshot(request.body(Body::empty()).unwrap())
+        .await;
+    let (head, body) = response.into_parts();
     let allow = head.headers.get(ALLOW);
     let allow = allow.map(|allow| allow.to_str().unwrap().to_owned());
     let content = body.collect().await.unwrap().to_bytes();
@@ -65,13 +59,12 @@ where
 
 /// An application with routes of many kinds.
 fn router() -> Router {
-    let item =
-        get(async |Path(name): Path<String>, State(state): State<u8>| format!("{name} {state}"));
+    let item = async |Path(name): Path<String>, State(state): State<u8>| format!("{name} {state}");
     Router::new()
         .route("/", get("got").post("posted"))
         .route("/read-only", get("got"))
         .route("/login", post("posted"))
-        .route("/{name}/item", item.delete("deleted"))
+        .route("/{name}/item", get(item).delete("deleted"))
         .route(
             "/files/{*path}",
             put("put").merge(get("got")).patch("patched"),
@@ -93,21 +86,21 @@ const ROUTES: &[(&str, &str)] = &[
 #[tokio::test]
 async fn without_rules_the_router_answers_every_recognized_method_as_it_does_alone() {
     let (app, alone) = (layer().layer(router()), router());
-    let paths = ROUTES
-        .iter()
-        .map(|(path, _)| *path)
-        .chain(["/nowhere", "*"]);
-    for path in paths {
-        for method in MethodSet::STANDARD - [Method::OPTIONS] {
+    let paths = ROUTES.iter().map(|(path, _)| *path);
+    for path in paths.chain(["/nowhere", "*"]) {
+        for method in MethodSet::STANDARD - Method::OPTIONS {
             let method = method.as_str();
             let expected = ask(&alone, method, path).await;
             assert_eq!(ask(&app, method, path).await, expected, "{method} {path}");
         }
+        for method in ["FOO", "get", "Post", "PROPFIND", "QUERYX"] {
+            let (status, allow, content) = ask(&app, method, path).await;
+            assert_eq!((status, allow), (501, None), "{method} {path}");
+            assert!(content.starts_with("{\"type\":"), "{content}");
+        }
     }
-    assert_eq!(
-        ask(&app, "GET", "/a%20b/item").await,
-        answer(200, None, "a b 7")
-    );
+    let item = ask(&app, "GET", "/a%20b/item").await;
+    assert_eq!(item, answer(200, None, "a b 7"));
     assert_eq!(ask(&app, "DELETE", "/nowhere").await, answer(404, None, ""));
 }
 
@@ -116,43 +109,25 @@ async fn without_rules_every_allow_is_the_router_s() {
     let app = layer().layer(router());
     for (path, handled) in ROUTES {
         let handled: MethodSet = handled.parse().unwrap();
-        let (status, allow, content) = ask(&app, "OPTIONS", path).await;
-        assert_eq!((status, content.as_str()), (200, ""), "{path}");
-        let with_options = (&handled | Method::OPTIONS).to_string();
-        assert_eq!(allow, Some(with_options), "{path}");
-
         let (status, allow, _) = ask(&app, "TRACE", path).await;
-        assert_eq!(status, 405, "{path}");
-        assert_eq!(allow.unwrap().parse(), Ok(handled), "{path}");
+        assert_eq!(
+            (status, allow.unwrap().parse().as_ref()),
+            (405, Ok(&handled)),
+            "{path}"
+        );
+        let with_options = (handled | Method::OPTIONS).to_string();
+        let expected = answer(200, Some(&with_options), "");
+        assert_eq!(ask(&app, "OPTIONS", path).await, expected, "{path}");
     }
 }
 
-#[tokio::test]
-async fn methods_that_the_server_does_not_recognize_are_501_at_every_path() {
-    let app = layer().layer(router());
-    for path in ["/", "/read-only", "/nowhere", "*"] {
-        for method in ["FOO", "get", "Post", "PROPFIND", "QUERYX"] {
-            let response = send(&app, method, path).await;
-            assert_eq!(
-                response.status(),
-                StatusCode::NOT_IMPLEMENTED,
-                "{method} {path}"
-            );
-            assert_eq!(response.headers().get(ALLOW), None);
-            assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
-            assert!(response.extensions().get::<Rejection>().is_some());
-        }
-    }
-}
-
-/// axum sends no `Allow` for these, and nothing is guessed.
+/// axum sends no `Allow` for these.
 #[tokio::test]
 async fn options_of_a_route_for_all_methods_is_the_handler_s_own() {
-    let service = (async || "service").into_service();
     let router = Router::new()
         .route("/any", any("any"))
         .route("/both", post("posted").options("handler"))
-        .route_service("/service", service)
+        .route_service("/service", (async || "service").into_service())
         .fallback("fallback");
     let app = layer().layer(router);
     for (path, content) in [
@@ -160,14 +135,11 @@ async fn options_of_a_route_for_all_methods_is_the_handler_s_own() {
         ("/both", "handler"),
         ("/service", "service"),
         ("/nowhere", "fallback"),
+        ("*", ""),
     ] {
-        assert_eq!(
-            ask(&app, "OPTIONS", path).await,
-            answer(200, None, content),
-            "{path}"
-        );
+        let expected = answer(200, None, content);
+        assert_eq!(ask(&app, "OPTIONS", path).await, expected, "{path}");
     }
-    assert_eq!(ask(&app, "OPTIONS", "*").await, answer(200, None, ""));
 }
 
 /// The body of the router's `405`s is the router's business.
@@ -178,54 +150,26 @@ async fn the_fallback_for_methods_builds_the_router_s_405s() {
         .route("/calls", post("posted"))
         .method_not_allowed_fallback(async || (StatusCode::METHOD_NOT_ALLOWED, "the router's"));
     let app = layer().layer(router);
+    let own = answer(405, Some("GET,HEAD"), "the router's");
     for (method, path, expected) in [
-        (
-            "DELETE",
-            "/read-only",
-            answer(405, Some("GET,HEAD"), "the router's"),
-        ),
+        ("DELETE", "/read-only", own),
         ("GET", "/calls", answer(405, Some("POST"), "the router's")),
         ("OPTIONS", "/calls", answer(200, Some("POST, OPTIONS"), "")),
     ] {
         assert_eq!(ask(&app, method, path).await, expected, "{method} {path}");
     }
-    let response = send(&app, "OPTIONS", "/calls").await;
-    assert_eq!(response.headers()[CONTENT_LENGTH], "0");
-    assert_eq!(response.headers().get(CONTENT_TYPE), None);
 }
 
-#[tokio::test]
-async fn with_a_rule_the_405_is_the_policy_s() {
-    let policy = Policy::new().route("/calls", [Method::POST]).unwrap();
-    let policy = policy.fallback([Method::GET]);
-    let router = Router::new()
-        .route("/calls", post("posted"))
-        .route("/other", delete("deleted"));
-    let app = MethodPolicyLayer::new(policy).layer(router);
-    for (method, path, expected) in [
-        ("POST", "/calls", answer(200, None, "posted")),
-        ("DELETE", "/calls", answer(405, Some("POST"), "")),
-        // `GET` is forwarded, and the router answers.
-        ("GET", "/calls", answer(405, Some("POST"), "")),
-        // A forgotten rule: the fallback answers for a route that exists.
-        ("DELETE", "/other", answer(405, Some("GET, HEAD"), "")),
-        ("DELETE", "/nowhere", answer(405, Some("GET, HEAD"), "")),
-        ("GET", "/nowhere", answer(404, None, "")),
-    ] {
-        assert_eq!(ask(&app, method, path).await, expected, "{method} {path}");
-    }
-}
-
-// This test passes if it compiles.
+/// The documented ways to serve. This test passes if it compiles.
 #[tokio::test]
 async fn axum_serves_the_wrapped_application() {
+    use axum::ServiceExt;
+
     let listener = async || tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let app = || layer().layer(router());
-
-    let service = axum::ServiceExt::<Request>::into_make_service(app());
+    let service = ServiceExt::<Request>::into_make_service(app());
     drop(axum::serve(listener().await, service));
-    let service =
-        axum::ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(app());
+    let service = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(app());
     drop(axum::serve(listener().await, service));
     drop(axum::serve(listener().await, Shared::new(app())));
 
@@ -235,77 +179,18 @@ async fn axum_serves_the_wrapped_application() {
         .layer(CorsLayer::permissive())
         .layer(TimeoutLayer::with_status_code(
             StatusCode::SERVICE_UNAVAILABLE,
-            Duration::from_secs(10),
+            Duration::MAX,
         ))
         .layer(CompressionLayer::new())
         .layer(layer())
         .service(router());
-    let service =
-        axum::ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(app.clone());
+    let service = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(app);
     drop(axum::serve(listener().await, service));
-    // The layers outside see rejections.
-    let response = send(&app, "FOO", "/").await;
-    assert_eq!(response.status(), StatusCode::NOT_IMPLEMENTED);
-    assert_eq!(response.headers()["access-control-allow-origin"], "*");
-}
 
-#[tokio::test]
-async fn the_matched_path_is_known_only_inside_the_router() {
-    const SEEN: &str = "seen";
-
-    /// Appends the matched path that it sees to the response.
-    async fn see(request: Request, next: Next) -> Response {
-        let seen = match request.extensions().get::<MatchedPath>() {
-            Some(path) => path.as_str().to_owned(),
-            None => "nothing".to_owned(),
-        };
-        let mut response = next.run(request).await;
-        let seen = HeaderValue::from_str(&seen).unwrap();
-        response.headers_mut().append(SEEN, seen);
-        response
-    }
-
-    /// Puts the matched path into the response, for the layers outside.
-    async fn hand_on(path: Option<MatchedPath>, request: Request, next: Next) -> Response {
-        let mut response = next.run(request).await;
-        if let Some(path) = path {
-            response.extensions_mut().insert(path);
-        }
-        response
-    }
-
-    let router = Router::new()
-        .route("/{id}", get("got"))
-        .layer(middleware::from_fn(see))
-        .layer(middleware::from_fn(hand_on));
-    let app = ServiceBuilder::new()
-        .layer(middleware::from_fn(see))
-        .layer(layer())
-        .service(router);
-    // The inner one appends first.
-    for (method, expected, handed_on) in [
-        ("GET", &["/{id}", "nothing"][..], Some("/{id}")),
-        ("DELETE", &["/{id}", "nothing"], Some("/{id}")),
-        ("FOO", &["nothing"], None),
-    ] {
-        let response = send(&app, method, "/7").await;
-        let seen = response.headers().get_all(SEEN).iter();
-        let seen: Vec<_> = seen.map(|seen| seen.to_str().unwrap()).collect();
-        assert_eq!(seen, expected, "{method}");
-        let path = response.extensions().get::<MatchedPath>();
-        assert_eq!(path.map(MatchedPath::as_str), handed_on, "{method}");
-    }
-}
-
-#[tokio::test]
-async fn connect_info_reaches_the_handler() {
-    let peer = get(async |ConnectInfo(address): ConnectInfo<SocketAddr>| address.to_string());
-    let app = ServiceBuilder::new()
-        .layer(MockConnectInfo(SocketAddr::from(([192, 0, 2, 1], 7))))
-        .layer(layer())
-        .service(Router::new().route("/", peer));
-    assert_eq!(
-        ask(&app, "GET", "/").await,
-        answer(200, None, "192.0.2.1:7")
-    );
+    let inside = || layer().on_rejection(|_, _| {});
+    let ready = get("got").layer(inside()).route_layer(inside());
+    let router = Router::new().route("/", ready).route_layer(inside());
+    let _: Router = router
+        .layer(inside())
+        .layer(ServiceBuilder::new().layer(inside()));
 }

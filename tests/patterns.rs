@@ -675,6 +675,9 @@ fn unusual_paths_are_accepted() {
         "/{a}/{a}",
         "/{{a}}/b{{c",
         "/{a-b_1}/{*r}",
+        // Doubled braces are literal, so these are no dot segments or wildcards.
+        "/}}/%2e%2e}}",
+        "/+}}/.}}+/a$}}/b,{{",
     ] {
         assert!(Policy::new().route(pattern, []).is_ok(), "{pattern}");
     }

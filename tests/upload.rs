@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use http::{Method, Request, Response};
-use http_body::Body;
+use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::client::conn::http2::{self, SendRequest};
@@ -21,13 +21,10 @@ use support::server::{Connection, within};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tower::{Layer, service_fn};
-use tower_method_policy::{BodyDrain, MethodPolicyLayer, Policy, Respond};
+use tower_method_policy::{BodyDrain, MethodPolicyLayer, Policy};
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
-
-/// Longer than any test waits.
-const FOREVER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A server behind a layer.
 struct Site {
@@ -37,10 +34,7 @@ struct Site {
 }
 
 impl Site {
-    async fn start<R>(layer: MethodPolicyLayer<R>) -> Self
-    where
-        R: Respond<Full<Bytes>> + Clone + Send + Sync + 'static,
-    {
+    async fn start(layer: MethodPolicyLayer) -> Self {
         let forwarded = Arc::<Mutex<Vec<String>>>::default();
         let seen = forwarded.clone();
         let inner = service_fn(move |request: Request<Incoming>| {
@@ -58,10 +52,29 @@ impl Site {
         Connection::open(self.server.address).await
     }
 
-    async fn connect_http2<B>(&self) -> (SendRequest<B>, JoinHandle<hyper::Result<()>>)
-    where
-        B: Body<Data: Send, Error = Infallible> + Send + Unpin + 'static,
-    {
+    /// Sends `request` on a connection and describes the answer: its status, and that the connection is `kept`,
+    /// is `closed` as it announced, or ends `unannounced`; or that the answer is `lost`.
+    async fn outcome(&self, request: impl AsRef<[u8]>) -> String {
+        let mut connection = self.connect().await;
+        connection.try_send(request).await;
+        let Some((status, closes)) = receive(&mut connection).await else {
+            return "lost".to_owned();
+        };
+        let get = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+        let connection = if closes {
+            assert_eq!(connection.receive_rest().await, "");
+            "closed"
+        } else {
+            connection.try_send(get).await;
+            match receive(&mut connection).await {
+                Some((200, _)) => "kept",
+                _ => "unannounced",
+            }
+        };
+        format!("{status} {connection}")
+    }
+
+    async fn connect_http2(&self) -> (SendRequest<Body>, JoinHandle<hyper::Result<()>>) {
         let stream = TokioIo::new(TcpStream::connect(self.server.address).await.unwrap());
         let handshake = http2::handshake(TokioExecutor::new(), stream);
         let (client, connection) = within(handshake).await.unwrap();
@@ -73,45 +86,27 @@ impl Site {
     }
 }
 
+type Body = BoxBody<Bytes, Infallible>;
+
 fn layer() -> MethodPolicyLayer {
     MethodPolicyLayer::new(Policy::new().fallback([Method::GET, Method::POST]))
 }
 
-/// The status of a response, and whether it closes the connection.
-#[derive(Debug)]
-struct Answer {
-    status: u16,
-    closes: bool,
+fn up_to(max_bytes: usize) -> MethodPolicyLayer {
+    layer().body_drain(BodyDrain::default().max_bytes(max_bytes as u64))
 }
 
-/// The next response, unless the connection ends before it.
-async fn receive(connection: &mut Connection) -> Option<Answer> {
+/// The status of the next response and whether it closes the connection, unless the connection ends before it.
+async fn receive(connection: &mut Connection) -> Option<(u16, bool)> {
     let response = connection.try_receive().await.ok()?;
     let mut lines = response.lines();
     let status = lines.next().and_then(|line| line.split(' ').nth(1));
     let connection = lines.find_map(|line| line.strip_prefix("connection: "));
-    Some(Answer {
-        status: status.unwrap().parse().unwrap(),
-        // RFC 9112 §9.3: `close` wins over any other option. hyper 1.12 adds `keep-alive` for an HTTP/1.0
-        // client that asked for it, and closes.
-        closes: connection
-            .is_some_and(|options| options.split(',').any(|option| option.trim() == "close")),
-    })
-}
-
-/// Whether the connection ends without another byte.
-async fn is_closed(connection: &mut Connection) -> bool {
-    connection.receive_rest().await.is_empty()
-}
-
-/// Whether the connection serves another request.
-async fn is_usable(connection: &mut Connection) -> bool {
-    connection
-        .try_send("GET / HTTP/1.1\r\nhost: a\r\n\r\n")
-        .await;
-    receive(connection)
-        .await
-        .is_some_and(|answer| answer.status == 200)
+    // RFC 9112 §9.3: `close` wins over any other option. hyper 1.12 adds `keep-alive` for an HTTP/1.0
+    // client that asked for it, and closes.
+    let mut options = connection.unwrap_or_default().split(',');
+    let closes = options.any(|option| option.trim() == "close");
+    Some((status.unwrap().parse().unwrap(), closes))
 }
 
 /// How the length of a body is sent.
@@ -142,65 +137,26 @@ fn upload(framing: Framing, size: usize) -> Vec<u8> {
     request
 }
 
-/// The outcomes of uploads, each on its own connection.
-#[derive(Debug, Default, PartialEq)]
-struct Tally {
-    kept_alive: usize,
-    closed_as_announced: usize,
-    closed_unannounced: usize,
-    lost: usize,
-}
-
 const REPETITIONS: usize = 20;
-
-async fn tally(server: &Site, framing: Framing, size: usize) -> Tally {
-    let request = upload(framing, size);
-    let mut tally = Tally::default();
-    for _ in 0..REPETITIONS {
-        let mut connection = server.connect().await;
-        connection.try_send(&request).await;
-        let Some(answer) = receive(&mut connection).await else {
-            tally.lost += 1;
-            continue;
-        };
-        assert_eq!(answer.status, 405);
-        if answer.closes {
-            assert!(is_closed(&mut connection).await);
-            tally.closed_as_announced += 1;
-        } else if is_usable(&mut connection).await {
-            tally.kept_alive += 1;
-        } else {
-            tally.closed_unannounced += 1;
-        }
-    }
-    tally
-}
-
-const ALL_KEPT_ALIVE: Tally = Tally {
-    kept_alive: REPETITIONS,
-    closed_as_announced: 0,
-    closed_unannounced: 0,
-    lost: 0,
-};
 
 #[tokio::test]
 async fn every_answer_arrives_and_every_connection_is_kept() {
     let server = Site::start(layer()).await;
     for framing in [Framing::Length, Framing::Chunked] {
         for size in [0, 1, 1000, 64 * KIB, MIB, 2 * MIB + 1, 16 * MIB] {
-            assert_eq!(
-                tally(&server, framing, size).await,
-                ALL_KEPT_ALIVE,
-                "{framing:?}, {size} bytes"
-            );
+            let request = upload(framing, size);
+            for _ in 0..REPETITIONS {
+                let outcome = server.outcome(&request).await;
+                assert_eq!(outcome, "405 kept", "{framing:?}, {size} bytes");
+            }
         }
     }
 }
 
 #[tokio::test]
 async fn no_connection_is_closed_unannounced() {
-    let never = Site::start(layer().body_drain(BodyDrain::none())).await;
-    let small = Site::start(layer().body_drain(BodyDrain::default().max_bytes(1000))).await;
+    let never = Site::start(up_to(0)).await;
+    let small = Site::start(up_to(1000)).await;
     for (server, framing, size) in [
         (&small, Framing::Length, 1001),
         (&small, Framing::Length, 16 * MIB),
@@ -213,49 +169,97 @@ async fn no_connection_is_closed_unannounced() {
         (&never, Framing::Chunked, 1),
         (&never, Framing::Chunked, MIB),
     ] {
-        let tally = tally(server, framing, size).await;
-        assert_eq!(tally.closed_unannounced, 0, "{framing:?} {size}: {tally:?}");
-        // If nothing is left to read, nothing is reset.
-        if size == 1 {
-            assert_eq!(
-                tally.closed_as_announced, REPETITIONS,
-                "{framing:?} {size}: {tally:?}"
-            );
+        let request = upload(framing, size);
+        for _ in 0..REPETITIONS {
+            let outcome = server.outcome(&request).await;
+            assert_ne!(outcome, "405 unannounced", "{framing:?} {size}");
+            // If nothing is left to read, nothing is reset.
+            assert!(outcome == "405 closed" || size > 1, "{outcome}");
         }
     }
 }
 
+/// RFC 9110 §10.1.1: a client that expects `100 Continue` gets the final status and nothing before it.
 #[tokio::test]
-async fn a_chunked_upload_that_never_ends_is_answered() {
-    let server = Site::start(layer()).await;
-    for start in ["", "5\r\nhello\r\n"] {
-        let mut connection = server.connect().await;
-        let head = "DELETE / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n";
-        assert!(
-            connection
-                .try_send(format!("{head}{start}").as_bytes())
-                .await
-        );
-        let answer = receive(&mut connection).await.unwrap();
-        assert_eq!(answer.status, 405);
-        assert!(answer.closes);
-        assert!(is_closed(&mut connection).await);
+async fn a_connection_that_cannot_go_on_is_closed_as_announced() {
+    let answering = || layer().answer_options(true);
+    let none = answering().body_drain(BodyDrain::none());
+    let host = "HTTP/1.1\r\nhost: a\r\n";
+    let chunked = "transfer-encoding: chunked\r\n";
+    let length = "content-length: 5\r\n";
+    let expect = "expect: 100-continue\r\n";
+    let old = "DELETE / HTTP/1.0\r\n";
+    let keep = "connection: keep-alive\r\n";
+    for (layer, request, expected) in [
+        // A chunked upload that never ends.
+        (
+            layer(),
+            format!("DELETE / {host}{chunked}\r\n"),
+            "405 closed",
+        ),
+        (
+            layer(),
+            format!("DELETE / {host}{chunked}\r\n5\r\nhello\r\n"),
+            "405 closed",
+        ),
+        (
+            layer(),
+            format!("DELETE / {host}{expect}{length}\r\n"),
+            "405 closed",
+        ),
+        (
+            layer(),
+            format!("DELETE / {host}{expect}{chunked}\r\n"),
+            "405 closed",
+        ),
+        // HTTP/1.0 closes unless the client asks otherwise.
+        (
+            layer(),
+            format!("{old}{length}\r\nhello"),
+            "405 unannounced",
+        ),
+        (layer(), format!("{old}{keep}{length}\r\nhello"), "405 kept"),
+        (
+            up_to(4),
+            format!("{old}{keep}{length}\r\nhello"),
+            "405 closed",
+        ),
+        // An `OPTIONS` that the layer answers.
+        (
+            answering(),
+            format!("OPTIONS / {host}{length}\r\nhello"),
+            "200 kept",
+        ),
+        (
+            answering(),
+            format!("OPTIONS * {host}{length}\r\nhello"),
+            "200 kept",
+        ),
+        (
+            none.clone(),
+            format!("OPTIONS / {host}{length}\r\nhello"),
+            "200 closed",
+        ),
+        (
+            none,
+            format!("OPTIONS * {host}{length}\r\nhello"),
+            "200 closed",
+        ),
+    ] {
+        let server = Site::start(layer).await;
+        assert_eq!(server.outcome(&request).await, expected, "{request}");
     }
-}
-
-/// RFC 9110 §10.1.1.
-#[tokio::test]
-async fn a_client_that_expects_100_gets_the_final_status_and_nothing_before_it() {
-    let server = Site::start(layer()).await;
-    for length in ["content-length: 5", "transfer-encoding: chunked"] {
-        let mut connection = server.connect().await;
-        let head =
-            format!("DELETE / HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\n{length}\r\n\r\n");
-        assert!(connection.try_send(head.as_bytes()).await);
-        let answer = receive(&mut connection).await.unwrap();
-        assert_eq!(answer.status, 405);
-        assert!(answer.closes);
-        assert!(is_closed(&mut connection).await);
+    // A body of exactly the bound may have trailers.
+    let server = Site::start(up_to(5)).await;
+    for (body, expected) in [
+        ("5\r\nhello\r\n0\r\n\r\n", "405 kept"),
+        ("5\r\nhello\r\n0\r\nx-a: 1\r\n\r\n", "405 kept"),
+        ("5\r\nhello\r\n0\r\nx-a: 1\r\nx-b: 2\r\n\r\n", "405 kept"),
+        ("2\r\nhe\r\n3\r\nllo\r\n0\r\nx-a: 1\r\n\r\n", "405 kept"),
+        ("6\r\nhello!\r\n0\r\nx-a: 1\r\n\r\n", "405 closed"),
+    ] {
+        let request = format!("DELETE / {host}{chunked}trailer: x-a\r\n\r\n{body}");
+        assert_eq!(server.outcome(request).await, expected, "{body:?}");
     }
 }
 
@@ -269,38 +273,33 @@ async fn a_rejected_body_is_never_parsed_as_a_request() {
         format!("transfer-encoding: chunked\r\n\r\n{length:x}\r\n{smuggled}\r\n0\r\n\r\n");
     let expects = format!("expect: 100-continue\r\n{declared}");
     let partly = format!("content-length: {}\r\n\r\n{smuggled}", length + 1);
-    for bound in [0, length as u64 - 1, 2 * MIB as u64] {
-        let server = Site::start(layer().body_drain(BodyDrain::default().max_bytes(bound))).await;
-        for rest in [&declared, &chunked, &expects] {
+    for bound in [0, length - 1, 2 * MIB] {
+        let server = Site::start(up_to(bound)).await;
+        for rest in [&declared, &chunked, &expects, &partly] {
             let mut connection = server.connect().await;
             let rejected = format!("DELETE / HTTP/1.1\r\nhost: a\r\n{rest}");
-            let next = "GET /next HTTP/1.1\r\nhost: a\r\n\r\n";
-            connection
-                .try_send(format!("{rejected}{next}").as_bytes())
-                .await;
-            let answer = receive(&mut connection).await.unwrap();
-            assert_eq!(answer.status, 405, "{rejected}");
-            if answer.closes {
-                assert!(is_closed(&mut connection).await, "{rejected}");
+            let next = if rest == &partly {
+                ""
             } else {
-                assert_eq!(
-                    receive(&mut connection).await.unwrap().status,
-                    200,
-                    "{rejected}"
-                );
-                assert_eq!(server.forwarded().pop().unwrap(), "GET /next");
+                "GET /next HTTP/1.1\r\nhost: a\r\n\r\n"
+            };
+            connection.try_send(format!("{rejected}{next}")).await;
+            if next.is_empty() {
+                continue;
+            }
+            let (status, closes) = receive(&mut connection).await.unwrap();
+            assert_eq!(status, 405, "{rejected}");
+            if closes {
+                assert_eq!(connection.receive_rest().await, "", "{rejected}");
+            } else {
+                assert_eq!(receive(&mut connection).await, Some((200, false)));
             }
         }
-        let mut connection = server.connect().await;
-        connection
-            .try_send(format!("DELETE / HTTP/1.1\r\nhost: a\r\n{partly}").as_bytes())
-            .await;
-        drop(connection);
         assert!(
-            !server
+            server
                 .forwarded()
                 .iter()
-                .any(|request| request == "GET /smuggled")
+                .all(|request| request == "GET /next")
         );
     }
 }
@@ -309,16 +308,10 @@ async fn a_rejected_body_is_never_parsed_as_a_request() {
 #[tokio::test]
 async fn bytes_after_a_rejected_connect_are_not_parsed() {
     let server = Site::start(layer()).await;
-    let mut connection = server.connect().await;
     let connect = "CONNECT example.com:443 HTTP/1.1\r\nhost: example.com:443\r\n\r\n";
-    let tunnelled = "GET /tunnelled HTTP/1.1\r\nhost: a\r\n\r\n";
-    connection
-        .try_send(format!("{connect}{tunnelled}").as_bytes())
-        .await;
-    let answer = receive(&mut connection).await.unwrap();
-    assert_eq!(answer.status, 405);
-    assert!(answer.closes);
-    assert!(is_closed(&mut connection).await);
+    let tunneled = "GET /tunneled HTTP/1.1\r\nhost: a\r\n\r\n";
+    let outcome = server.outcome(format!("{connect}{tunneled}")).await;
+    assert_eq!(outcome, "405 closed");
     assert!(server.forwarded().is_empty());
 }
 
@@ -332,174 +325,73 @@ async fn pipelined_uploads_are_answered_in_order() {
     requests.extend(upload(Framing::Chunked, 100));
     requests.extend(b"GET /2 HTTP/1.1\r\nhost: a\r\n\r\n");
     assert!(connection.try_send(&requests).await);
-    let mut statuses = Vec::new();
-    for _ in 0..5 {
-        let answer = receive(&mut connection).await.unwrap();
-        assert!(!answer.closes);
-        statuses.push(answer.status);
+    for status in [405, 200, 501, 405, 200] {
+        assert_eq!(receive(&mut connection).await, Some((status, false)));
     }
-    assert_eq!(statuses, [405, 200, 501, 405, 200]);
     assert_eq!(server.forwarded(), ["GET /1", "GET /2"]);
-}
-
-#[tokio::test]
-async fn a_request_may_arrive_byte_by_byte() {
-    let server = Site::start(layer()).await;
-    let mut connection = server.connect().await;
-    for byte in b"DELETE / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nhello" {
-        assert!(connection.try_send(&[*byte]).await);
+    // A request may arrive byte by byte.
+    for byte in upload(Framing::Length, 5) {
+        assert!(connection.try_send([byte]).await);
         tokio::task::yield_now().await;
     }
-    let answer = receive(&mut connection).await.unwrap();
-    assert_eq!((answer.status, answer.closes), (405, false));
-    assert!(is_usable(&mut connection).await);
+    assert_eq!(receive(&mut connection).await, Some((405, false)));
 }
 
+/// Sends a request over HTTP/2 and returns its status.
+async fn ask_http2(client: &mut SendRequest<Body>, request: Request<Body>) -> u16 {
+    within(client.ready()).await.unwrap();
+    let response = within(client.send_request(request)).await.unwrap();
+    assert!(!response.headers().contains_key("connection"));
+    let status = response.status().as_u16();
+    within(response.into_body().collect()).await.unwrap();
+    status
+}
+
+/// The stream never ends, or the upload is within the bound.
 #[tokio::test]
-async fn http_1_0_clients_receive_the_same_answers() {
-    let server = Site::start(layer()).await;
-    for (fields, kept) in [("", false), ("connection: keep-alive\r\n", true)] {
-        let mut connection = server.connect().await;
-        let request = format!("DELETE / HTTP/1.0\r\n{fields}content-length: 5\r\n\r\nhello");
-        connection.try_send(request.as_bytes()).await;
-        let answer = receive(&mut connection).await.unwrap();
-        assert_eq!((answer.status, answer.closes), (405, false));
-        assert_eq!(is_usable(&mut connection).await, kept);
-    }
-    // Above the bound, the connection closes although the client asked to keep it.
-    let server = Site::start(layer().body_drain(BodyDrain::default().max_bytes(4))).await;
-    let mut connection = server.connect().await;
-    let request = "DELETE / HTTP/1.0\r\nconnection: keep-alive\r\ncontent-length: 5\r\n\r\nhello";
-    connection.try_send(request.as_bytes()).await;
-    let answer = receive(&mut connection).await.unwrap();
-    assert_eq!((answer.status, answer.closes), (405, true));
-    assert!(is_closed(&mut connection).await);
-}
-
-/// A body that goes on until it is dropped.
-fn endless()
--> StreamBody<impl futures_util::Stream<Item = Result<Frame<Bytes>, Infallible>> + Unpin> {
-    let first = stream::iter([Ok(Frame::data(Bytes::from_static(b"first")))]);
-    StreamBody::new(first.chain(stream::pending()))
-}
-
-#[tokio::test]
-async fn an_http_2_stream_that_never_ends_is_answered_and_the_connection_goes_on() {
+async fn an_http_2_upload_is_answered_and_the_connection_goes_on() {
     let server = Site::start(layer()).await;
     let (mut client, connection) = server.connect_http2().await;
+    let request = |method, body: Body| {
+        let request = Request::builder().method(method).uri("http://a/");
+        request.body(body).unwrap()
+    };
     for (method, status) in [
         ("DELETE", 405),
         ("FOO", 501),
         ("POST", 200),
         ("DELETE", 405),
     ] {
-        let request = Request::builder()
-            .method(method)
-            .uri("http://a/")
-            .body(endless())
-            .unwrap();
-        within(client.ready()).await.unwrap();
-        let response = within(client.send_request(request)).await.unwrap();
-        assert_eq!(response.status(), status);
-        assert!(!response.headers().contains_key("connection"));
-        within(response.into_body().collect()).await.unwrap();
+        let first = stream::iter([Ok(Frame::data(Bytes::from_static(b"first")))]);
+        let endless = StreamBody::new(first.chain(stream::pending()));
+        let request = request(method, BodyExt::boxed(endless));
+        assert_eq!(ask_http2(&mut client, request).await, status);
     }
-    drop(client);
-    within(connection).await.unwrap().unwrap();
-}
-
-#[tokio::test]
-async fn an_http_2_upload_within_the_bound_is_read() {
-    let server = Site::start(layer()).await;
-    let (mut client, connection) = server.connect_http2().await;
     for size in [1, 64 * KIB, 2 * MIB] {
         for _ in 0..REPETITIONS {
-            let body = Full::new(Bytes::from(vec![0; size]));
-            let request = Request::delete("http://a/").body(body).unwrap();
-            within(client.ready()).await.unwrap();
-            let response = within(client.send_request(request)).await.unwrap();
-            assert_eq!(response.status(), 405);
-            assert!(!response.headers().contains_key("connection"));
+            let body = Full::new(Bytes::from(vec![0; size])).boxed();
+            assert_eq!(ask_http2(&mut client, request("DELETE", body)).await, 405);
         }
     }
     drop(client);
     within(connection).await.unwrap().unwrap();
-}
-
-/// An `OPTIONS` that the layer answers drains its body as a rejected request does.
-#[tokio::test]
-async fn an_answered_options_with_a_body_keeps_its_connection() {
-    let layer = layer().answer_options(true);
-    let kept = Site::start(layer.clone()).await;
-    let closed = Site::start(layer.body_drain(BodyDrain::none())).await;
-    for (server, closes) in [(&kept, false), (&closed, true)] {
-        for target in ["/", "*"] {
-            let mut connection = server.connect().await;
-            let request =
-                format!("OPTIONS {target} HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nhello");
-            connection.try_send(request.as_bytes()).await;
-            let answer = receive(&mut connection).await.unwrap();
-            assert_eq!((answer.status, answer.closes), (200, closes), "{target}");
-            if closes {
-                assert!(is_closed(&mut connection).await);
-            } else {
-                assert!(is_usable(&mut connection).await);
-            }
-        }
-        let expected = usize::from(!closes) * 2;
-        assert_eq!(server.forwarded().len(), expected);
-    }
-}
-
-/// A chunked body of exactly the bound, and its trailer section, is read to its end.
-#[tokio::test]
-async fn an_upload_of_exactly_the_bound_with_trailers_keeps_its_connection() {
-    let server = Site::start(layer().body_drain(BodyDrain::default().max_bytes(5))).await;
-    for (body, closes) in [
-        ("5\r\nhello\r\n0\r\n\r\n", false),
-        ("5\r\nhello\r\n0\r\nx-a: 1\r\n\r\n", false),
-        ("5\r\nhello\r\n0\r\nx-a: 1\r\nx-b: 2\r\n\r\n", false),
-        ("2\r\nhe\r\n3\r\nllo\r\n0\r\nx-a: 1\r\n\r\n", false),
-        ("6\r\nhello!\r\n0\r\nx-a: 1\r\n\r\n", true),
-    ] {
-        let mut connection = server.connect().await;
-        let head = "DELETE / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\
-            trailer: x-a\r\n\r\n";
-        connection
-            .try_send(format!("{head}{body}").as_bytes())
-            .await;
-        let answer = receive(&mut connection).await.unwrap();
-        assert_eq!((answer.status, answer.closes), (405, closes), "{body:?}");
-        if !closes {
-            assert!(is_usable(&mut connection).await, "{body:?}");
-        }
-    }
 }
 
 /// HTTP/2 `HEADERS` with `content-length: 0` and without `END_STREAM`. The answer comes while the stream
 /// stays open: nothing can arrive that is worth a wait.
 #[tokio::test]
 async fn an_http_2_body_that_declares_length_zero_and_stays_open_is_answered() {
-    for drain in [
-        BodyDrain::none(),
-        BodyDrain::default()
-            .timeout(FOREVER)
-            .idle_timeout(FOREVER)
-            .idle_timeout_unknown_length(FOREVER),
-    ] {
+    // Longer than any test waits.
+    let day = Duration::from_secs(24 * 60 * 60);
+    let patient = BodyDrain::default().timeout(day).idle_timeout(day);
+    for drain in [BodyDrain::none(), patient.idle_timeout_unknown_length(day)] {
         let server = Site::start(layer().body_drain(drain)).await;
-        for method in ["DELETE", "FOO"] {
+        for (method, status) in [("DELETE", 405), ("FOO", 501)] {
             let (mut client, connection) = server.connect_http2().await;
-            let request = Request::builder()
-                .method(method)
-                .uri("http://a/")
-                .header("content-length", "0");
-            let body = StreamBody::new(stream::pending::<Result<Frame<Bytes>, Infallible>>());
-            let response = client.send_request(request.body(body).unwrap());
-            let response = within(response).await.unwrap();
-            assert!([405, 501].contains(&response.status().as_u16()));
-            within(response.into_body().collect()).await.unwrap();
-            drop(client);
+            let request = Request::builder().method(method).uri("http://a/");
+            let body = BodyExt::boxed(StreamBody::new(stream::pending()));
+            let request = request.header("content-length", "0").body(body).unwrap();
+            assert_eq!(ask_http2(&mut client, request).await, status);
             connection.abort();
         }
     }

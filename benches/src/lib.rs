@@ -90,13 +90,13 @@ where
     status
 }
 
-/// The methods that are allowed everywhere in what is measured, beside `GET` and `HEAD`.
+/// The methods that are allowed everywhere.
 pub fn allowed() -> MethodSet {
-    MethodSet::WEBDAV | MethodSet::from(Method::POST)
+    (MethodSet::WEBDAV - [Method::PUT, Method::DELETE, Method::OPTIONS]) | Method::POST
 }
 
 pub fn layer() -> MethodPolicyLayer {
-    MethodPolicyLayer::new(Policy::new().allow(allowed()))
+    MethodPolicyLayer::new(Policy::new().fallback(allowed()))
 }
 
 /// The inner service behind the rule that all peers implement.
@@ -107,7 +107,7 @@ pub fn layered() -> MethodPolicy<Inner> {
 /// The same, with `count` methods of the server's own: `OWN-00000` and so on.
 pub fn with_own_methods(count: usize) -> MethodPolicy<Inner> {
     let own: MethodSet = (0..count).map(|n| method(&format!("OWN-{n:05}"))).collect();
-    MethodPolicy::new(Inner::NEW, Policy::new().allow(allowed() | own))
+    MethodPolicy::new(Inner::NEW, Policy::new().fallback(allowed() | own))
 }
 
 /// The patterns of `count` path rules.
@@ -118,9 +118,10 @@ pub fn patterns(count: usize) -> impl Iterator<Item = String> {
 /// A path that one of 10 or more [`patterns`] matches.
 pub const PATH: &str = "/collection-7/item";
 
-/// The inner service behind `count` path rules that allow `PUT`, and a default rule that does not.
+/// The inner service behind `count` path rules that list `PUT`, and a fallback that does not.
 pub fn with_routes(count: usize) -> MethodPolicy<Inner> {
-    let policy = patterns(count).fold(Policy::new().allow([]), |policy, pattern| {
+    let policy = Policy::new().fallback([Method::GET]);
+    let policy = patterns(count).fold(policy, |policy, pattern| {
         policy.route(&pattern, Method::PUT).expect("no conflict")
     });
     MethodPolicy::new(Inner::NEW, policy)

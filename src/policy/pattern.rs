@@ -96,13 +96,13 @@ fn check_segment(segment: &str) -> Result<Segment, String> {
         "a rule matches the path only, not the query".to_owned()
     } else if segment.contains('#') {
         "clients do not send fragments".to_owned()
-    } else if literal.contains(['{', '}', '*']) || literal.contains(".+") || literal == "+" {
+    } else if literal.contains(['{', '}', '*']) || segment.contains(".+") || segment == "+" {
         parameter_advice(segment)
-    } else if matches!(&*literal.to_lowercase().replace("%2e", "."), "." | "..") {
+    } else if matches!(&*segment.to_lowercase().replace("%2e", "."), "." | "..") {
         "clients remove it before they send a request".to_owned()
-    } else if literal.ends_with('$') {
+    } else if segment.ends_with('$') {
         "a pattern is not a regular expression".to_owned()
-    } else if literal.ends_with(',') {
+    } else if segment.ends_with(',') {
         "give each path a rule".to_owned()
     } else if let Some(culprit) = literal.chars().find(|&c| !is_path_char(c)) {
         format!("{culprit:?} is not valid in a path")

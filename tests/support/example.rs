@@ -23,18 +23,14 @@ impl Example {
         // This is `target/<profile>/deps/examples-<hash>`.
         let test = env::current_exe().unwrap();
         let program = test.ancestors().nth(2).unwrap().join("examples").join(name);
-        let mut child = Command::new(&program)
+        let child = Command::new(&program)
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| {
-                panic!(
-                    "{}: {error} (`cargo build --examples` makes it)",
-                    program.display()
-                )
-            });
+            .spawn();
+        // `cargo build --examples` makes it.
+        let mut child = child.unwrap_or_else(|error| panic!("{}: {error}", program.display()));
         let (sender, lines) = unbounded_channel();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         thread::spawn(move || {
@@ -79,16 +75,10 @@ impl Example {
     #[cfg(target_os = "linux")]
     pub(crate) fn resident(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
-        let resident = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .unwrap();
-        resident
-            .trim()
-            .strip_suffix(" kB")
-            .unwrap()
-            .parse()
-            .unwrap()
+        let mut lines = status.lines();
+        let resident = lines.find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let kibibytes = resident.split_whitespace().next();
+        kibibytes.unwrap().parse().unwrap()
     }
 
     /// How many files and sockets it has open.
@@ -99,7 +89,7 @@ impl Example {
     }
 
     pub(crate) fn signal(&self, signal: &str) {
-        let process = self.child.id().to_string();
+        let process = self.id().to_string();
         let kill = Command::new("kill").args([signal, &process]).status();
         assert!(kill.unwrap().success());
     }

@@ -29,16 +29,14 @@ pub(crate) struct Connection {
 impl Connection {
     pub(crate) async fn open(address: SocketAddr) -> Self {
         let stream = within(TcpStream::connect(address)).await.unwrap();
-        Self {
-            stream: BufReader::new(stream),
-        }
+        let stream = BufReader::new(stream);
+        Self { stream }
     }
 
     pub(crate) async fn accept(listener: &TcpListener) -> Self {
         let (stream, _) = within(listener.accept()).await.unwrap();
-        Self {
-            stream: BufReader::new(stream),
-        }
+        let stream = BufReader::new(stream);
+        Self { stream }
     }
 
     pub(crate) fn local_address(&self) -> SocketAddr {

@@ -49,24 +49,10 @@ pub(crate) fn any_method() -> impl Strategy<Value = Method> {
 
 /// Methods for policies and requests: common ones, registered ones, other ones, and look-alikes.
 pub(crate) const METHODS: &[&str] = &[
-    "GET",
-    "HEAD",
-    "POST",
-    "PUT",
-    "DELETE",
-    "OPTIONS",
-    "TRACE",
-    "CONNECT",
-    "QUERY",
-    "PROPFIND",
-    "SEARCH",
-    "PURGE",
-    "M-SEARCH",
-    "get",
-    "Post",
-    "GETX",
-    "A-NAME-OF-MORE-THAN-FIFTEEN-BYTES",
+    "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY", "PROPFIND",
+    "SEARCH", "PURGE", "M-SEARCH", "get", "Post", "GETX", LONG,
 ];
+const LONG: &str = "A-NAME-OF-MORE-THAN-FIFTEEN-BYTES";
 
 /// Patterns for routes and exempt paths. No two of them conflict, and none conflicts with one of
 /// [`SUBTREES`].
@@ -93,19 +79,14 @@ pub(crate) const PATHS: &[(&str, &[&str])] = &[
     ("", &[]),
     ("//", &["/{*rest}"]),
     ("/..", &["/{*rest}"]),
-    ("/%2F", &["/{*rest}"]),
     ("/users", &["/users", "/{*rest}"]),
     ("/users/", &["/{*rest}"]),
     ("//users", &["/{*rest}"]),
-    ("/./users", &["/{*rest}"]),
     ("/Users", &["/{*rest}"]),
     ("/%75sers", &["/{*rest}"]),
     ("/users/7", &["/users/{id}", "/{*rest}"]),
-    ("/users/..", &["/users/{id}", "/{*rest}"]),
     ("/users/7%2Fposts", &["/users/{id}", "/{*rest}"]),
     ("/users/me", &["/users/me", "/users/{id}", "/{*rest}"]),
-    ("/users/me/", &["/{*rest}"]),
-    ("/users/%6de", &["/users/{id}", "/{*rest}"]),
     ("/users/{id}", &["/users/{id}", "/{*rest}"]),
     ("/users/7/posts", &["/users/{user}/posts", "/{*rest}"]),
     ("/users/me/posts", &["/users/{user}/posts", "/{*rest}"]),
@@ -115,16 +96,12 @@ pub(crate) const PATHS: &[(&str, &[&str])] = &[
     ("/static", &["/{*rest}"]),
     ("/static/", &["/{*rest}"]),
     ("/static/a", &["/static/{*path}", "/{*rest}"]),
-    ("/static/a/", &["/static/{*path}", "/{*rest}"]),
     ("/static//", &["/static/{*path}", "/{*rest}"]),
-    ("/static/../users", &["/static/{*path}", "/{*rest}"]),
     ("/literal/{id}", &["/literal/{{id}}", "/{*rest}"]),
     ("/literal/id", &["/{*rest}"]),
     ("/dav", &["/dav", "/{*rest}"]),
     ("/dav/", &["/dav", "/{*rest}"]),
-    ("/dav//", &["/dav", "/{*rest}"]),
     ("/dav/a/b.txt", &["/dav", "/{*rest}"]),
-    ("/dav/..", &["/dav", "/{*rest}"]),
     ("/davx", &["/{*rest}"]),
     ("//dav", &["/{*rest}"]),
     ("/dav/readme", &["/dav/readme", "/dav", "/{*rest}"]),
@@ -133,7 +110,6 @@ pub(crate) const PATHS: &[(&str, &[&str])] = &[
     ("/dav/private/", &["/dav/private", "/dav", "/{*rest}"]),
     ("/dav/private/a", &["/dav/private", "/dav", "/{*rest}"]),
     ("/dav/privatex", &["/dav", "/{*rest}"]),
-    ("/teams", &["/{*rest}"]),
     ("/teams/a", &["/{*rest}"]),
     ("/teams/a/files", &["/teams/{team}/files", "/{*rest}"]),
     ("/teams/a/files/", &["/teams/{team}/files", "/{*rest}"]),
@@ -154,21 +130,36 @@ pub(crate) enum Setting {
 
 /// Builds a policy by the calls in `settings`, in their order.
 pub(crate) fn policy_of(settings: &[Setting]) -> Policy {
-    settings
-        .iter()
-        .cloned()
-        .fold(Policy::new(), |policy, setting| match setting {
-            Setting::Recognize(methods) => policy.recognize(methods),
-            Setting::RecognizeOnly(methods) => policy.recognize_only(methods),
-            Setting::Fallback(methods) => policy.fallback(methods),
-            Setting::Route(pattern, methods) => {
-                policy.route(pattern, methods).expect("no conflict")
-            }
-            Setting::Subtree(prefix, methods) => {
-                policy.subtree(prefix, methods).expect("no conflict")
-            }
-            Setting::Exempt(pattern) => policy.exempt(pattern).expect("no conflict"),
-        })
+    let apply = |policy: Policy, setting: &Setting| match setting {
+        Setting::Recognize(methods) => Ok(policy.recognize(methods)),
+        Setting::RecognizeOnly(methods) => Ok(policy.recognize_only(methods)),
+        Setting::Fallback(methods) => Ok(policy.fallback(methods)),
+        Setting::Route(pattern, methods) => policy.route(pattern, methods),
+        Setting::Subtree(prefix, methods) => policy.subtree(prefix, methods),
+        Setting::Exempt(pattern) => policy.exempt(pattern),
+    };
+    let policy = settings.iter().try_fold(Policy::new(), apply);
+    policy.expect("no conflict")
+}
+
+/// Builds a policy by the calls in `calls`, such as `recognize_only; fallback GET PUT; exempt /ws`.
+pub(crate) fn policy(calls: &str) -> Policy {
+    let calls = calls.split(';').map(str::trim);
+    let calls = calls.filter(|call| !call.is_empty());
+    calls.fold(Policy::new(), |policy, call| {
+        let (name, list) = call.split_once(' ').unwrap_or((call, ""));
+        let (path, rule) = list.split_once(' ').unwrap_or((list, ""));
+        let result = match name {
+            "recognize" => Ok(policy.recognize(set(list))),
+            "recognize_only" => Ok(policy.recognize_only(set(list))),
+            "fallback" => Ok(policy.fallback(set(list))),
+            "route" => policy.route(path, set(rule)),
+            "subtree" => policy.subtree(path, set(rule)),
+            "exempt" => policy.exempt(path),
+            _ => panic!("{call}"),
+        };
+        result.expect("a valid pattern")
+    })
 }
 
 /// Calls in any order and number, each pattern at most once, with sets drawn from `methods`.
@@ -176,14 +167,11 @@ pub(crate) fn settings_with<S>(methods: fn() -> S) -> impl Strategy<Value = Vec<
 where
     S: Strategy<Value = MethodSet> + 'static,
 {
-    let calls = vec(
-        prop_oneof![
-            methods().prop_map(Setting::Recognize),
-            methods().prop_map(Setting::RecognizeOnly),
-            methods().prop_map(Setting::Fallback),
-        ],
-        0..=4,
-    );
+    let call = prop_oneof![
+        methods().prop_map(Setting::Recognize),
+        methods().prop_map(Setting::RecognizeOnly),
+        methods().prop_map(Setting::Fallback),
+    ];
     let patterns = subsequence(PATTERNS, 0..=PATTERNS.len()).prop_flat_map(move |patterns| {
         let setting = |pattern| {
             prop_oneof![
@@ -197,7 +185,7 @@ where
         let setting = |prefix| methods().prop_map(move |methods| Setting::Subtree(prefix, methods));
         prefixes.into_iter().map(setting).collect::<Vec<_>>()
     });
-    (calls, patterns, subtrees)
+    (vec(call, 0..=4), patterns, subtrees)
         .prop_map(|(calls, patterns, subtrees)| [calls, patterns, subtrees].concat())
         .prop_shuffle()
 }
@@ -234,9 +222,7 @@ pub(crate) fn uris() -> impl Strategy<Value = Uri> {
 
 /// Runs the future of one case to completion.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .expect("a runtime")
-        .block_on(future)
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_time().build();
+    runtime.expect("a runtime").block_on(future)
 }

@@ -86,8 +86,7 @@ fn app(router: Router, settings: &Settings) -> App {
         return App::new(current);
     };
     let candidate = MethodPolicyLayer::new(candidate)
-        // As the current policy does. Otherwise this one would report OPTIONS.
-        .answer_options(true)
+        .answer_options(true) // Otherwise it would report OPTIONS.
         .report_only(true)
         .on_rejection(|rejection, request| observe::rejection(CANDIDATE, rejection, request));
     // Outside the current policy, to see the requests that it rejects.

@@ -98,9 +98,8 @@ pub(crate) fn prepare_response<B>(response: &mut Response<B>) -> OrStatus<()> {
     Ok(())
 }
 
-/// Changes the fields that requests and responses have in common.
-///
-/// Fails if others might disagree with hyper on where the content ends (RFC 9112 §6.3).
+/// Changes the fields that requests and responses have in common. Fails if others might disagree with
+/// hyper on where the content ends (RFC 9112 §6.3).
 fn prepare(headers: &mut HeaderMap, received: Version) -> OrStatus<()> {
     if headers.contains_key(TRANSFER_ENCODING) {
         // hyper decodes `chunked` and nothing else.

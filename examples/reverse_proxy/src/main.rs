@@ -1,7 +1,6 @@
 //! A reverse proxy behind a policy, made of hyper's server and hyper-util's pooled client.
 //!
-//! Clients use HTTP/1.1 or cleartext HTTP/2, and the upstream HTTP/1.1. A request that the policy
-//! rejects never reaches the upstream. Content is streamed in both directions.
+//! Clients use HTTP/1.1 or cleartext HTTP/2, and the upstream HTTP/1.1. Content is streamed.
 //!
 //! ```text
 //! cargo run --example axum 127.0.0.1:3001     # an upstream
@@ -138,10 +137,9 @@ impl Proxy {
 
 async fn serve() -> Result<(), Box<dyn Error>> {
     let [address, url] = common::arguments(["127.0.0.1:3000", "http://127.0.0.1:3001"])?;
-    let upstream = url
-        .strip_prefix("http://")
-        .map(|url| url.strip_suffix('/').unwrap_or(url));
-    let upstream = upstream.and_then(|authority| authority.parse().ok());
+    let authority = url.strip_prefix("http://");
+    let authority = authority.map(|url| url.strip_suffix('/').unwrap_or(url));
+    let upstream = authority.and_then(|authority| authority.parse().ok());
     let upstream = upstream.ok_or(format!("not an upstream, http://HOST[:PORT]: {url}"))?;
     let policy = policy()?;
     let layer = MethodPolicyLayer::new(policy.clone())
@@ -155,12 +153,8 @@ async fn serve() -> Result<(), Box<dyn Error>> {
         let proxy = proxy.clone();
         async move {
             let answer = proxy.answer(request).await;
-            let error = |status| {
-                Response::builder()
-                    .status(status)
-                    .body(ProxyBody::default())
-            };
-            answer.or_else(error)
+            let empty = ProxyBody::default();
+            answer.or_else(|status| Response::builder().status(status).body(empty))
         }
     })));
 

@@ -48,10 +48,9 @@ pub(crate) fn answer<B>(request: &Request<B>, policy: &Policy) -> Response<Full<
         response.headers_mut().insert(CONTENT_TYPE, message);
     } else {
         let rule = policy.rule_at(request.uri().path());
-        let allow = rule.map(|rule| rule.methods().to_string());
-        let allow = allow.and_then(|allow| HeaderValue::try_from(allow).ok());
-        let allow = allow.map(|allow| (ALLOW, allow));
-        response.headers_mut().extend(allow);
+        let allow = rule.and_then(|rule| rule.methods().to_string().try_into().ok());
+        let field = allow.map(|allow| (ALLOW, allow));
+        response.headers_mut().extend(field);
     }
     response
 }

@@ -8,8 +8,8 @@ mod support;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Version};
 use http_body_util::{BodyExt, Empty};
-use support::proxy::{EMPTY_OK, GET, OK, Proxy, expect, expect_content, starts_with};
 use support::server::{Connection, http2, read, request, within};
+use support::{EMPTY_OK, GET, OK, Proxy, expect, expect_content, starts_with};
 use tokio::task::JoinSet;
 
 #[tokio::test]

@@ -5,8 +5,8 @@
 
 mod support;
 
-use support::proxy::{EMPTY_OK, GET, Proxy, starts_with};
 use support::server::{Connection, request, within};
+use support::{EMPTY_OK, GET, Proxy, starts_with};
 
 /// The head of a response that ends with its connection.
 const ENDLESS: &str = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n";

@@ -19,8 +19,8 @@ CACHING = """
     }}
 """
 
-REJECTING = "[policy]\nallow = []\n"
-ALLOWING = "[policy]\nallow = ['POST']\nrecognize = ['PROPFIND']\n"
+REJECTING = "[policy]\nfallback = ['GET']\n"
+ALLOWING = "[policy]\nfallback = ['GET', 'POST']\nrecognize = ['PROPFIND']\n"
 NOT_STORED = 'cache_control = "no-store"\n'
 
 

@@ -132,8 +132,8 @@ def at_once(measure, client_type, slow: Slow, names) -> str:
 
 for kind, slow in KINDS.items():
     for do, measure, names in [
-        ("slow", answered, ("hyper", "webdav")),
-        ("stop", stopped, ("hyper", "webdav")),
+        ("slow", answered, ("hyper",)),
+        ("stop", stopped, ("hyper",)),
     ]:
         run = functools.partial(at_once, measure, Http1, slow, names)
         case(f"{do}-{kind}", seconds=slow.limit + 20)(run)

@@ -1,6 +1,6 @@
-//! What the crate's own tests use, too.
+//! The support of the crate's own tests.
 
-#![allow(dead_code, reason = "the crate's own tests use more of it")]
+#![allow(dead_code, reason = "not every test uses all of it")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
 #[path = "../../../../tests/support/example.rs"]
