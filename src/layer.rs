@@ -66,7 +66,7 @@ impl<R> MethodPolicyLayer<R> {
     ///   service answers `405` with an `Allow`, as routers do, the layer changes the answer to `200` and adds
     ///   `OPTIONS` to its `Allow`.
     /// - `OPTIONS *` gets `200` without `Allow`.
-    /// - The layer adds `OPTIONS` to the `Allow` of its `405`. Rules need not list it. List it if the inner
+    /// - Every `Allow` that the layer sends includes `OPTIONS`. Rules need not list it. List it if the inner
     ///   service handles `OPTIONS` itself, as a WebDAV server does.
     /// - A CORS preflight is forwarded, and its answer is not changed.
     ///
