@@ -147,6 +147,8 @@ static CRATES: LazyLock<Vec<String>> = LazyLock::new(|| {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
     cargo.args(["test", "--all-features", "--no-run", "--test", "compile"]);
     cargo.args(["--message-format", "json", "--quiet", "--locked"]);
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+    cargo.arg("--target-dir").arg(target);
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }
