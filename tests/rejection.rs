@@ -124,11 +124,11 @@ async fn the_mark_in_the_extensions_says_why() {
     use RuleKind::{Fallback, Route, Subtree};
 
     let layer = layer_of("fallback GET; route /users/{id} PUT; subtree /dav; route /own OPTIONS");
-    for (target, kind, pattern, methods) in [
-        ("/", Fallback, None, "GET HEAD"),
-        ("/users/7", Route, Some("/users/{id}"), "PUT"),
-        ("/dav/a", Subtree, Some("/dav"), ""),
-        ("/own", Route, Some("/own"), "OPTIONS"),
+    for (target, kind, by, methods) in [
+        ("/", Fallback, "fallback", "GET HEAD"),
+        ("/users/7", Route, "route /users/{id}", "PUT"),
+        ("/dav/a", Subtree, "subtree /dav", ""),
+        ("/own", Route, "route /own", "OPTIONS"),
     ] {
         for answer_options in [false, true] {
             let layer = layer.clone().answer_options(answer_options);
@@ -144,17 +144,11 @@ async fn the_mark_in_the_extensions_says_why() {
             assert_eq!(response.headers()[ALLOW], allow.to_string());
             // The rule is as it was written, without the `OPTIONS` of the layer.
             let rule = rejection.rule().expect("a rule");
+            let pattern = by.split_once(' ').map(|(_, pattern)| pattern);
             assert_eq!((rule.kind(), rule.pattern()), (kind, pattern));
             assert_eq!(*rule.methods(), set(methods));
-            let by = match kind {
-                Fallback => "fallback".to_owned(),
-                Route => format!("route {}", pattern.unwrap_or_default()),
-                Subtree => format!("subtree {}", pattern.unwrap_or_default()),
-            };
-            assert_eq!(
-                rejection.to_string(),
-                format!("405 Method Not Allowed by {by}")
-            );
+            let text = format!("405 Method Not Allowed by {by}");
+            assert_eq!(rejection.to_string(), text);
         }
     }
 
@@ -239,34 +233,19 @@ async fn the_last_call_of_a_setting_wins_and_a_copy_is_independent() {
         .retry_after(RetryAfter::after(Duration::from_secs(2)))
         .cache_control(HeaderValue::from_static("no-cache"))
         .on_rejection(|_, _| {});
-    for (layer, field, expected) in [
-        (
-            &original,
-            "x-own",
-            "cache-control: no-store & retry-after: 60 & x-own: own",
-        ),
-        (
-            &original,
-            "retry-after",
-            "cache-control: no-store & retry-after: own",
-        ),
-        (
-            &original,
-            "cache-control",
-            "cache-control: own & retry-after: 60",
-        ),
-        (
-            &changed,
-            "x-own",
-            "cache-control: no-cache & retry-after: 2 & x-own: own",
-        ),
+    for (layer, field, cache_control, retry_after) in [
+        (&original, "x", "no-store", "60"),
+        (&original, "retry-after", "no-store", "own"),
+        (&original, "cache-control", "own", "60"),
+        (&changed, "x", "no-cache", "2"),
     ] {
         let layer = layer.clone().respond_with_fn(move |_, _| {
             let response = Response::builder().header(field, "own");
             response.body(Body::default()).expect("valid")
         });
         let response = reject(&layer, request("FOO")).await;
-        assert_eq!(fields(response.headers()), expected);
+        let expected = format!("cache-control: {cache_control} & retry-after: {retry_after}");
+        assert!(fields(response.headers()).starts_with(&expected));
     }
 }
 
@@ -286,6 +265,8 @@ async fn the_debug_text_of_a_rejection_is_bounded_and_has_nothing_of_the_request
 // Nothing of the request gets into the response.
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     /// The server may have marked a value as sensitive.
     #[test]
     fn no_field_of_the_request_gets_into_the_response(

@@ -15,8 +15,6 @@ use futures_util::FutureExt;
 use http::{HeaderMap, HeaderValue, Request, Response, Version};
 use http_body_util::{BodyExt, Full};
 use proptest::prelude::*;
-use support::serve;
-use support::server::Connection;
 use support::strategies::{method, policy};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_method_policy::rfc2774::{
@@ -523,38 +521,6 @@ fn an_identifier_is_a_uri_or_a_field_name() {
         let result = MandatoryExtensions::at_origin().support(identifier);
         let expected = format!("{identifier:?} is neither an absolute URI nor a field name");
         assert_eq!(result.unwrap_err().to_string(), expected);
-    }
-}
-
-/// On a socket. An HTTP/1.1 proxy removes the fields that were meant for itself, and leaves the method.
-#[tokio::test]
-async fn an_m_get_is_answered_on_a_socket() {
-    let off = MethodPolicyLayer::default();
-    let on = off.clone().mandatory_extensions(origin());
-    let [declared, connection] = ["C-Man: \"x:copy\"\r\n", "Connection: C-Man\r\n"];
-    for (layer, fields, expected) in [
-        (off, [declared, connection], "501 Not Implemented\r\n"),
-        (on.clone(), [declared, ""], "510 Not Extended\r\n"),
-        (
-            on,
-            [declared, connection],
-            "200 OK\r\nc-ext: \r\nconnection: C-Ext\r\n",
-        ),
-    ] {
-        let inner = service_fn(async |_: Request<hyper::body::Incoming>| {
-            Ok::<_, Infallible>(Response::new(Body::from("inner")))
-        });
-        let server = serve::Server::start(layer.layer(inner)).await;
-        let mut connection = Connection::open(server.address).await;
-        let fields = fields.concat();
-        connection
-            .send(format!("M-GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n"))
-            .await;
-        let response = connection.receive().await;
-        assert!(
-            response.starts_with(&format!("HTTP/1.1 {expected}content-length: ")),
-            "{response}"
-        );
     }
 }
 
