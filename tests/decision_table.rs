@@ -12,7 +12,7 @@ use http_body_util::Full;
 use proptest::prelude::*;
 use proptest::sample::select;
 use tower::{Layer, ServiceExt, service_fn};
-use tower_method_policy::{Decision, MethodPolicyLayer, MethodSet, Policy, WouldReject};
+use tower_method_policy::{Decision, MethodPolicyLayer, MethodSet, Policy};
 
 use crate::support::strategies::{
     METHODS, PATHS, Setting, TCHARS, any_method, method, policy, policy_of, settings,
@@ -291,31 +291,6 @@ proptest! {
             "501".to_owned()
         };
         prop_assert_eq!(decide(&policy_of(&settings), &method, path), expected);
-    }
-}
-
-#[tokio::test]
-async fn with_report_only_every_row_forwards_and_rows_5_and_6_leave_a_mark() {
-    for answer_options in [false, true] {
-        let layer = MethodPolicyLayer::new(policy("fallback GET"))
-            .report_only(true)
-            .answer_options(answer_options);
-        let options = if answer_options { None } else { Some(405) };
-        for (method, target, mark) in [
-            ("OPTIONS+o+r", "/", None),
-            ("OPTIONS", "*", options),
-            ("DELETE", "/", Some(405)),
-            ("FOO", "/", Some(501)),
-        ] {
-            let response = response(&layer, request(method, target)).await;
-            assert_eq!(response.status(), StatusCode::IM_A_TEAPOT, "{method}");
-            assert_eq!(response.headers().len(), 1, "{method}");
-            assert_eq!(response.headers()["allow"], "INNER", "{method}");
-            let found = response.extensions().get::<WouldReject>();
-            let found = found.map(|mark| mark.rejection().status().as_u16());
-            assert_eq!(found, mark, "{method} {target}");
-            assert_eq!(response.extensions().len(), usize::from(mark.is_some()));
-        }
     }
 }
 
