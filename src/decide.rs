@@ -130,6 +130,7 @@ impl DecisionTable {
     }
 
     /// Whether row 4 forwards the method with this `bit`, which is not one of `depends_on_more`.
+    #[inline]
     pub(crate) fn forwards(&self, bit: u64, path: &str) -> bool {
         let methods = match self.policy.stored_rule_at(path) {
             Some(rule) => &rule.allow.methods,

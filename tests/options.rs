@@ -338,14 +338,6 @@ async fn a_405_to_a_preflight_stays_a_405() {
 }
 
 #[tokio::test]
-async fn an_error_of_the_inner_service_passes() {
-    let inner = service_fn(async |_: Request<Body>| Err::<Response<Body>, _>("inner error"));
-    let request = Request::options("/").body(Body::default()).unwrap();
-    let result = answering("").layer(inner).oneshot(request).await;
-    assert_eq!(result.unwrap_err(), "inner error");
-}
-
-#[tokio::test]
 async fn a_policy_inside_a_policy_gives_the_methods_of_the_inner_one() {
     let nested = async |outer: &str, inner: MethodPolicyLayer, method: &str| {
         let inner = inner.respond_with(ProblemDetails);

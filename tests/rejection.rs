@@ -73,17 +73,17 @@ fn rejection(response: &Response<Body>) -> &Rejection {
     response.extensions().get().expect("the mark")
 }
 
-/// The fields of a response, in their order.
-fn fields(headers: &HeaderMap) -> Vec<(&str, &str)> {
+/// The fields, sorted by their names, as `a: 1 & b: 2`.
+fn fields(headers: &HeaderMap) -> String {
     let fields = headers.iter();
-    fields
+    let mut fields: Vec<_> = fields
         .map(|(name, value)| (name.as_str(), value.to_str().expect("text")))
-        .collect()
-}
-
-fn values<'a>(response: &'a Response<Body>, name: &HeaderName) -> Vec<&'a str> {
-    let values = response.headers().get_all(name).into_iter();
-    values.map(|value| value.to_str().expect("text")).collect()
+        .collect();
+    fields.sort_by_key(|(name, _)| *name);
+    let fields = fields
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}"));
+    fields.collect::<Vec<_>>().join(" & ")
 }
 
 // Status, fields, and mark.
@@ -93,25 +93,25 @@ fn values<'a>(response: &'a Response<Body>, name: &HeaderName) -> Vec<&'a str> {
 #[tokio::test]
 async fn a_405_carries_allow_and_a_501_nothing_unless_a_field_is_configured() {
     let layer = layer_of("fallback GET; route /login POST; subtree /closed");
-    for (name, target, allow) in [
-        ("TRACE", "/", Some("GET, HEAD")),
-        ("TRACE", "*", Some("GET, HEAD")),
-        ("TRACE", "example.com:443", Some("GET, HEAD")),
-        ("TRACE", "http://example.com/login?a", Some("POST")),
-        ("TRACE", "/closed/a", Some("")),
-        ("FOO", "/", None),
-        ("FOO", "/login", None),
+    for (name, target, expected) in [
+        ("TRACE", "/", "allow: GET, HEAD"),
+        ("TRACE", "*", "allow: GET, HEAD"),
+        ("TRACE", "example.com:443", "allow: GET, HEAD"),
+        ("TRACE", "http://example.com/login?a", "allow: POST"),
+        ("TRACE", "/closed/a", "allow: "),
+        ("FOO", "/", ""),
+        ("FOO", "/login", ""),
     ] {
-        let mut expected: Vec<_> = allow.map(|allow| ("allow", allow)).into_iter().collect();
-        for is_configured in [false, true] {
-            let mut layer = layer.clone();
-            if is_configured {
-                layer = with_fields(layer);
-                expected.extend(allow.is_none().then_some(("retry-after", "60")));
-                expected.push(("cache-control", "no-store"));
-            }
+        let (status, configured) = match expected {
+            "" => (501, "cache-control: no-store & retry-after: 60".to_owned()),
+            allow => (405, format!("{allow} & cache-control: no-store")),
+        };
+        for (layer, expected) in [
+            (layer.clone(), expected),
+            (with_fields(layer.clone()), &*configured),
+        ] {
             let response = reject(&layer, request_to(name, target)).await;
-            assert_eq!(response.status(), if allow.is_some() { 405 } else { 501 });
+            assert_eq!(response.status(), status);
             assert_eq!(fields(response.headers()), expected, "{name} {target}");
             assert_eq!(response.extensions().len(), 1);
             assert_eq!(content(response).await, "");
@@ -199,38 +199,30 @@ async fn a_rejection_of_a_constructor_is_that_of_a_fallback() {
 
 // What a responder can set.
 
-const OWN: [(&str, &str); 7] = [
-    ("cache-control", "private"),
-    ("cache-control", "max-age=1"),
-    ("content-length", "4"),
-    ("retry-after", "7"),
-    ("x-first", "1"),
-    ("x-first", "3"),
-    ("x-second", "2"),
-];
-
 #[tokio::test]
 async fn a_responder_sets_everything_but_status_and_allow() {
+    let own = "cache-control: private & cache-control: max-age=1 & content-length: 4 & \
+        retry-after: 7 & x-first: 1 & x-first: 3 & x-second: 2";
     for layer in [layer(), with_fields(layer())] {
-        let layer = layer.respond_with_fn(|_, _| {
+        let layer = layer.respond_with_fn(move |_, _| {
             let response = Response::builder().status(200).version(Version::HTTP_10);
-            let response = OWN.iter().fold(response, |response, (name, value)| {
-                response.header(*name, *value)
+            let response = own.split(" & ").fold(response, |response, field| {
+                let (name, value) = field.split_once(": ").expect("a field");
+                response.header(name, value).header(ALLOW, "FOO")
             });
-            let response = response.header(ALLOW, "FOO").header(ALLOW, "BAR");
-            let response = response.extension("the responder's");
-            response.body(Body::from("body")).expect("valid")
+            let response = response
+                .extension("the responder's")
+                .body(Body::from("body"));
+            response.expect("valid")
         });
-        for (name, status, allow) in [("DELETE", 405, Some("GET, HEAD, POST")), ("FOO", 501, None)]
-        {
+        for (name, status, allow) in [
+            ("DELETE", 405, "allow: GET, HEAD, POST & "),
+            ("FOO", 501, ""),
+        ] {
             let response = reject(&layer, request(name)).await;
             assert_eq!(response.status(), status);
             assert_eq!(response.version(), Version::HTTP_10);
-            let allow = allow.map(|allow| ("allow", allow));
-            let expected: Vec<_> = allow.into_iter().chain(OWN).collect();
-            let mut fields = fields(response.headers());
-            fields.sort_by_key(|(name, _)| *name);
-            assert_eq!(fields, expected);
+            assert_eq!(fields(response.headers()), format!("{allow}{own}"));
             assert_eq!(response.extensions().get(), Some(&"the responder's"));
             rejection(&response);
             assert_eq!(content(response).await, "body");
@@ -238,22 +230,7 @@ async fn a_responder_sets_everything_but_status_and_allow() {
     }
 }
 
-#[tokio::test]
-async fn a_responder_that_sets_one_field_leaves_the_other_to_the_layer() {
-    for (name, retry_after, cache_control) in [
-        (RETRY_AFTER, "own", "no-store"),
-        (CACHE_CONTROL, "60", "own"),
-    ] {
-        let layer = with_fields(layer()).respond_with_fn(move |_, _| {
-            let response = Response::builder().header(&name, "own");
-            response.body(Body::default()).expect("valid")
-        });
-        let response = reject(&layer, request("FOO")).await;
-        assert_eq!(values(&response, &RETRY_AFTER), [retry_after]);
-        assert_eq!(values(&response, &CACHE_CONTROL), [cache_control]);
-    }
-}
-
+/// A responder that sets one of the fields leaves the other to the layer.
 #[tokio::test]
 async fn the_last_call_of_a_setting_wins_and_a_copy_is_independent() {
     let original = with_fields(layer());
@@ -262,14 +239,33 @@ async fn the_last_call_of_a_setting_wins_and_a_copy_is_independent() {
         .retry_after(RetryAfter::after(Duration::from_secs(2)))
         .cache_control(HeaderValue::from_static("no-cache"))
         .on_rejection(|_, _| {});
-    for (layer, retry_after, cache_control) in
-        [(original, "60", "no-store"), (changed, "2", "no-cache")]
-    {
+    for (layer, field, expected) in [
+        (
+            &original,
+            "x-own",
+            "cache-control: no-store & retry-after: 60 & x-own: own",
+        ),
+        (
+            &original,
+            "retry-after",
+            "cache-control: no-store & retry-after: own",
+        ),
+        (
+            &original,
+            "cache-control",
+            "cache-control: own & retry-after: 60",
+        ),
+        (
+            &changed,
+            "x-own",
+            "cache-control: no-cache & retry-after: 2 & x-own: own",
+        ),
+    ] {
+        let layer = layer.clone().respond_with_fn(move |_, _| {
+            let response = Response::builder().header(field, "own");
+            response.body(Body::default()).expect("valid")
+        });
         let response = reject(&layer, request("FOO")).await;
-        let expected = [
-            ("retry-after", retry_after),
-            ("cache-control", cache_control),
-        ];
         assert_eq!(fields(response.headers()), expected);
     }
 }
@@ -295,8 +291,8 @@ proptest! {
     fn no_field_of_the_request_gets_into_the_response(
         name in select(vec!["DELETE", "FOO"]),
         fields in vec(
-            ("allow|retry-after|cache-control|cookie|content-type|[a-z]{1,2}|x-[a-z]{1,60}", "[ -~]{0,40}"),
-            0..=150,
+            ("allow|retry-after|cache-control|cookie|content-type|[a-z]{1,2}|x-[a-z]{1,60}", "[ -~]{0,9}"),
+            0..=100,
         ),
         is_configured in any::<bool>(),
     ) {
@@ -331,7 +327,7 @@ proptest! {
             let name: HeaderName = name.parse()?;
             response.headers_mut().remove(&name);
             response.headers_mut().append(&name, HeaderValue::from_static("outer"));
-            prop_assert_eq!(values(&response, &name), ["outer"]);
+            prop_assert_eq!(response.headers().get_all(&name).iter().count(), 1);
         }
     }
 }
@@ -345,7 +341,7 @@ async fn observers_are_called_in_order_before_the_responder_with_the_whole_reque
         let log = log.clone();
         move |rejection: &Rejection, request: &Parts| {
             let seen = format!(
-                "{who}: {rejection} {} {} {:?} {:?} {:?}",
+                "{who}: {rejection} {} {} {:?} {} {:?}",
                 request.method,
                 request.uri,
                 request.version,
@@ -368,25 +364,22 @@ async fn observers_are_called_in_order_before_the_responder_with_the_whole_reque
         ("DELETE", "405 Method Not Allowed by fallback"),
         ("FOO", "501 Not Implemented"),
     ] {
-        let request = Request::builder()
-            .method(name)
-            .uri("http://example.com/a?b");
-        let request = request
-            .header("x-a", "1")
-            .header("x-a", "2")
-            .header("x-b", "3");
-        let request = request.version(Version::HTTP_2).extension("peer");
-        let request = request.body(Body::default()).expect("valid");
+        let mut request = request_to(name, "http://example.com/a?b");
+        *request.version_mut() = Version::HTTP_2;
+        for (name, value) in [("x-a", "1"), ("x-a", "2"), ("x-b", "3")] {
+            request
+                .headers_mut()
+                .append(name, HeaderValue::from_static(value));
+        }
+        request.extensions_mut().insert("peer");
         reject(&layer, request).await;
         let expected = format!(
             "{why} {name} http://example.com/a?b HTTP/2.0 \
-             [(\"x-a\", \"1\"), (\"x-a\", \"2\"), (\"x-b\", \"3\")] Some(\"peer\")"
+             x-a: 1 & x-a: 2 & x-b: 3 Some(\"peer\")"
         );
         let expected = ["first", "second", "responder"].map(|who| format!("{who}: {expected}"));
-        assert_eq!(
-            std::mem::take(&mut *log.lock().expect("no panic")),
-            expected
-        );
+        let log = std::mem::take(&mut *log.lock().expect("no panic"));
+        assert_eq!(log, expected);
     }
 }
 
@@ -414,11 +407,10 @@ async fn exactly_the_rejected_requests_are_observed() {
 
 // `Retry-After`.
 
-/// The values of the field in a 501 of a layer with `retry_after`.
-async fn sent(retry_after: RetryAfter) -> Vec<String> {
+/// The fields of a 501 of a layer with `retry_after`.
+async fn sent(retry_after: RetryAfter) -> String {
     let response = reject(&layer().retry_after(retry_after), request("FOO")).await;
-    let values = values(&response, &RETRY_AFTER).into_iter();
-    values.map(str::to_owned).collect()
+    fields(response.headers())
 }
 
 /// RFC 9110 §10.2.3: `delay-seconds = 1*DIGIT`. Rounded down, the client would come back too early.
@@ -436,7 +428,8 @@ async fn a_delay_is_sent_in_whole_seconds_rounded_up() {
         (u64::MAX, 999_999_999, "18446744073709551615"),
     ] {
         let delay = Duration::new(seconds, nanoseconds);
-        assert_eq!(sent(RetryAfter::after(delay)).await, [expected]);
+        let expected = format!("retry-after: {expected}");
+        assert_eq!(sent(RetryAfter::after(delay)).await, expected);
     }
 }
 
@@ -459,7 +452,8 @@ async fn a_time_is_sent_as_an_imf_fixdate_rounded_up() {
         (900_000_000_000, 0, "Fri, 31 Dec 9999 23:59:59 GMT"),
     ] {
         let time = SystemTime::UNIX_EPOCH + Duration::new(seconds, nanoseconds);
-        assert_eq!(sent(RetryAfter::at(time)).await, [expected]);
+        let expected = format!("retry-after: {expected}");
+        assert_eq!(sent(RetryAfter::at(time)).await, expected);
     }
 }
 
@@ -470,13 +464,13 @@ proptest! {
         nanoseconds in prop_oneof![Just(0), (1..1_000_000_000 / TICK).prop_map(|ticks| ticks * TICK)],
     ) {
         let epoch = SystemTime::UNIX_EPOCH;
-        let values = block_on(sent(RetryAfter::at(epoch + Duration::new(seconds, nanoseconds))));
-        prop_assert_eq!(values.len(), 1);
-        let read = httpdate::parse_http_date(&values[0])?;
+        let sent = block_on(sent(RetryAfter::at(epoch + Duration::new(seconds, nanoseconds))));
+        let sent = sent.strip_prefix("retry-after: ").expect("the field");
+        let read = httpdate::parse_http_date(sent)?;
         prop_assert_eq!(read, epoch + Duration::from_secs(seconds + u64::from(nanoseconds > 0)));
         // A recipient reads three formats, a sender uses only this one.
-        prop_assert_eq!(values[0].len(), "Fri, 01 Jan 2100 00:00:00 GMT".len());
-        prop_assert!(values[0].ends_with(" GMT"));
+        prop_assert_eq!(sent.len(), "Fri, 01 Jan 2100 00:00:00 GMT".len());
+        prop_assert!(sent.ends_with(" GMT"));
     }
 }
 
@@ -490,10 +484,7 @@ async fn a_time_in_the_past_is_not_sent() {
         epoch - Duration::from_nanos(1),
         epoch - Duration::from_secs(1_000_000_000),
     ] {
-        // The other fields are as without it.
-        let layer = with_fields(layer()).retry_after(RetryAfter::at(past));
-        let response = reject(&layer, request("FOO")).await;
-        assert_eq!(fields(response.headers()), [("cache-control", "no-store")]);
+        assert_eq!(sent(RetryAfter::at(past)).await, "");
     }
 }
 
@@ -552,11 +543,8 @@ async fn problem_details_are_json_for_every_method() {
         };
         let detail = format!("This server does not implement the method {shown}.");
         assert_eq!(ask(Policy::new(), name).await["detail"], detail);
-        let text = reject(
-            &MethodPolicyLayer::default().respond_with(PlainText),
-            request(name),
-        )
-        .await;
+        let plain = MethodPolicyLayer::default().respond_with(PlainText);
+        let text = reject(&plain, request(name)).await;
         assert_eq!(content(text).await, detail + "\n");
         let get = policy("fallback GET").recognize([method(name)]);
         let detail = format!("The method {shown} is not allowed here.");
@@ -571,13 +559,13 @@ async fn problem_details_are_json_for_every_method() {
 // gRPC.
 
 /// A gRPC call is a `POST`, which these layers reject.
-fn grpc_layers() -> [(MethodPolicyLayer, Option<&'static str>); 3] {
+fn grpc_layers() -> [(MethodPolicyLayer, &'static str); 3] {
     let get = layer_of("fallback GET");
     let answering = get.clone().answer_options(true);
     [
-        (get, Some("GET, HEAD")),
-        (answering, Some("GET, HEAD, OPTIONS")),
-        (layer_of("recognize_only"), None),
+        (get, "allow: GET, HEAD & "),
+        (answering, "allow: GET, HEAD, OPTIONS & "),
+        (layer_of("recognize_only"), ""),
     ]
 }
 
@@ -588,29 +576,21 @@ fn with_content_type(name: &str, content_type: &[u8]) -> Request<Body> {
     request
 }
 
-/// Asserts that `response` is a "Trailers-Only" response with `UNIMPLEMENTED` and these other fields.
+/// Asserts that `response` is a "Trailers-Only" response with `UNIMPLEMENTED` and these fields around.
 async fn assert_unimplemented(
     response: Response<Body>,
+    before: &str,
     content_type: &str,
-    allow: Option<&str>,
-    others: &[(&str, &str)],
+    after: &str,
 ) {
-    assert_eq!(response.status(), if allow.is_some() { 405 } else { 501 });
+    let status = if before.contains("allow: ") { 405 } else { 501 };
+    assert_eq!(response.status(), status);
     rejection(&response);
     // "Status-Message": printable ASCII without `%`, which would have to be encoded.
     let message = response.headers()["grpc-message"].to_str().expect("ASCII");
     assert!(!message.is_empty() && !message.contains('%'));
-    let mut expected = vec![
-        ("content-type", content_type),
-        ("grpc-message", message),
-        ("grpc-status", "12"),
-    ];
-    expected.extend(allow.map(|allow| ("allow", allow)));
-    expected.extend(others);
-    expected.sort_unstable();
-    let mut fields = fields(response.headers());
-    fields.sort_unstable();
-    assert_eq!(fields, expected);
+    let grpc = format!("content-type: {content_type} & grpc-message: {message} & grpc-status: 12");
+    assert_eq!(fields(response.headers()), format!("{before}{grpc}{after}"));
     assert!(!response.headers()[CONTENT_TYPE].is_sensitive());
     assert_eq!(content(response).await, "");
 }
@@ -649,12 +629,17 @@ async fn a_grpc_call_gets_unimplemented_whatever_the_responder_is() {
                 reject(&layer.clone().respond_with(ProblemDetails), call()).await,
             ];
             for response in with_each {
-                assert_unimplemented(response, expected, allow, &[]).await;
+                assert_unimplemented(response, allow, expected, "").await;
             }
             // The configured fields are sent. The other fields of a responder stay, but not the length of
             // its body.
-            let mut others = vec![("cache-control", "no-store"), ("x-request-id", "7")];
-            others.extend(allow.is_none().then_some(("retry-after", "60")));
+            let retry_after = if allow.is_empty() {
+                " & retry-after: 60"
+            } else {
+                ""
+            };
+            let after = format!("{retry_after} & x-request-id: 7");
+            let before = format!("{allow}cache-control: no-store & ");
             let closure = with_fields(layer).respond_with_fn(|_, _| {
                 let response = Response::builder()
                     .header(CONTENT_TYPE, "text/html")
@@ -664,7 +649,7 @@ async fn a_grpc_call_gets_unimplemented_whatever_the_responder_is() {
                 response.body(Body::from("body")).expect("valid")
             });
             let response = reject(&closure, call()).await;
-            assert_unimplemented(response, expected, allow, &others).await;
+            assert_unimplemented(response, &before, expected, &after).await;
         }
     }
 }
@@ -679,12 +664,12 @@ async fn a_responder_that_sets_a_grpc_status_keeps_its_response() {
             response.body(Body::from("body")).expect("valid")
         });
         let response = reject(&layer, with_content_type("POST", b"application/grpc")).await;
-        let mut expected = vec![
-            ("grpc-status", "7"),
-            ("content-type", "application/grpc+own"),
-        ];
-        expected.extend(allow.map(|allow| ("allow", allow)));
-        assert_eq!(fields(response.headers()), expected);
+        let fields = fields(response.headers());
+        let own = "content-type: application/grpc+own & grpc-status: 7";
+        assert!(
+            fields.starts_with(allow) && fields.ends_with(own),
+            "{fields}"
+        );
         assert_eq!(content(response).await, "body");
     }
 }
@@ -707,24 +692,9 @@ async fn a_request_that_is_not_a_grpc_call_gets_the_responder_s_response() {
             let response = reject(&layer.respond_with(PlainText), request.clone()).await;
             assert!(!response.headers().contains_key("grpc-status"));
             assert!(!response.headers().contains_key("grpc-message"));
-            assert_eq!(
-                response.headers()[CONTENT_TYPE],
-                "text/plain; charset=utf-8"
-            );
+            let content_type = &response.headers()[CONTENT_TYPE];
+            assert_eq!(content_type, "text/plain; charset=utf-8");
             assert_ne!(content(response).await, "");
         }
     }
-}
-
-/// gRPC fields belong to rejections only.
-#[tokio::test]
-async fn a_forwarded_grpc_call_is_not_touched() {
-    let service = layer().layer(service_fn(async |_: Request<Body>| {
-        let response = Response::builder().status(StatusCode::METHOD_NOT_ALLOWED);
-        response.body(Body::from("inner"))
-    }));
-    let call = with_content_type("POST", b"application/grpc");
-    let response = service.oneshot(call).await.expect("a response");
-    assert_eq!(fields(response.headers()), []);
-    assert_eq!(content(response).await, "inner");
 }

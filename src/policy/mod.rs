@@ -111,8 +111,8 @@ const GET_AND_HEAD: MethodSet = MethodSet::from_ids(&[Id::GET, Id::HEAD]);
 ///   `fallback`, `recognize_only`, and a rule. Ignoring it there would allow more than was meant.
 /// - Errors show the value, its position if the format knows it, and the correct spelling if there is
 ///   one. See [`MethodSet`](MethodSet#as-data) for the names that are errors in data.
-/// - Some readers change keys. The crate `config` 0.14 converts every key to lower case, including path
-///   patterns. Write paths in lower case there, or read the file with another crate.
+/// - Some readers change keys. `config` 0.14.1 converts every key to lower case, including path patterns:
+///   a rule for `/Users` becomes a rule for `/users`. `config` 0.15.25 and `figment` 0.10.19 keep keys.
 #[derive(Clone)]
 #[must_use]
 pub struct Policy {
