@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Counts instructions and allocations and holds them against the goals.
+"""Counts instructions and allocations and compares them with the limits.
 
-Prints tables as benches/README.md shows them. Exits with 1 when a limit is exceeded, and with 2
-when something could not be measured, which is never taken for success.
+Prints the tables of benches/README.md. Exits with 1 if a limit is exceeded, and with 2 if something could
+not be measured.
 """
 
 import json
@@ -15,7 +15,7 @@ from pathlib import Path
 BENCHES = Path(__file__).resolve().parent
 TIMES = 100  # as in benches/instructions.rs
 
-# The limits leave room for the compiler: what it inlines changes with what else is in the binary.
+# The limits are higher than the goals, because the compiler may inline differently in another binary.
 FORWARDED = [
     # request, peers, (variant of the policy, goal, limit) of instructions in addition to the bare service
     ("get", "`GET`", [("", 20, 30)]),
@@ -45,11 +45,11 @@ def fail(message):
 
 
 def bench(name, *arguments, has_limits=False):
-    """What a benchmark prints. One that has limits of its own names those that are exceeded."""
+    """The output of a benchmark. A benchmark with its own limits prints the exceeded ones."""
     command = ["cargo", "bench", "--quiet", "--bench", name, "--", *arguments]
     done = subprocess.run(command, cwd=BENCHES, stdout=subprocess.PIPE, text=True)
     if has_limits and done.returncode == 1:
-        exceeded.append(f"what `{name}` names above")
+        exceeded.append(f"the limits that `{name}` names above")
     elif done.returncode != 0:
         fail(f"`{' '.join(command)}` failed")
     return done.stdout

@@ -21,7 +21,7 @@ pub(crate) struct DecisionTable {
     pub(crate) extensions: Option<MandatoryExtensions>,
 }
 
-/// What the layer does with a request.
+/// The layer's action for a request.
 #[derive(Debug)]
 pub(crate) enum Outcome<'a> {
     /// The inner service answers.

@@ -15,7 +15,7 @@ use crate::service::{MethodPolicy, Shared};
 /// A layer that checks each request's method against a [`Policy`], and forwards the request or answers it.
 ///
 /// The [crate documentation](crate) describes its answers and where to put it. All services of a layer share
-/// one configuration. Header values are built with it, not for each request.
+/// one configuration. The layer builds header values once, not for each request.
 ///
 /// ```
 /// use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Instructions per request, counted by callgrind. `gate.py` holds them against the goals.
+//! Instructions per request, counted by callgrind. `gate.py` compares them with the limits.
 
 use std::fmt::Debug;
 use std::hint::black_box;
@@ -15,10 +15,10 @@ use method_policy_benches::{
 };
 use tower::{Layer, Service};
 
-/// How often each is done while it is counted; `gate.py` divides by it.
+/// How many requests one count covers. `gate.py` divides by it.
 const TIMES: usize = 100;
 
-/// What is counted. It is returned so that its drop is not.
+/// The counted work. It is returned, so its drop is not counted.
 type Work = Box<dyn FnMut()>;
 
 /// A request: method, path, number of header fields.
@@ -40,7 +40,7 @@ const FOO: Asked = ("FOO", "/", 5);
 const BARE: Inner = Inner::NEW;
 const FIXED: HandWritten = HandWritten(Inner::NEW);
 
-/// Asks `service` a few times, so that the allocator's caches are filled, and prepares the rest.
+/// Sends a few requests to `service` to fill the allocator's caches, and prepares the counted requests.
 fn ask<S, ReqBody, ResBody>(mut service: S, (name, path, headers): Asked) -> Work
 where
     S: Service<Request<ReqBody>, Response = http::Response<ResBody>, Error: Debug> + 'static,
@@ -61,7 +61,7 @@ where
     })
 }
 
-/// matchit's own look-up.
+/// A look-up in matchit without the policy.
 fn look_up(count: usize) -> Work {
     let mut router = Router::new();
     for pattern in patterns(count) {

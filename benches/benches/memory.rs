@@ -1,6 +1,6 @@
-//! Allocations and bytes: for each request, for each connection, and for what is configured.
+//! Counts allocations and bytes for each request, for each connection, and for a configuration.
 //!
-//! Prints tables as benches/README.md shows them; fails when a goal is not met.
+//! Prints the tables of benches/README.md. Fails if a goal is not met.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -20,7 +20,7 @@ use method_policy_benches::{
 use tower::{Layer, Service};
 use tower_method_policy::{MethodPolicy, MethodPolicyLayer, MethodSet, ResponseFuture, RetryAfter};
 
-/// The system's allocator, which counts.
+/// The system's allocator with counters.
 struct Counting;
 
 thread_local! {
@@ -33,7 +33,7 @@ fn count(bytes: isize) {
     BYTES.set(BYTES.get() + bytes);
 }
 
-// SAFETY: everything is left to the system's allocator; counting neither allocates nor panics.
+// SAFETY: the system's allocator does all the work. Counting neither allocates nor panics.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size() as isize);
@@ -51,7 +51,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// How many allocations `service` takes for a request, when it has been asked before.
+/// The number of allocations for the second request to `service`.
 fn allocations<S, ReqBody, ResBody>(mut service: S, name: &str, headers: usize) -> usize
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>, Error: std::fmt::Debug>,
@@ -66,7 +66,7 @@ where
     ALLOCATIONS.get() - before
 }
 
-/// The heap memory that what `make` makes holds, in bytes.
+/// The heap memory of the result of `make`, in bytes.
 fn heap<T>(make: impl FnOnce() -> T) -> isize {
     let before = BYTES.get();
     let made = black_box(make());
@@ -143,7 +143,7 @@ fn routers(missed: &mut Missed) {
 fn sizes(missed: &mut Missed) {
     type Small = std::future::Ready<Result<Response<()>, Infallible>>;
     type Future<F> = ResponseFuture<F, Buffer, Buffer>;
-    // A rejection: the response, and the body with how much of it is read and how it is waited for.
+    // A rejection contains the response, the request's body, and three words for the bounds.
     let rejection =
         size_of::<Option<Response<Buffer>>>() + size_of::<Buffer>() + 3 * size_of::<u64>();
     let growth = size_of::<MethodPolicy<Inner>>() - size_of::<Inner>();
@@ -161,7 +161,7 @@ fn sizes(missed: &mut Missed) {
         ),
         ("large", 4096, size_of::<Future<[u8; 4096]>>()),
     ] {
-        // A forwarded response may have a mark of two words to come, the policy's own one a body.
+        // A forwarded request may need a mark of two words, and a rejected request its response and its body.
         let word = size_of::<usize>();
         let goal = (inner + 2 * word).max(rejection + word);
         println!("| future, around one of {inner} ({name}) | **{size}** | ≤ {goal} |");

@@ -1,4 +1,4 @@
-//! The rule of [`layered`](crate::layered) by other means.
+//! Other implementations of the rule of [`layered`](crate::layered).
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -47,7 +47,7 @@ pub fn rejected<B: Default>(status: StatusCode) -> Response<B> {
     response
 }
 
-/// A fixed `match` in a service written for it: what a configurable layer is compared with.
+/// A service with a fixed `match`. The configurable layer is compared with it.
 #[derive(Clone, Debug)]
 pub struct HandWritten(pub Inner);
 

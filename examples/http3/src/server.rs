@@ -67,8 +67,8 @@ async fn connection(incoming: Incoming, app: App, stop: CancellationToken) -> Re
             }
             request = connection.accept() => match request? {
                 Some(request) if requests.is_closed() => drop(tokio::spawn(async {
-                    // The client can send the request again elsewhere. h3 rejects all late requests except the
-                    // first.
+                    // The client can send the request again elsewhere. h3 itself rejects all late requests
+                    // except the first.
                     if let Ok((_, mut stream)) = request.resolve_request().await {
                         stream.stop_sending(Code::H3_REQUEST_REJECTED);
                         stream.stop_stream(Code::H3_REQUEST_REJECTED);

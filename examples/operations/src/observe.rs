@@ -16,7 +16,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::settings::{Problem, Settings};
 
-/// Who rejects a request, and who answers it.
+/// The values of the labels `policy` and `answered_by`.
 pub(crate) const CURRENT: &str = "current";
 pub(crate) const CANDIDATE: &str = "candidate";
 const APPLICATION: &str = "application";
@@ -121,7 +121,7 @@ pub(crate) fn rejection(policy: &'static str, rejection: &Rejection, request: &P
 }
 
 /// At most `length` characters of `text`. Characters that control a terminal, change the direction of text,
-/// or cannot be seen become `\u{…}`. JSON escapes only some of them, and tools such as `jq -r` undo that.
+/// or are invisible become `\u{…}`. JSON escapes only some of them, and tools such as `jq -r` undo that.
 pub(crate) fn printable(text: &str, length: usize) -> String {
     let mut printable = String::new();
     for character in text.chars().take(length) {
@@ -156,13 +156,13 @@ fn would_reject(
     counter!(WOULD_REJECT, "policy" => policy, "reason" => reason, "answered_by" => answered_by, "status" => status)
 }
 
-/// The settings that apply from now on.
+/// Sets the gauges after `settings` were applied.
 pub(crate) fn applied(settings: &Settings) {
     gauge!(LAST_RELOAD).set(1);
     gauge!(REPORT_ONLY).set(u8::from(settings.report_only));
 }
 
-/// Settings were read again. They are applied unless there is a problem.
+/// Counts and logs a read of the settings. They apply unless there is a problem.
 pub(crate) fn reloaded(asked: bool, outcome: &Result<Settings, Problem>) {
     match outcome {
         Ok(settings) => {

@@ -97,8 +97,8 @@ impl<T: Send + 'static> File<T> {
         self.report().await
     }
 
-    /// Waits until the file has changed or the operator asks for a reload, and reads the file. The `bool` tells
-    /// whether the operator asked.
+    /// Waits until the file has changed or the operator asks for a reload, and reads the file. The `bool` is
+    /// `true` if the operator asked.
     pub(crate) async fn next(&mut self, asked: &Notify) -> (bool, Result<(Settings, T), Problem>) {
         let mut changes = 0;
         loop {
@@ -134,8 +134,8 @@ impl<T: Send + 'static> File<T> {
         self.within_limit(move || Ok(read(&path)?)).await
     }
 
-    /// Runs `job` on a separate thread, for at most `TIME_LIMIT`. tokio's blocking threads are not suitable,
-    /// because the end of the program waits for them.
+    /// Runs `job` on a separate thread, and waits for at most `TIME_LIMIT`. tokio's blocking threads are not
+    /// suitable, because the end of the program waits for them.
     async fn within_limit<R: Send + 'static>(
         &mut self,
         job: impl FnOnce() -> Result<R, Problem> + Send + 'static,

@@ -46,7 +46,8 @@ impl Content {
     /// The content of a request.
     ///
     /// hyper's server sends `100 (Continue)` as soon as the content is polled. Only the upstream knows
-    /// whether it wants the content. So the content is not polled before the upstream sends `100 (Continue)`.
+    /// whether it wants the content. So the content is polled after the upstream sent `100 (Continue)`, or after
+    /// `CONTINUE_TIMEOUT`.
     pub(crate) fn of_request(request: Request<Incoming>) -> Request<Self> {
         let mut request = request.map(Self::from);
         if request.headers().contains_key(EXPECT) {

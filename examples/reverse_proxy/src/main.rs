@@ -127,7 +127,7 @@ impl Proxy {
     fn failure(&self, error: &client::Error) -> StatusCode {
         let cause = error.source().and_then(|cause| cause.downcast_ref());
         if cause.is_some_and(hyper::Error::is_user) {
-            // The content of the request was broken off or not framed correctly.
+            // The client did not send all of the content, or framed it incorrectly.
             return StatusCode::BAD_REQUEST;
         }
         eprintln!("no response from {}: {error:?}", self.upstream);
@@ -185,7 +185,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
         tokio::spawn(async move {
             let idle = async { while timeout(IDLE_TIMEOUT, active.notified()).await.is_ok() {} };
             tokio::select! {
-                // Most errors only say that the client has gone away.
+                // Most errors mean that the client went away.
                 _ = connection => {}
                 () = idle => {}
             }

@@ -22,7 +22,7 @@ pub(crate) fn is_last_recipient<B>(request: &mut Request<B>) -> OrStatus<bool> {
     let Some(left) = limit.checked_sub(1) else {
         return Ok(true);
     };
-    // The upstream may support smaller numbers only, and no chain of proxies is that long.
+    // The upstream may support only smaller numbers, and no chain of proxies is that long.
     let left = HeaderValue::from(left.min(u32::MAX.into()));
     request.headers_mut().insert(MAX_FORWARDS, left);
     Ok(false)

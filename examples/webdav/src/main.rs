@@ -81,7 +81,7 @@ async fn share(dav: &DavHandler, mut request: Request) -> Response {
             Some(path) if !is_share(&path) => {}
             _ => return forbidden(),
         }
-        // dav-server must not read the URI in another way.
+        // Otherwise, dav-server might read a different path from the URI.
         let Ok(destination) = HeaderValue::try_from(destination) else {
             return forbidden();
         };
