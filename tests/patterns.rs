@@ -388,7 +388,7 @@ const INVALID: &str = r##"
     '"' is not valid in a path  /"a"
     '^' is not valid in a path  /a^b
     '>' is not valid in a path  /a>b
-    write a percent sign as `%25`  /a%  /a%2  /100%/b  /a%zz
+    write a percent sign as `%25`  /a%  /a%2  /100%/b  /a%zz  /%{{1e
     a rule matches the path only, not the query  /a?x  /q?b=c  /users/{id}?x  /books{?max}
     clients do not send fragments  /a#x  /#/a
     clients remove it before they send a request  /a/../b  /./b  /a/%2e%2E  /a/.%2e/b
