@@ -1,6 +1,4 @@
-//! What the benchmarks measure: an inner service, what stands in front of it, and requests.
-
-pub mod peers;
+//! What the benchmarks measure: an inner service, layers around it, and requests.
 
 use std::convert::Infallible;
 use std::fmt::Debug;
@@ -10,6 +8,8 @@ use std::marker::PhantomData;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
+use axum::Router;
+use axum::routing::get;
 use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, HOST, ORIGIN, USER_AGENT};
 use http::{HeaderValue, Method, Request, Response};
@@ -21,7 +21,7 @@ use tower_method_policy::{MethodPolicy, MethodPolicyLayer, MethodSet, Policy};
 /// The body of most requests and responses.
 pub type Buffer = Full<Bytes>;
 
-/// The service behind everything that is measured. The optimiser cannot see through it.
+/// The service behind everything that is measured. The optimizer cannot see through it.
 #[derive(Debug)]
 pub struct Inner<B = Buffer>(PhantomData<fn() -> B>);
 
@@ -90,8 +90,7 @@ where
     status
 }
 
-/// The methods that are allowed everywhere.
-pub fn allowed() -> MethodSet {
+fn allowed() -> MethodSet {
     (MethodSet::WEBDAV - [Method::PUT, Method::DELETE, Method::OPTIONS]) | Method::POST
 }
 
@@ -99,9 +98,14 @@ pub fn layer() -> MethodPolicyLayer {
     MethodPolicyLayer::new(Policy::new().fallback(allowed()))
 }
 
-/// The inner service behind the rule that all peers implement.
+/// The inner service behind one rule.
 pub fn layered() -> MethodPolicy<Inner> {
     layer().layer(Inner::NEW)
+}
+
+/// An axum router with one route.
+pub fn router() -> Router {
+    Router::new().route("/", get(async || ()))
 }
 
 /// The same, with `count` methods of the server's own: `OWN-00000` and so on.

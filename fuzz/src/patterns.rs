@@ -9,14 +9,18 @@ pub(crate) enum Segment {
 
 /// What a valid pattern stands for.
 pub(crate) fn segments(pattern: &str) -> Vec<Segment> {
-    let segments = pattern[1..].split('/').map(|segment| {
-        let is_literal = segment.starts_with("{{") || !segment.starts_with('{');
-        match is_literal {
-            true => Segment::Literal(segment.replace("{{", "{").replace("}}", "}")),
-            false if segment.starts_with("{*") => Segment::Rest,
-            false => Segment::Parameter,
-        }
-    });
+    let segments = pattern
+        .get(1..)
+        .unwrap_or_default()
+        .split('/')
+        .map(|segment| {
+            let is_literal = segment.starts_with("{{") || !segment.starts_with('{');
+            match is_literal {
+                true => Segment::Literal(segment.replace("{{", "{").replace("}}", "}")),
+                false if segment.starts_with("{*") => Segment::Rest,
+                false => Segment::Parameter,
+            }
+        });
     segments.collect()
 }
 
