@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Runs the commands that a page shows, and compares what they print with what the page says.
+"""Runs the commands that a page shows, and compares their output with the output on the page.
 
     python3 .ci/console.py docs/operators.md docs/rollout.md
 
-Each page has a block of `sh` that ends with the `cargo run` of a server, on 127.0.0.1:3000, and blocks of
-`console`: `$ ` and a command, `> ` and its further lines, and what it prints.
+Each page has an `sh` block that ends with the `cargo run` of a server on 127.0.0.1:3000. It also has `console`
+blocks. A line after `$ ` is a command, a line after `> ` continues it, and all other lines are its output.
 """
 
 import difflib
@@ -24,7 +24,7 @@ def blocks(page, language):
 
 
 def sessions(page):
-    """The commands of the console blocks, each with the lines that it is to print."""
+    """The commands of the console blocks, each with its expected output."""
     for block in blocks(page, "console"):
         parts = re.findall(r"^\$ (.*\n(?:> .*\n)*)((?:(?!\$ ).*\n)*)", block, re.M)
         for command, output in parts:
@@ -32,12 +32,12 @@ def sessions(page):
 
 
 def normal(output):
-    """What two runs have in common: all but the date."""
+    """The output without the date, which differs in each run."""
     return re.sub(r"^date: .*$", "date: …", output.replace("\r\n", "\n"), flags=re.M).splitlines()
 
 
 def start(page, output):
-    """The server as the page starts it, but for its port, and where it listens."""
+    """Starts the server as the page does, but on a free port. Returns its process and its address."""
     [block] = [block for block in blocks(page, "sh") if "cargo run" in block]
     *before, command = block.splitlines()
     for line in before:
@@ -46,14 +46,14 @@ def start(page, output):
         command = command.replace(ADDRESS, "127.0.0.1:0")
     else:
         command += " -- 127.0.0.1:0"
-    # What it prints goes where the page says, or else to `output`.
+    # The page may redirect the output. Otherwise, it goes to `output`.
     redirected = re.search(r" >(\S+)$", command)
     if redirected:
         output = ROOT / redirected[1]
         output.unlink(missing_ok=True)
     else:
         command += f" >{output}"
-    # The shell becomes the server, as cargo does.
+    # `exec` makes the server the child process, so that it gets the signal. cargo does the same.
     command = ["bash", "-c", f"exec env {command}"]
     server = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL)
     while server.poll() is None:
@@ -66,7 +66,7 @@ def start(page, output):
 
 
 def compare(name, command, expected, address):
-    """Whether the command prints what is expected; None if it is not to be had."""
+    """Whether the command prints the expected output. None if a program is missing."""
     run = subprocess.run(
         ["bash", "-c", command.replace("curl ", "curl -sS ").replace(ADDRESS, address)],
         cwd=ROOT,
@@ -77,7 +77,7 @@ def compare(name, command, expected, address):
     )
     missing = re.search(r": (\S+): command not found$", run.stdout, re.M)
     if missing:
-        print(f"SKIPPED, for there is no {missing[1]}: {command}")
+        print(f"SKIPPED, {missing[1]} is not installed: {command}")
         return None
     seen, expected = normal(run.stdout), normal(expected)
     diff = list(difflib.unified_diff(expected, seen, name, command, lineterm=""))
@@ -86,7 +86,7 @@ def compare(name, command, expected, address):
 
 
 def check(name):
-    """How each command of the page went."""
+    """The result of each command on the page."""
     page = (ROOT / name).read_text()
     with tempfile.TemporaryDirectory() as directory:
         server, address = start(page, pathlib.Path(directory) / "output")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Follows the links of pages to files, to headings, and to the documentation that has been built.
+"""Checks the links of pages to files, to headings, and to the built documentation.
 
     cargo doc --no-deps --all-features
     python3 .ci/links.py README.md CONTRIBUTING.md SECURITY.md docs/operators.md
@@ -16,26 +16,26 @@ PUBLISHED = "https://docs.rs/tower-method-policy/latest/"
 
 
 def links(page):
-    """Inline ones, and those that are defined below."""
+    """The links in the text and the link definitions."""
     return re.findall(r"\]\(([^)\s]+)\)", page) + re.findall(r"^\[[^]]+\]: (\S+)$", page, re.M)
 
 
 def headings(page):
-    """The fragments by which they are linked to."""
+    """The fragments of the links to the headings."""
     text = re.sub(r"^```.*?^```$", "", page, flags=re.M | re.S)
     for heading in re.findall(r"^#+ (.+)$", text, re.M):
         yield re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def leads_somewhere(name, link):
-    """Whether there is what the link is to; None if it is elsewhere."""
+    """Whether the target of the link exists. None if it is not checked."""
     if link.startswith(PUBLISHED):
         path, _, fragment = link.removeprefix(PUBLISHED).partition("#")
         page = DOCUMENTATION / path
         if page.is_dir():
             page /= "index.html"
         return page.exists() and (not fragment or f'id="{fragment}"' in page.read_text())
-    # rustdoc follows links to items.
+    # rustdoc checks links to items.
     if "://" in link or link.startswith("crate::"):
         return None
     path, _, fragment = link.partition("#")

@@ -1,7 +1,7 @@
 //! A message board on axum, with the policy around the whole application.
 //!
-//! The policy has no rules. The router knows the methods of each path, so the `405`s are the router's.
-//! The layer adds `501` with problem details (RFC 9457) and answers to `OPTIONS`.
+//! The policy has no rules. The router knows the methods of each path and sends each `405`. The layer sends
+//! each `501`, with problem details (RFC 9457), and turns the router's `405` to `OPTIONS` into `200`.
 //!
 //! ```text
 //! cargo run --example axum [-- ADDRESS]       # the default is 127.0.0.1:3000
@@ -62,7 +62,7 @@ async fn show(State(board): State<Board>, Path(id): Path<String>) -> Result<Stri
 }
 
 async fn serve() -> Result<(), Box<dyn Error>> {
-    // Wrap the finished application last. `Router::layer` would not cover paths without a route.
+    // Wrap the finished application last. With `Router::layer`, axum would add `Allow` to a `501`.
     let app = MethodPolicyLayer::default()
         .answer_options(true)
         .respond_with(ProblemDetails)
@@ -71,7 +71,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     let shutdown = common::shutdown_signal()?;
     let listener = common::listen().await?;
     let service = ServiceExt::<Request>::into_make_service(app);
-    // `?` would not compile with the next axum, where this is `()`. It is never an error in 0.8.
+    // axum 0.8 never returns an error here. In the next axum, `serve` returns `()`, so `?` would not compile.
     let _ = axum::serve(listener, service)
         .with_graceful_shutdown(shutdown)
         .await;

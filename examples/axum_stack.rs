@@ -1,5 +1,5 @@
-//! A site on axum with the usual layers. The policy wraps the application, and the layers that must see
-//! rejections wrap the policy. The CORS layer stays inside the router.
+//! A website on axum with the usual layers. The policy wraps the application. The layers that must see
+//! rejections wrap the policy. The CORS layer is inside the router.
 //!
 //! ```text
 //! cargo run --example axum_stack [-- ADDRESS]  # the default is 127.0.0.1:3000
@@ -69,7 +69,7 @@ fn policy() -> MethodPolicyLayer<ProblemDetails> {
     MethodPolicyLayer::default()
         .answer_options(true)
         .respond_with(ProblemDetails)
-        // Inside the span of the trace layer.
+        // This event is inside the span of the trace layer.
         .on_rejection(|rejection, request| {
             tracing::info!(method = %method_excerpt(&request.method), "{rejection}");
         })
@@ -107,7 +107,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
         // Its events go to the crate `tracing`, which needs a subscriber.
         .layer(TraceLayer::new(SharedClassifier::new(Failures)))
         .layer(PropagateRequestIdLayer::x_request_id())
-        // It also bounds the wait for a rejected upload.
+        // It also limits the wait for a rejected upload.
         .layer(TimeoutLayer::with_status_code(
             StatusCode::SERVICE_UNAVAILABLE,
             TIMEOUT,
@@ -119,7 +119,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     let shutdown = common::shutdown_signal()?;
     let listener = common::listen().await?;
     let service = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(app);
-    // `?` would not compile with the next axum, where this is `()`. It is never an error in 0.8.
+    // axum 0.8 never returns an error here. In the next axum, `serve` returns `()`, so `?` would not compile.
     let _ = axum::serve(listener, service)
         .with_graceful_shutdown(shutdown)
         .await;

@@ -1,13 +1,13 @@
-//! A site on axum for scripts of other origins. The CORS layer stays inside the router.
+//! A website on axum for scripts of other origins. The CORS layer is inside the router.
 //!
-//! Preflights reach it through the policy, and the router's `405`s have its fields. The `501`s are the
-//! policy's, so the responder adds the field that lets scripts read them.
+//! The policy forwards preflights to the CORS layer. The CORS layer adds its fields to the router's `405`, but
+//! not to the policy's `501`. So the responder adds the field that lets scripts read the `501`.
 //!
 //! ```text
 //! cargo run --example cors [-- ADDRESS]   # the default is 127.0.0.1:3000
 //! ```
 //!
-//! Then, on the console of a page of any other origin:
+//! Then run this in the browser console on a page of any other origin:
 //!
 //! ```js
 //! for (const method of ["DELETE", "PROPFIND", "patch"]) {
@@ -41,12 +41,11 @@ fn router() -> Router {
 fn cors() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(Any)
-        // Not the methods of the site: a browser does not send a method that is not listed here, and its
-        // script sees a network error instead of the `405`. With credentials, use
-        // `AllowMethods::mirror_request()`.
+        // A browser does not send a method that is not allowed here. The script then sees a network error
+        // instead of the `405`. So allow all methods. With credentials, use `AllowMethods::mirror_request()`.
         .allow_methods(Any)
         .allow_headers(Any)
-        // Without it, scripts can read the status but not this field.
+        // Without this line, scripts can read the status but not `Allow`.
         .expose_headers([header::ALLOW])
 }
 
@@ -65,7 +64,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     let shutdown = common::shutdown_signal()?;
     let listener = common::listen().await?;
     let service = ServiceExt::<Request>::into_make_service(app);
-    // `?` would not compile with the next axum, where this is `()`. It is never an error in 0.8.
+    // axum 0.8 never returns an error here. In the next axum, `serve` returns `()`, so `?` would not compile.
     let _ = axum::serve(listener, service)
         .with_graceful_shutdown(shutdown)
         .await;

@@ -1,6 +1,6 @@
 //! A message board on hyper, over HTTP/1.1 and cleartext HTTP/2.
 //!
-//! No router sends `Allow` here, so the policy has rules. Rejections are sentences of plain text.
+//! No router sends `Allow` here, so the policy has rules. The body of a rejection is plain text.
 //!
 //! ```text
 //! cargo run --example hyper [-- ADDRESS]      # the default is 127.0.0.1:3000
@@ -43,7 +43,7 @@ type Board = Mutex<Vec<String>>;
 /// The maximum size of a message in bytes.
 const LIMIT: usize = 64 * 1024;
 
-/// The methods that `board` handles. `/` takes messages. Everything else is a message or does not exist.
+/// The methods that `board` handles. `/` accepts new messages. Any other path is a message or does not exist.
 fn policy() -> Result<Policy, PolicyError> {
     Ok(Policy::new()
         .route("/", [Method::GET, Method::POST])?

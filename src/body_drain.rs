@@ -1,4 +1,4 @@
-//! [`BodyDrain`]: the body of a request that the layer answers.
+//! [`BodyDrain`], which limits how much of a rejected request's body is read.
 //!
 //! A server may answer while its client is still sending, and then close the connection. The kernel then
 //! resets the connection, and the client or a proxy loses the answer. So the layer reads the body first,
@@ -32,11 +32,10 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 /// - A request without a body is answered at once. So is a request whose whole body has arrived.
 /// - The layer does not read a body that declares more than `max_bytes`. It also does not read the body of a
 ///   request with `Expect: 100-continue` (RFC 9110 §10.1.1), because its client waits for the answer.
-/// - The client of a body of unknown length may be waiting for the answer, as in gRPC. So the idle timeout
-///   is shorter. If a body declares length zero but does not end, the layer does not wait for it.
-/// - If the layer does not read the body to its end, its answer to an HTTP/1.x request has
-///   `Connection: close` (RFC 9112 §9.6). So has its answer to a rejected `CONNECT`. In HTTP/2 and HTTP/3,
-///   only the stream ends.
+/// - A client that sends a body of unknown length may be waiting for the answer, as in gRPC. So this idle
+///   timeout is shorter. If a body declares length zero but does not end, the layer does not wait for it.
+/// - An answer over HTTP/1.x has `Connection: close` (RFC 9112 §9.6) if the layer did not read the body to
+///   its end, or if the method is `CONNECT`. In HTTP/2 and HTTP/3, only the stream ends.
 /// - Outside a tokio runtime there is no clock. The layer reads the bytes that have arrived and does not wait.
 ///
 /// Memory use does not grow with the body. If the layer waits, it allocates once, for the timer.

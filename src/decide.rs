@@ -21,7 +21,7 @@ pub(crate) struct DecisionTable {
     pub(crate) extensions: Option<MandatoryExtensions>,
 }
 
-/// What the layer does with a request.
+/// The layer's action for a request.
 #[derive(Debug)]
 pub(crate) enum Outcome<'a> {
     /// The inner service answers.
@@ -130,6 +130,7 @@ impl DecisionTable {
     }
 
     /// Whether row 4 forwards the method with this `bit`, which is not one of `depends_on_more`.
+    #[inline]
     pub(crate) fn forwards(&self, bit: u64, path: &str) -> bool {
         let methods = match self.policy.stored_rule_at(path) {
             Some(rule) => &rule.allow.methods,

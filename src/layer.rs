@@ -15,7 +15,7 @@ use crate::service::{MethodPolicy, Shared};
 /// A layer that checks each request's method against a [`Policy`], and forwards the request or answers it.
 ///
 /// The [crate documentation](crate) describes its answers and where to put it. All services of a layer share
-/// one configuration. Header values are built with it, not for each request.
+/// one configuration. The layer builds header values once, not for each request.
 ///
 /// ```
 /// use std::time::Duration;
@@ -66,7 +66,7 @@ impl<R> MethodPolicyLayer<R> {
     ///   service answers `405` with an `Allow`, as routers do, the layer changes the answer to `200` and adds
     ///   `OPTIONS` to its `Allow`.
     /// - `OPTIONS *` gets `200` without `Allow`.
-    /// - The layer adds `OPTIONS` to the `Allow` of its `405`. Rules need not list it. List it if the inner
+    /// - Every `Allow` that the layer sends includes `OPTIONS`. Rules need not list it. List it if the inner
     ///   service handles `OPTIONS` itself, as a WebDAV server does.
     /// - A CORS preflight is forwarded, and its answer is not changed.
     ///

@@ -59,29 +59,29 @@
 //!
 //! # Decision table
 //!
-//! The first row that matches wins. [`_decisions`] has the details.
+//! The first row that matches wins. A rule applies if its pattern matches the path. The
+//! [fallback](Policy::fallback) applies at all other paths that are not exempt. [`_decisions`] has the details.
 //!
 //! | # | condition | result | source |
 //! |---|---|---|---|
 //! | 1 | the method is exactly `GET` or `HEAD` | forward | RFC 9110 §9.1 |
 //! | 2 | a CORS preflight, and `OPTIONS` is recognized | forward | Fetch |
-//! | 3 | `OPTIONS`, answering enabled, and either the target is `*` or a rule applies that does not list `OPTIONS` | `200`, with `Allow` unless the target is `*` | RFC 9110 §9.3.7 |
-//! | 4 | a rule applies and lists the method; or no rule applies and the method is recognized | forward; with answering enabled, a `405` with `Allow` to `OPTIONS` becomes `200` | |
+//! | 3 | `OPTIONS`, the layer [answers `OPTIONS`](MethodPolicyLayer::answer_options), and either the target is `*` or a rule applies that does not list `OPTIONS` | `200`, with `Allow` unless the target is `*` | RFC 9110 §9.3.7 |
+//! | 4 | a rule applies and lists the method; or no rule applies and the method is recognized | forward; if the layer answers `OPTIONS`, it changes a `405` with `Allow` to `OPTIONS` into `200` | |
 //! | 5 | the method is recognized | `405` and `Allow` | RFC 9110 §15.5.6 |
-//! | 6 | anything else: `FOO`, `get`, `M-GET`, over-long | `501` | RFC 9110 §15.6.2, RFC 9112 §3 |
+//! | 6 | anything else: `FOO`, `get`, `M-GET`, a very long name | `501` | RFC 9110 §15.6.2, RFC 9112 §3 |
 //!
 #![doc = include_str!("../docs/decision.svg")]
 //!
 //! # Where to put it
 //!
 //! Wrap the whole application. Put layers that must see rejections, such as tracing, outside the policy. Keep
-//! CORS inside, in the router. Do not use `Router::layer`: it applies the policy inside each route, and axum
+//! the CORS layer inside, in the router. Do not use `Router::layer`: it applies the policy inside each route, and axum
 //! then adds an `Allow` to the `501`. [`_placement`] has a row for each common layer.
 //!
 //! - **hyper**: `TowerToHyperService::new(policy.layer(service))`
 //! - **tonic**: `Server::builder().layer(policy)`
-//! - **others**: the layer wraps any tower `Service<http::Request<B>>` whose response body implements
-//!   `Default`.
+//! - **others**: any tower `Service<http::Request<B>>` whose response body implements `Default`
 //!
 //! # Guides
 //!
@@ -101,7 +101,7 @@
 //!
 //! | request | instructions | allocations |
 //! |---|---|---|
-//! | `GET` through the layer around an axum `Router` | +15 | 0 |
+//! | `GET`, if the inner service is an axum `Router` | +15 | 0 |
 //! | `GET`, `HEAD`, `POST`, forwarded | +17 | 0 |
 //! | `PROPFIND`, forwarded | +78 | 0 |
 //! | forwarded by a [rule](Policy::route) | +75, and `matchit`'s look-up | 0 to 2 |

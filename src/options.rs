@@ -65,7 +65,7 @@ pub(crate) fn turn_method_not_allowed<B: Default>(response: &mut Response<B>) {
     response.extensions_mut().remove::<Rejection>();
 }
 
-/// The methods that all `Allow` fields list together.
+/// The methods of all `Allow` fields. `None` if there is no `Allow`, or if a value is not a list of methods.
 fn listed_methods(headers: &HeaderMap) -> Option<MethodSet> {
     if !headers.contains_key(ALLOW) {
         return None;

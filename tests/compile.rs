@@ -1,7 +1,8 @@
 //! Programs that new users write: those that have to compile, and the errors of those that cannot.
 //!
 //! `compile/*.rs` are the programs that cannot. rustc compiles them against the crates that cargo has
-//! built for this test. Only parts of their errors are compared, because the rest depends on rustc.
+//! built for this test. Only parts of their errors are compared, because the rest depends on rustc. The
+//! tests run with stable rustc only: a dev-dependency does not compile with the oldest one.
 
 #![cfg(all(unix, feature = "serde", feature = "rfc2774"))]
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
@@ -146,6 +147,8 @@ static CRATES: LazyLock<Vec<String>> = LazyLock::new(|| {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
     cargo.args(["test", "--all-features", "--no-run", "--test", "compile"]);
     cargo.args(["--message-format", "json", "--quiet", "--locked"]);
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+    cargo.arg("--target-dir").arg(target);
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }

@@ -122,7 +122,7 @@ async fn the_readme_s_first_table_is_true() {
     }
 }
 
-// The example is a package of its own.
+// The example is a separate package.
 #[test]
 fn the_alerts_on_the_page_for_operators_are_the_tested_ones() {
     let alerts = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/operations/alerts.yml");

@@ -441,20 +441,20 @@ fn policies_are_values() {
 
 /// Adding a rule does not go through the other rules.
 #[test]
-fn a_hundred_thousand_rules_are_built_and_compared() {
+fn many_rules_are_built_and_compared() {
     let build = |numbers: &mut dyn Iterator<Item = u32>| {
         numbers.fold(Policy::new(), |policy, n| {
             policy.route(&format!("/items/{n}"), [Method::PUT]).unwrap()
         })
     };
-    let policy = build(&mut (0..100_000));
-    assert_eq!(policy.rules().len(), 100_000);
+    let policy = build(&mut (0..20_000));
+    assert_eq!(policy.rules().len(), 20_000);
     assert_eq!(
-        policy.rule_at("/items/99999").unwrap().pattern(),
-        Some("/items/99999")
+        policy.rule_at("/items/19999").unwrap().pattern(),
+        Some("/items/19999")
     );
-    assert_eq!(policy.rule_at("/items/100000"), None);
-    assert_eq!(policy, build(&mut (0..100_000).rev()));
+    assert_eq!(policy.rule_at("/items/20000"), None);
+    assert_eq!(policy, build(&mut (0..20_000).rev()));
 }
 
 // Properties of every policy.

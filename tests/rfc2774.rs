@@ -12,14 +12,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::{HeaderMap, HeaderValue, Request, Response, Version};
-use http_body_util::{BodyExt, Full};
+use http::{HeaderValue, Request, Response, Version};
+use http_body_util::Full;
 use proptest::prelude::*;
-use support::serve;
-use support::server::Connection;
+use support::answer::{fields, send};
 use support::strategies::{method, policy};
 use tower::{Layer, ServiceExt, service_fn};
-use tower_method_policy::rfc2774::{Declaration, Declarations, MandatoryExtensions};
+use tower_method_policy::rfc2774::{
+    Declaration, Declarations, IdentifierError, MandatoryExtensions,
+};
 use tower_method_policy::{
     Decision, MethodPolicyLayer, PlainText, ProblemDetails, Reason, Rejection, Respond, RetryAfter,
     WouldReject,
@@ -28,20 +29,18 @@ use tower_method_policy::{
 type Body = Full<Bytes>;
 
 fn origin() -> MandatoryExtensions {
-    support(MandatoryExtensions::at_origin())
+    support(MandatoryExtensions::at_origin()).unwrap()
 }
 
 fn proxy() -> MandatoryExtensions {
-    support(MandatoryExtensions::at_proxy())
+    support(MandatoryExtensions::at_proxy()).unwrap()
 }
 
 /// Supports two extensions that do not share their prefixes, and two that do.
-fn support(extensions: MandatoryExtensions) -> MandatoryExtensions {
-    let extensions = extensions.support("x:copy").unwrap();
-    let extensions = extensions.support("Use-Transform").unwrap();
-    let extensions = extensions.support_with_shared_prefix("x:shared-1");
-    let extensions = extensions.unwrap().support_with_shared_prefix("x:shared-2");
-    extensions.unwrap()
+fn support(extensions: MandatoryExtensions) -> Result<MandatoryExtensions, IdentifierError> {
+    let extensions = extensions.support("x:copy")?.support("Use-Transform")?;
+    let extensions = extensions.support_with_shared_prefix("x:shared-1")?;
+    extensions.support_with_shared_prefix("x:shared-2")
 }
 
 fn layer(extensions: MandatoryExtensions, calls: &str) -> MethodPolicyLayer<PlainText> {
@@ -68,6 +67,11 @@ fn request(method: &str, fields: &str) -> Request<Body> {
     request.uri("/").body(Body::default()).unwrap()
 }
 
+/// Fields as text, in the order of [`fields`].
+fn sorted(text: &str) -> String {
+    fields(request("GET", text).headers())
+}
+
 /// The request as the inner service received it, if it did, and the response with its body as text.
 type Answer = (Option<Request<()>>, Response<String>);
 
@@ -83,14 +87,8 @@ async fn answer_with<R: Respond<Body> + Clone>(
         *forwarded.lock().unwrap() = Some(request.map(|_| ()));
         Ok::<_, Infallible>(inner.lock().unwrap().take().unwrap())
     }));
-    let Ok(response) = service.oneshot(request).await;
-    let (parts, body) = response.into_parts();
-    let Ok(body) = body.collect().await;
-    let body = String::from_utf8(body.to_bytes().into()).unwrap();
-    (
-        forwarded.into_inner().unwrap(),
-        Response::from_parts(parts, body),
-    )
+    let response = send(service, request).await;
+    (forwarded.into_inner().unwrap(), response)
 }
 
 async fn answer<R: Respond<Body> + Clone>(
@@ -98,13 +96,6 @@ async fn answer<R: Respond<Body> + Clone>(
     request: Request<Body>,
 ) -> Answer {
     answer_with(layer, request, Response::builder()).await
-}
-
-/// Fields as [`request`] reads them.
-fn shown(headers: &HeaderMap) -> String {
-    let fields = headers.iter();
-    let fields = fields.map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()));
-    fields.collect::<Vec<_>>().join(" & ")
 }
 
 const NOT_DECLARED: &str =
@@ -140,23 +131,26 @@ fn outcome((forwarded, response): &Answer) -> String {
     format!("{status} {problem}")
 }
 
-/// Checks a table with one line for some methods: them, their fields, and the outcome at an origin server, and
-/// the one at a proxy if it differs.
-async fn check(calls: &str, answer_options: bool, table: &str) {
+/// Checks a table with one line for some methods: them, their fields, the outcome without answering of
+/// `OPTIONS`, and the outcome with it if that differs.
+async fn check_at(extensions: MandatoryExtensions, calls: &str, table: &str) {
     for line in table.trim().lines() {
         let columns: Vec<_> = line.split('|').map(str::trim).collect();
         for method in columns[0].split(' ') {
-            for (extensions, expected) in [
-                (origin(), columns[2]),
-                (proxy(), columns[columns.len() - 1]),
-            ] {
-                let layer = layer(extensions, calls).answer_options(answer_options);
-                let sent = request(method, columns[1]);
-                let answer = answer(&layer, sent).await;
+            for (answer_options, expected) in
+                [(false, columns[2]), (true, columns[columns.len() - 1])]
+            {
+                let layer = layer(extensions.clone(), calls).answer_options(answer_options);
+                let answer = answer(&layer, request(method, columns[1])).await;
                 assert_eq!(outcome(&answer), expected, "{calls}: {method} {line}");
             }
         }
     }
+}
+
+async fn check(calls: &str, table: &str) {
+    check_at(origin(), calls, table).await;
+    check_at(proxy(), calls, table).await;
 }
 
 // The module's table, in its order.
@@ -184,7 +178,7 @@ async fn row_1_get_and_head_are_forwarded_whatever_they_declare() {
             GET HEAD GET@1.0 GET@2 | man: malformed | 200
             GET HEAD GET@1.0 GET@2 | c-man: " & connection: c-man | 200
             GET HEAD GET@1.0 GET@2 | man: "a"; ns=16, "b"; ns=16 | 200"#;
-        check(calls, true, table).await;
+        check(calls, table).await;
     }
 }
 
@@ -196,7 +190,7 @@ async fn row_2_a_malformed_declaration_is_400_and_names_the_mistake_and_its_plac
         M-PUT PUT FOO | c-man: "a b" & connection: C-Man | 400 c-man, line 0, byte 1: expected an absolute URI or a field name.
         M-PUT PUT FOO | c-opt: "a"; =b & connection: c-opt | 400 c-opt, line 0, byte 5: expected the name of a parameter.
         M-PUT PUT FOO | man: "a" & man: " | 400 man, line 1, byte 1: expected the closing quotation mark."#;
-    check("fallback PUT", false, table).await;
+    check("fallback PUT", table).await;
 }
 
 /// RFC 2774 §5: "The method name of a mandatory request MUST be prefixed by `M-`". They "MUST return a 510
@@ -214,20 +208,15 @@ async fn rows_3_and_4_m_and_a_mandatory_declaration_need_each_other() {
         M-PUT M-GET M-FOO | c-man: "x:copy" | 510 not declared
         M-PUT M-GET M-FOO | c-man: malformed | 510 not declared
         M-PUT M-GET M-FOO | c-man: "x:copy" & connection: close, c-man-2 | 510 not declared"#;
-    check("fallback PUT", false, table).await;
-    check("fallback PUT", true, table).await;
+    check("fallback PUT", table).await;
     // They come before the rows for `OPTIONS` and preflights.
     let table = r#"OPTIONS | man: "x:copy" | 510 not mandatory
         OPTIONS | man: "x:copy" & origin: a & access-control-request-method: PUT | 510 not mandatory
-        OPTIONS | opt: " & origin: a & access-control-request-method: PUT | 400 opt, line 0, byte 1: expected the closing quotation mark."#;
-    check("fallback PUT", false, table).await;
-    check("fallback PUT", true, table).await;
-    let preflight =
-        r#"OPTIONS | opt: "x:copy" & origin: a & access-control-request-method: PUT | 200"#;
-    check("fallback PUT", true, preflight).await;
-    let opt = request("OPTIONS", "opt: \"x:copy\"");
-    let (forwarded, response) =
-        answer(&layer(origin(), "fallback PUT").answer_options(true), opt).await;
+        OPTIONS | opt: " & origin: a & access-control-request-method: PUT | 400 opt, line 0, byte 1: expected the closing quotation mark.
+        OPTIONS | opt: "x:copy" & origin: a & access-control-request-method: PUT | 501 | 200"#;
+    check("recognize_only; fallback PUT", table).await;
+    let answering = layer(origin(), "fallback PUT").answer_options(true);
+    let (forwarded, response) = answer(&answering, request("OPTIONS", "opt: \"x:copy\"")).await;
     assert!(forwarded.is_none());
     assert_eq!(response.headers()["allow"], "PUT, OPTIONS");
 }
@@ -235,10 +224,23 @@ async fn rows_3_and_4_m_and_a_mandatory_declaration_need_each_other() {
 /// RFC 2774 §5, §7, and §14: a proxy has to support only what is declared hop-by-hop.
 #[tokio::test]
 async fn row_5_an_extension_that_is_not_supported_is_510_which_names_it() {
-    let table = r#"M-PUT | man: "x:copy", "x:move" | 510 Extensions that are not supported here: x:move. Supported: use-transform, x:copy, x:shared-1, x:shared-2. | 200
-        M-PUT | c-man: "x:move" & man: "x:copy" & opt: "x:b" & connection: C-Man | 510 Extensions that are not supported here: x:move. Supported: use-transform, x:copy, x:shared-1, x:shared-2.
-        M-PUT | man: "x:a" & c-man: "X-B" & connection: C-Man | 510 Extensions that are not supported here: x:a, X-B. Supported: use-transform, x:copy, x:shared-1, x:shared-2. | 510 Extensions that are not supported here: X-B. Supported: use-transform, x:copy, x:shared-1, x:shared-2."#;
-    check("fallback PUT", false, table).await;
+    let listed = |list: &str| {
+        let supported = "use-transform, x:copy, x:shared-1, x:shared-2";
+        format!("510 Extensions that are not supported here: {list}. Supported: {supported}.")
+    };
+    for (fields, at_origin, at_proxy) in [
+        (r#"man: "x:copy", "x:a""#, listed("x:a"), "200".to_owned()),
+        (
+            r#"man: "x:a" & c-man: "X-B", "x:c""#,
+            listed("x:a, X-B, x:c"),
+            listed("X-B, x:c"),
+        ),
+        (r#"c-man: "x:a" & opt: "x:b""#, listed("x:a"), listed("x:a")),
+    ] {
+        let line = format!("M-PUT | {fields} & connection: C-Man | ");
+        check_at(origin(), "fallback PUT", &(line.clone() + &at_origin)).await;
+        check_at(proxy(), "fallback PUT", &(line + &at_proxy)).await;
+    }
 }
 
 /// At most eight extensions, and at most 128 bytes of each. It is in the body and known to observers.
@@ -272,10 +274,8 @@ async fn the_sentence_about_extensions_is_bounded() {
         assert_eq!(*seen.lock().unwrap(), expected);
         let problem: serde_json::Value = serde_json::from_str(response.body()).unwrap();
         assert_eq!(problem["detail"], expected);
-        assert_eq!(
-            (&problem["title"], &problem["status"]),
-            (&"Not Extended".into(), &510.into())
-        );
+        assert_eq!(problem["title"], "Not Extended");
+        assert_eq!(problem["status"], 510);
     }
 }
 
@@ -292,7 +292,7 @@ async fn row_6_a_prefix_that_is_used_twice_is_400_unless_both_permit_it() {
         M-PUT | man: "x:copy"; ns=16, "Use-Transform"; ns=016 | 200
         M-PUT | man: "x:copy"; ns=16, "Use-Transform" | 200
         M-PUT | man: "x:copy"; ns=16 & opt: "x:unknown"; ns=16 | 200"#;
-    check("fallback PUT", false, table).await;
+    check("fallback PUT", table).await;
 }
 
 /// RFC 2774 §5: the request is processed "according to … the existing HTTP/1.1 method name". `M-GET` and
@@ -301,23 +301,11 @@ async fn row_6_a_prefix_that_is_used_twice_is_400_unless_both_permit_it() {
 async fn rows_7_and_8_the_rest_of_the_table_decides_about_the_method_without_m() {
     let table = r#"M-GET M-HEAD M-PUT | man: "x:copy" | 200
         M-FOO M-put M-M-PUT M-options | man: "x:copy" | 501
+        M-OPTIONS | man: "x:copy" | 405 PUT | 200
+        M-POST | man: "x:copy" | 405 PUT | 405 PUT, OPTIONS
         PUT | | 200
         FOO M- | | 501"#;
-    for answer_options in [false, true] {
-        check("fallback PUT", answer_options, table).await;
-    }
-    check(
-        "fallback PUT",
-        false,
-        r#"M-OPTIONS M-POST | man: "x:copy" | 405 PUT"#,
-    )
-    .await;
-    check(
-        "fallback PUT",
-        true,
-        r#"M-POST | man: "x:copy" | 405 PUT, OPTIONS"#,
-    )
-    .await;
+    check("fallback PUT", table).await;
     for (calls, without) in [
         ("", "200"),
         ("fallback", "405"),
@@ -326,13 +314,10 @@ async fn rows_7_and_8_the_rest_of_the_table_decides_about_the_method_without_m()
         ("recognize_only; fallback OPTIONS", "200"),
         ("route / PUT", "405 PUT"),
     ] {
-        let table = r#"M-GET M-HEAD M-OPTIONS | man: "x:copy" | 200"#;
-        check(calls, true, table).await;
-        check(calls, false, &table.replace(" M-OPTIONS", "")).await;
+        check(calls, r#"M-GET M-HEAD | man: "x:copy" | 200"#).await;
         check(
             calls,
-            false,
-            &format!(r#"M-OPTIONS | man: "x:copy" | {without}"#),
+            &format!(r#"M-OPTIONS | man: "x:copy" | {without} | 200"#),
         )
         .await;
         // The 405 of the inner service to it is not turned.
@@ -341,7 +326,7 @@ async fn rows_7_and_8_the_rest_of_the_table_decides_about_the_method_without_m()
         let sent = request("M-OPTIONS", "man: \"x:copy\"");
         let (_, response) = answer_with(&layer, sent, inner).await;
         assert_eq!(response.status(), 405);
-        assert_eq!(shown(response.headers()), "allow: GET");
+        assert_eq!(fields(response.headers()), "allow: GET");
         assert_eq!(response.body(), "inner");
     }
 }
@@ -361,12 +346,8 @@ async fn the_request_is_forwarded_unchanged_with_its_declarations() {
     };
     assert_eq!((man.identifier(), man.prefix()), ("x:copy", Some("16")));
     let parameters: Vec<_> = man.parameters().collect();
-    let expected = [
-        ("ns", Some("16")),
-        ("depth", Some("a \"b\"")),
-        ("fast", None),
-    ];
-    assert_eq!(parameters, expected);
+    let depth = ("depth", Some("a \"b\""));
+    assert_eq!(parameters, [("ns", Some("16")), depth, ("fast", None)]);
     assert!(man.is_mandatory() && !man.is_hop_by_hop());
     assert_eq!(
         (c_man.identifier(), c_man.prefix()),
@@ -389,7 +370,7 @@ async fn hop_by_hop_declarations_apply_only_in_http_1_1_and_only_if_connection_l
         PUT@1.0 PUT@2 PUT@3 | c-man: "Use-Transform" & connection: c-man | 200
         M-PUT@1.0 | man: "x:copy" & connection: man | 510 not declared
         M-PUT M-PUT@2 | man: "x:copy" & connection: man | 200"#;
-    check("fallback PUT", false, table).await;
+    check("fallback PUT", table).await;
 }
 
 /// RFC 2774 §5: "remove and ignore any header field(s) from the message with the same name".
@@ -431,53 +412,33 @@ async fn fields_that_an_http_1_0_connection_lists_are_removed_from_a_mandatory_r
 #[tokio::test]
 async fn a_success_of_the_inner_service_is_acknowledged() {
     let [man, c_man] = [
-        "man: \"x:copy\"",
-        "c-man: \"use-transform\" & connection: c-man",
+        r#"man: "x:copy""#,
+        r#"c-man: "use-transform" & connection: c-man"#,
     ];
-    let c_opt = "c-opt: \"use-transform\" & connection: c-opt";
-    let [ext, c_ext] = [
-        "ext:  & cache-control: no-cache=\"Ext\"",
-        "c-ext:  & connection: C-Ext",
-    ];
+    let c_opt = r#"c-opt: "use-transform" & connection: c-opt"#;
+    let ext = r#"ext:  & cache-control: no-cache="Ext""#;
+    let c_ext = "c-ext:  & connection: C-Ext";
     let expires = "expires: Thu, 01 Jan 1970 00:00:00 GMT";
-    for (extensions, method, fields, expected) in [
-        (origin(), "M-PUT", man.to_owned(), ext.to_owned()),
-        (origin(), "M-PUT", c_man.to_owned(), c_ext.to_owned()),
-        (
-            origin(),
-            "M-PUT",
-            format!("{man} & {c_man}"),
-            format!("{ext} & {c_ext}"),
-        ),
-        (
-            proxy(),
-            "M-PUT",
-            format!("{man} & {c_man}"),
-            c_ext.to_owned(),
-        ),
-        (proxy(), "M-PUT", man.to_owned(), String::new()),
-        (
-            origin(),
-            "M-PUT",
-            format!("{man} & {c_opt}"),
-            ext.to_owned(),
-        ),
-        (
-            origin(),
-            "M-PUT@1.0",
-            man.to_owned(),
-            format!("{ext} & {expires}"),
-        ),
+    for (extensions, method, sent, expected) in [
+        (origin(), "M-PUT", [man, ""], [ext, ""]),
+        (origin(), "M-PUT", [c_man, ""], [c_ext, ""]),
+        (origin(), "M-PUT", [man, c_man], [ext, c_ext]),
+        (origin(), "M-PUT", [man, c_opt], [ext, ""]),
+        (origin(), "M-PUT@1.0", [man, ""], [ext, expires]),
+        (proxy(), "M-PUT", [man, c_man], ["", c_ext]),
+        (proxy(), "M-PUT", [man, ""], ["", ""]),
     ] {
+        let sent = sent.join(" & ");
+        let expected = sorted(&expected.join(" & "));
         let layer = layer(extensions, "fallback PUT");
-        let (_, response) = answer(&layer, request(method, &fields)).await;
-        assert_eq!(shown(response.headers()), expected, "{fields}");
+        let (_, response) = answer(&layer, request(method, &sent)).await;
+        assert_eq!(fields(response.headers()), expected, "{sent}");
         for status in [301, 304, 404, 405, 500, 501] {
             let inner = Response::builder().status(status);
-            let (forwarded, response) = answer_with(&layer, request(method, &fields), inner).await;
+            let (forwarded, response) = answer_with(&layer, request(method, &sent), inner).await;
             assert!(forwarded.is_some());
             assert_eq!(response.status(), status);
-            assert_eq!(shown(response.headers()), "");
+            assert_eq!(fields(response.headers()), "");
         }
         // A layer around it, which may be a proxy, adds nothing twice.
         for outer in [origin(), proxy()] {
@@ -485,7 +446,7 @@ async fn a_success_of_the_inner_service_is_acknowledged() {
             let service = outer.layer(layer.layer(service_fn(async |_: Request<Body>| {
                 Ok::<_, Infallible>(Response::new(Body::default()))
             })));
-            let Ok(response) = service.oneshot(request(method, &fields)).await;
+            let Ok(response) = service.oneshot(request(method, &sent)).await;
             for name in response.headers().keys() {
                 let count = response.headers().get_all(name).iter().count();
                 assert_eq!(count, 1, "{name}");
@@ -497,42 +458,28 @@ async fn a_success_of_the_inner_service_is_acknowledged() {
 /// However an inner service wrote them. Its other fields are kept.
 #[tokio::test]
 async fn fields_of_an_acknowledgement_are_not_added_again() {
-    let both = "man: \"x:copy\" & c-man: \"use-transform\" & connection: c-man";
-    for (inner, added) in [
-        ("cache-control: no-cache=\"Ext\" & connection: C-Ext", ""),
-        (
-            "cache-control: max-age=9, NO-CACHE=\"ext\" & connection: keep-alive, c-ext",
-            "",
-        ),
-        (
-            "cache-control: max-age=9 & cache-control: no-cache=\"Ext\" & connection: C-EXT",
-            "",
-        ),
-        (
-            "connection: c-ext & allow: X",
-            " & cache-control: no-cache=\"Ext\"",
-        ),
+    let both = r#"man: "x:copy" & c-man: "use-transform" & connection: c-man"#;
+    for inner in [
+        r#"cache-control: no-cache="Ext" & connection: C-Ext"#,
+        r#"cache-control: max-age=9, NO-CACHE="ext" & connection: keep-alive, c-ext"#,
+        r#"cache-control: max-age=9 & cache-control: no-cache="Ext" & connection: C-EXT"#,
+        "cache-control: max-age=9 & connection: close & allow: X",
     ] {
-        let fields = request("GET", &format!("{inner} & ext:  & c-ext: "))
-            .into_parts()
-            .0
-            .headers;
+        let is_added = inner.contains("close &");
+        let added = r#" & cache-control: no-cache="Ext" & connection: C-Ext"#;
+        let added = if is_added { added } else { "" };
+        let inner_fields = request("GET", &format!("{inner} & ext:  & c-ext: "));
         let mut response = Response::builder();
-        response.headers_mut().unwrap().extend(fields);
+        response
+            .headers_mut()
+            .unwrap()
+            .extend(inner_fields.into_parts().0.headers);
         let sent = request("M-PUT", both);
         let (_, response) = answer_with(&layer(origin(), "fallback PUT"), sent, response).await;
-        let expected = format!("{inner} & ext:  & c-ext: {added}");
-        assert_eq!(shown(response.headers()), expected);
+        let expected = sorted(&format!("{inner} & ext:  & c-ext: {added}"));
+        assert_eq!(fields(response.headers()), expected);
         assert_eq!(response.body(), "inner");
     }
-}
-
-#[tokio::test]
-async fn an_error_of_the_inner_service_passes() {
-    let inner = service_fn(async |_: Request<Body>| Err::<Response<Body>, _>("inner error"));
-    let service = layer(origin(), "fallback PUT").layer(inner);
-    let result = service.oneshot(request("M-PUT", "man: \"x:copy\"")).await;
-    assert_eq!(result.unwrap_err(), "inner error");
 }
 
 /// They carry the responder's body and `Cache-Control`, and no other field.
@@ -547,10 +494,10 @@ async fn a_400_or_510_carries_neither_allow_nor_retry_after_nor_grpc_fields() {
             response.body(Body::from("body")).unwrap()
         });
     for (man, status) in [("\"x:copy\"", 510), ("x", 400)] {
-        let fields = format!("man: {man} & content-type: application/grpc");
-        let (_, response) = answer(&layer, request("POST", &fields)).await;
+        let sent = format!("man: {man} & content-type: application/grpc");
+        let (_, response) = answer(&layer, request("POST", &sent)).await;
         assert_eq!(response.status(), status);
-        assert_eq!(shown(response.headers()), "cache-control: no-store");
+        assert_eq!(fields(response.headers()), "cache-control: no-store");
         assert_eq!(response.body(), "body");
     }
 }
@@ -565,40 +512,6 @@ fn an_identifier_is_a_uri_or_a_field_name() {
         let result = MandatoryExtensions::at_origin().support(identifier);
         let expected = format!("{identifier:?} is neither an absolute URI nor a field name");
         assert_eq!(result.unwrap_err().to_string(), expected);
-    }
-}
-
-/// On a socket. An HTTP/1.1 proxy removes the fields that were meant for itself, and leaves the method.
-#[tokio::test]
-async fn an_m_get_is_answered_on_a_socket() {
-    let off = MethodPolicyLayer::default();
-    let on = off.clone().mandatory_extensions(origin());
-    let declared = "C-Man: \"x:copy\"\r\nConnection: C-Man\r\n";
-    for (layer, fields, expected) in [
-        (
-            off,
-            declared,
-            "501 Not Implemented\r\ncontent-length: 0\r\n\r\n",
-        ),
-        (
-            on.clone(),
-            "C-Man: \"x:copy\"\r\n",
-            "510 Not Extended\r\ncontent-length: 0\r\n\r\n",
-        ),
-        (
-            on,
-            declared,
-            "200 OK\r\nc-ext: \r\nconnection: C-Ext\r\ncontent-length: 5\r\n\r\ninner",
-        ),
-    ] {
-        let inner = service_fn(async |_: Request<hyper::body::Incoming>| {
-            Ok::<_, Infallible>(Response::new(Body::from("inner")))
-        });
-        let server = serve::Server::start(layer.layer(inner)).await;
-        let mut connection = Connection::open(server.address).await;
-        let request = format!("M-GET /document HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
-        connection.send(request).await;
-        assert_eq!(connection.receive().await, format!("HTTP/1.1 {expected}"));
     }
 }
 
@@ -735,34 +648,5 @@ proptest! {
         prop_assert_eq!(declared[0].identifier(), &identifier);
         prop_assert_eq!(declared[0].prefix(), prefix.as_deref());
         prop_assert_eq!(declared[0].parameters().last(), Some((name.as_str(), text.as_deref())));
-    }
-
-    /// Nothing panics, and a rejection is one of the table.
-    #[test]
-    fn get_and_head_are_forwarded_whatever_is_declared(
-        method in proptest::sample::select(vec!["GET", "HEAD", "M-GET", "M-PUT", "PUT", "POST", "FOO", "M-"]),
-        fields in proptest::collection::vec(
-            (proptest::sample::select(vec!["man", "opt", "c-man", "c-opt", "connection"]), nearly_a_list()), 0..5),
-        version in proptest::sample::select(vec![Version::HTTP_10, Version::HTTP_11, Version::HTTP_2]),
-        at_proxy in any::<bool>(),
-    ) {
-        let mut request = request(method, "");
-        *request.version_mut() = version;
-        for (name, value) in fields {
-            if let Ok(value) = HeaderValue::from_bytes(&value) {
-                request.headers_mut().append(name, value);
-            }
-        }
-        let layer = layer(if at_proxy { proxy() } else { origin() }, "fallback PUT");
-        let sent = request.clone();
-        let (forwarded, response) = support::strategies::block_on(answer(&layer, request));
-        if ["GET", "HEAD"].contains(&method) {
-            prop_assert_eq!(response.status(), 200);
-            prop_assert!(response.headers().is_empty());
-            let forwarded = forwarded.unwrap();
-            prop_assert_eq!(forwarded.headers(), sent.headers());
-        } else {
-            prop_assert!([200, 400, 405, 501, 510].contains(&response.status().as_u16()));
-        }
     }
 }

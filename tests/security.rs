@@ -96,7 +96,8 @@ async fn get_head_and_preflights_reach_the_service_whatever_the_rules_list() {
 /// Each path that a handler treats as `/admin`, and whether the strictest fallback protects it.
 #[tokio::test]
 async fn rules_do_not_apply_to_other_spellings_of_a_path() {
-    let cases: &[(&str, fn(&str) -> String, bool)] = &[
+    type Normalize = fn(&str) -> String;
+    let cases: &[(&str, Normalize, bool)] = &[
         ("/public/../admin", resolve_dots, false),
         ("/public/./../admin", resolve_dots, false),
         ("/public/a/../../admin", resolve_dots, false),

@@ -179,87 +179,36 @@ async fn no_connection_is_closed_unannounced() {
     }
 }
 
-/// RFC 9110 §10.1.1: a client that expects `100 Continue` gets the final status and nothing before it.
+/// The layer, the outcome, and the request, with `|` for each end of a line.
+///
+/// RFC 9110 §10.1.1: a client that expects `100 Continue` gets the final status and nothing before it. HTTP/1.0
+/// closes unless the client asks otherwise. A body of exactly the bound may have trailers.
+const OUTCOMES: &str = "\
+default 405 closed DELETE / HTTP/1.1|host: a|transfer-encoding: chunked||
+default 405 closed DELETE / HTTP/1.1|host: a|transfer-encoding: chunked||5|hello|
+default 405 closed DELETE / HTTP/1.1|host: a|expect: 100-continue|content-length: 5||
+default 405 closed DELETE / HTTP/1.1|host: a|expect: 100-continue|transfer-encoding: chunked||
+default 405 unannounced DELETE / HTTP/1.0|content-length: 5||hello
+default 405 kept DELETE / HTTP/1.0|connection: keep-alive|content-length: 5||hello
+4 405 closed DELETE / HTTP/1.0|connection: keep-alive|content-length: 5||hello
+5 405 kept DELETE / HTTP/1.1|host: a|transfer-encoding: chunked||5|hello|0||
+5 405 kept DELETE / HTTP/1.1|host: a|transfer-encoding: chunked||5|hello|0|x-a: 1||
+5 405 kept DELETE / HTTP/1.1|host: a|transfer-encoding: chunked||5|hello|0|x-a: 1|x-b: 2||
+5 405 kept DELETE / HTTP/1.1|host: a|transfer-encoding: chunked||2|he|3|llo|0|x-a: 1||
+5 405 closed DELETE / HTTP/1.1|host: a|transfer-encoding: chunked||6|hello!|0|x-a: 1||
+default 200 kept OPTIONS / HTTP/1.1|host: a|content-length: 5||hello
+default 200 kept OPTIONS * HTTP/1.1|host: a|content-length: 5||hello
+0 200 closed OPTIONS / HTTP/1.1|host: a|content-length: 5||hello
+0 200 closed OPTIONS * HTTP/1.1|host: a|content-length: 5||hello";
+
 #[tokio::test]
 async fn a_connection_that_cannot_go_on_is_closed_as_announced() {
-    let answering = || layer().answer_options(true);
-    let none = answering().body_drain(BodyDrain::none());
-    let host = "HTTP/1.1\r\nhost: a\r\n";
-    let chunked = "transfer-encoding: chunked\r\n";
-    let length = "content-length: 5\r\n";
-    let expect = "expect: 100-continue\r\n";
-    let old = "DELETE / HTTP/1.0\r\n";
-    let keep = "connection: keep-alive\r\n";
-    for (layer, request, expected) in [
-        // A chunked upload that never ends.
-        (
-            layer(),
-            format!("DELETE / {host}{chunked}\r\n"),
-            "405 closed",
-        ),
-        (
-            layer(),
-            format!("DELETE / {host}{chunked}\r\n5\r\nhello\r\n"),
-            "405 closed",
-        ),
-        (
-            layer(),
-            format!("DELETE / {host}{expect}{length}\r\n"),
-            "405 closed",
-        ),
-        (
-            layer(),
-            format!("DELETE / {host}{expect}{chunked}\r\n"),
-            "405 closed",
-        ),
-        // HTTP/1.0 closes unless the client asks otherwise.
-        (
-            layer(),
-            format!("{old}{length}\r\nhello"),
-            "405 unannounced",
-        ),
-        (layer(), format!("{old}{keep}{length}\r\nhello"), "405 kept"),
-        (
-            up_to(4),
-            format!("{old}{keep}{length}\r\nhello"),
-            "405 closed",
-        ),
-        // An `OPTIONS` that the layer answers.
-        (
-            answering(),
-            format!("OPTIONS / {host}{length}\r\nhello"),
-            "200 kept",
-        ),
-        (
-            answering(),
-            format!("OPTIONS * {host}{length}\r\nhello"),
-            "200 kept",
-        ),
-        (
-            none.clone(),
-            format!("OPTIONS / {host}{length}\r\nhello"),
-            "200 closed",
-        ),
-        (
-            none,
-            format!("OPTIONS * {host}{length}\r\nhello"),
-            "200 closed",
-        ),
-    ] {
-        let server = Site::start(layer).await;
-        assert_eq!(server.outcome(&request).await, expected, "{request}");
-    }
-    // A body of exactly the bound may have trailers.
-    let server = Site::start(up_to(5)).await;
-    for (body, expected) in [
-        ("5\r\nhello\r\n0\r\n\r\n", "405 kept"),
-        ("5\r\nhello\r\n0\r\nx-a: 1\r\n\r\n", "405 kept"),
-        ("5\r\nhello\r\n0\r\nx-a: 1\r\nx-b: 2\r\n\r\n", "405 kept"),
-        ("2\r\nhe\r\n3\r\nllo\r\n0\r\nx-a: 1\r\n\r\n", "405 kept"),
-        ("6\r\nhello!\r\n0\r\nx-a: 1\r\n\r\n", "405 closed"),
-    ] {
-        let request = format!("DELETE / {host}{chunked}trailer: x-a\r\n\r\n{body}");
-        assert_eq!(server.outcome(request).await, expected, "{body:?}");
+    for line in OUTCOMES.lines() {
+        let words: Vec<_> = line.splitn(4, ' ').collect();
+        let layer = words[0].parse().map_or_else(|_| layer(), up_to);
+        let server = Site::start(layer.answer_options(true)).await;
+        let outcome = server.outcome(words[3].replace('|', "\r\n")).await;
+        assert_eq!(outcome, words[1..3].join(" "), "{line}");
     }
 }
 

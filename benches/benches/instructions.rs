@@ -1,4 +1,4 @@
-//! Instructions per request, counted by callgrind. `gate.py` compares them with their limits.
+//! Instructions per request, counted by callgrind. `gate.py` compares them with the limits.
 
 use std::fmt::Debug;
 use std::hint::black_box;
@@ -14,15 +14,15 @@ use method_policy_benches::{
 };
 use tower::{Layer, Service};
 
-/// The number of requests that are counted at once. `gate.py` divides by it.
+/// How many requests one count covers. `gate.py` divides by it.
 const TIMES: usize = 100;
 
-/// What is counted. It is returned so that its drop is not.
+/// The counted work. It is returned, so its drop is not counted.
 type Work = Box<dyn FnMut()>;
 
 const BARE: Inner = Inner::NEW;
 
-/// Asks `service` a few times to fill the allocator's caches, and prepares the requests that are counted.
+/// Sends a few requests to `service` to fill the allocator's caches, and prepares the counted requests.
 fn ask<S, ReqBody, ResBody>(mut service: S, name: &str, path: &'static str, headers: usize) -> Work
 where
     S: Service<Request<ReqBody>, Response = http::Response<ResBody>, Error: Debug> + 'static,
@@ -44,7 +44,7 @@ where
     })
 }
 
-/// matchit's own look-up.
+/// A look-up in matchit without the policy.
 fn look_up(count: usize) -> Work {
     let mut router = Router::new();
     for pattern in patterns(count) {

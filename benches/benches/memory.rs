@@ -15,14 +15,14 @@ use method_policy_benches::{
 use tower::{Layer, Service};
 use tower_method_policy::{MethodPolicy, ResponseFuture, RetryAfter};
 
-/// The system's allocator, which counts.
+/// The system's allocator with a counter.
 struct Counting;
 
 thread_local! {
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
 }
 
-// SAFETY: everything is left to the system's allocator. Counting neither allocates nor panics.
+// SAFETY: the system's allocator does all the work. Counting neither allocates nor panics.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.set(ALLOCATIONS.get() + 1);

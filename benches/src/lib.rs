@@ -1,4 +1,4 @@
-//! What the benchmarks measure: an inner service, layers around it, and requests.
+//! The inner service, the layers around it, and the requests that the benchmarks measure.
 
 use std::convert::Infallible;
 use std::fmt::Debug;
@@ -21,7 +21,7 @@ use tower_method_policy::{MethodPolicy, MethodPolicyLayer, MethodSet, Policy};
 /// The body of most requests and responses.
 pub type Buffer = Full<Bytes>;
 
-/// The service behind everything that is measured. The optimizer cannot see through it.
+/// The inner service of all benchmarks. The compiler cannot inline it.
 #[derive(Debug)]
 pub struct Inner<B = Buffer>(PhantomData<fn() -> B>);
 
@@ -108,7 +108,7 @@ pub fn router() -> Router {
     Router::new().route("/", get(async || ()))
 }
 
-/// The same, with `count` methods of the server's own: `OWN-00000` and so on.
+/// The inner service behind a rule with `count` unregistered methods: `OWN-00000` and so on.
 pub fn with_own_methods(count: usize) -> MethodPolicy<Inner> {
     let own: MethodSet = (0..count).map(|n| method(&format!("OWN-{n:05}"))).collect();
     MethodPolicy::new(Inner::NEW, Policy::new().fallback(allowed() | own))

@@ -9,14 +9,14 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
-/// How long clients can finish after the shutdown signal. It is longer than the policy waits for a rejected
+/// The time that clients have after the shutdown signal. It is longer than the policy waits for a rejected
 /// upload (`BodyDrain`).
 const GRACE: Duration = Duration::from_secs(40);
 
 /// Notified by the shutdown signal.
 static STOPPING: Notify = Notify::const_new();
 
-/// Listens on the address that is the program's only argument, and prints it. The default is
+/// Listens on the address in the program's only argument, and prints the address. The default is
 /// 127.0.0.1:3000.
 #[allow(
     dead_code,
@@ -82,7 +82,7 @@ pub(crate) fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
 
 /// Runs the program, prints its error to stderr, and returns its exit code.
 ///
-/// It bounds the graceful shutdown. A client that never finishes its request would keep the program
+/// It limits the graceful shutdown, because a client that never finishes its request would keep the program
 /// running.
 pub(crate) async fn run(serve: impl Future<Output = Result<(), Box<dyn Error>>>) -> ExitCode {
     let overdue = async {

@@ -134,7 +134,7 @@ pub(crate) fn setting_name(
     Ok(setting)
 }
 
-/// A whole number, without the text of any other value in the error.
+/// A whole number.
 pub(crate) struct WholeNumber;
 
 impl<'de> DeserializeSeed<'de> for WholeNumber {

@@ -25,7 +25,7 @@ macro_rules! registry {
         /// The registry's "Idempotent" column, without the reserved names.
         pub(super) const IDEMPOTENT: u64 = !RESERVED & ($(registry!(@ $idempotent $id))|+);
 
-        /// Every name but the reserved ones.
+        /// Every name except the reserved ones.
         pub(super) const REGISTERED: u64 = !RESERVED & ($(Id::$id.bit())|+);
 
         /// A match on bytes compiles to a decision tree on the length and the distinguishing bytes.

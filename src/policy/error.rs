@@ -27,7 +27,7 @@ impl fmt::Display for PolicyError {
 
 impl std::error::Error for PolicyError {}
 
-/// A pattern and what it is for, as error messages show them.
+/// A pattern and its kind, for error messages.
 #[derive(Clone, Copy)]
 pub(super) enum Subject<'a> {
     Rule(RuleKind, &'a str),

@@ -80,7 +80,7 @@ const GET_AND_HEAD: MethodSet = MethodSet::from_ids(&[Id::GET, Id::HEAD]);
 /// # As data
 ///
 /// With the feature `serde`, a policy can be read from TOML, JSON, YAML, or any other self-describing
-/// format. Each key does the same as the function of `Policy`. All keys are optional:
+/// format. The keys correspond to the functions of `Policy`. All keys are optional:
 ///
 /// ```
 /// # #[cfg(feature = "serde")] {
@@ -111,14 +111,14 @@ const GET_AND_HEAD: MethodSet = MethodSet::from_ids(&[Id::GET, Id::HEAD]);
 ///   `fallback`, `recognize_only`, and a rule. Ignoring it there would allow more than was meant.
 /// - Errors show the value, its position if the format knows it, and the correct spelling if there is
 ///   one. See [`MethodSet`](MethodSet#as-data) for the names that are errors in data.
-/// - Some readers change keys. The crate `config` 0.14 converts every key to lower case, including path
-///   patterns. Write paths in lower case there, or read the file with another crate.
+/// - Some readers change keys. `config` 0.14.1 converts every key to lower case, including path patterns:
+///   a rule for `/Users` becomes a rule for `/users`. `config` 0.15.25 and `figment` 0.10.19 keep keys.
 #[derive(Clone)]
 #[must_use]
 pub struct Policy {
-    /// The methods that `recognize` was given.
+    /// The methods from `recognize`.
     added: MethodSet,
-    /// The methods that `recognize_only` was given.
+    /// The methods from `recognize_only`.
     only: Option<MethodSet>,
     fallback: Option<Arc<StoredRule>>,
     paths: Paths,
@@ -159,13 +159,13 @@ impl Policy {
         self.rebuild()
     }
 
-    /// Replaces [`MethodSet::STANDARD`] as the methods that the server recognizes by default.
+    /// Sets the methods that the server recognizes, instead of [`MethodSet::STANDARD`].
     ///
     /// `GET`, `HEAD`, the methods that [`recognize`](Self::recognize) adds, and the methods that rules
     /// list are still recognized. A second call replaces the methods of the first.
     ///
     /// The default assumes that the server implements all standard methods somewhere. Most servers
-    /// implement neither `TRACE` nor `CONNECT`. Use this function to name the exact methods.
+    /// implement neither `TRACE` nor `CONNECT`. Use this function to list the methods that it does implement.
     pub fn recognize_only(mut self, methods: impl Into<MethodSet>) -> Self {
         self.only = Some(methods.into());
         self.rebuild()
@@ -247,8 +247,8 @@ impl Policy {
     /// the first.
     ///
     /// With a fallback, the layer answers `405` at a path without a rule if the fallback does not list the
-    /// method. Without a fallback, the inner service answers there. Set a fallback only if the inner service
-    /// does not answer `405` itself.
+    /// method. Without a fallback, the inner service answers there. Do not set a fallback if the inner service
+    /// answers `405` itself.
     pub fn fallback(mut self, methods: impl Into<MethodSet>) -> Self {
         let rule = StoredRule::new(RuleKind::Fallback, "", methods.into());
         self.fallback = Some(Arc::new(rule));
@@ -278,7 +278,7 @@ impl Policy {
     }
 
     /// Returns every method that the server recognizes. A layer that
-    /// [answers `OPTIONS`](crate::MethodPolicyLayer::answer_options) recognizes `OPTIONS` too.
+    /// [answers `OPTIONS`](crate::MethodPolicyLayer::answer_options) also recognizes `OPTIONS`.
     #[must_use]
     pub fn recognized(&self) -> &MethodSet {
         &self.recognized

@@ -85,12 +85,21 @@ impl Paths {
         if self.rules.is_empty() && self.exempt.is_empty() {
             return None;
         }
-        let mut found = self.router.at(path).ok().map(|found| *found.value);
-        if found.is_none_or(|found| found.has_rest) && has_empty_segment(path) {
-            let filled = fill_empty_segments(path);
-            found = self.router.at(&filled).ok().map(|found| *found.value);
-        }
+        let found = match self.router.at(path) {
+            Ok(found) if !found.value.has_rest => Some(found.value),
+            found => self.get_filled(path, found.ok().map(|found| found.value)),
+        };
         found.map(|found| found.rule.map(|at| &self.rules[at]))
+    }
+
+    /// Looks a path with empty segments up again. `found` is the result for `path` as it is.
+    #[inline(never)]
+    fn get_filled<'a>(&'a self, path: &str, found: Option<&'a Match>) -> Option<&'a Match> {
+        if !has_empty_segment(path) {
+            return found;
+        }
+        let filled = fill_empty_segments(path);
+        self.router.at(&filled).ok().map(|found| found.value)
     }
 }
 

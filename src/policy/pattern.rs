@@ -3,7 +3,7 @@
 use super::error::{PolicyError, Subject};
 use super::rule::RuleKind;
 
-/// A pattern in the language of `matchit`, and whether it ends with `{*rest}`.
+/// A pattern in the syntax of `matchit`, and whether it ends with `{*rest}`.
 pub(super) type Expanded = (String, bool);
 
 /// Returns the patterns for `matchit`: three for a subtree, one for anything else.
@@ -30,7 +30,7 @@ pub(super) fn expand(subject: Subject<'_>) -> Result<Vec<Expanded>, PolicyError>
     Err(error(problem.to_owned()))
 }
 
-/// Servers accept few longer paths, and `matchit` takes quadratic time for escaped braces.
+/// Few servers accept longer paths, and `matchit` takes quadratic time for escaped braces.
 const MAX_BYTES: usize = 8192;
 
 /// With one more, `matchit` panics.

@@ -1,4 +1,4 @@
-//! [`Rejection`], the reason why a request is rejected, and the response to the request.
+//! [`Rejection`], and the response to a rejected request.
 
 #[cfg(feature = "serde")]
 mod data;
@@ -81,11 +81,11 @@ impl fmt::Display for Reason {
     }
 }
 
-/// The reason why a request is rejected, for [responders](Respond),
-/// [observers](crate::MethodPolicyLayer::on_rejection), and outer layers.
+/// The rejection of a request, with its reason and its rule.
 ///
-/// The layer puts it into the extensions of the response as a mark. An outer layer can use the mark to
-/// distinguish a `501` of this crate from a server error. The mark takes at most three allocations.
+/// [Responders](Respond) and [observers](crate::MethodPolicyLayer::on_rejection) get it. The layer also puts it
+/// into the extensions of the response as a mark. An outer layer can use the mark to distinguish a `501` of this
+/// crate from a server error. The mark takes at most three allocations.
 ///
 /// [`Display`](fmt::Display) writes a text for logs, such as `405 Method Not Allowed by route /users/{id}`. It
 /// contains nothing that the client sent, except parts of extension declarations (feature `rfc2774`).

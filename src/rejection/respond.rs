@@ -9,7 +9,7 @@ use super::Rejection;
 /// Builds the response to a rejected request.
 ///
 /// [`EmptyBody`](crate::EmptyBody), [`PlainText`](crate::PlainText), and
-/// [`ProblemDetails`](crate::ProblemDetails) implement it. Closures implement it too. Pass a closure to
+/// [`ProblemDetails`](crate::ProblemDetails) implement it. Closures also implement it. Pass a closure to
 /// [`respond_with_fn`](crate::MethodPolicyLayer::respond_with_fn), and the compiler infers its argument types.
 ///
 /// A responder sets the body and any header fields. It cannot override the policy: the layer sets the

@@ -14,7 +14,7 @@ use super::parse::is_identifier;
 use super::problem::ExtensionProblem;
 use crate::methods::excerpt;
 
-/// The extensions that a server supports, and its role.
+/// The extensions that an origin server or a proxy supports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct MandatoryExtensions {

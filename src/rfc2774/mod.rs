@@ -20,9 +20,9 @@
 //! - `Man` and `Opt` apply in every version. `C-Man` and `C-Opt` apply only in HTTP/1.1, and only if
 //!   `Connection` lists them (RFC 9110 §7.6.1). In HTTP/1.0, a field that `Connection` lists is ignored and
 //!   is not forwarded with an `M-` method (RFC 2774 §5).
-//! - Rules list the method without `M-`: if a rule lists `PUT`, `M-PUT` is forwarded. `M-GET` and
-//!   `M-HEAD` are forwarded whatever a rule lists, and so is `M-OPTIONS` if the layer answers `OPTIONS`.
-//! - The forwarded request keeps its method and has its [`Declarations`] in its extensions.
+//! - Rules list the method without `M-`: if a rule lists `PUT`, `M-PUT` is forwarded. `M-GET` and `M-HEAD` are
+//!   forwarded without a rule. If the layer answers `OPTIONS`, so is `M-OPTIONS`.
+//! - The forwarded request keeps its method. Its [`http::Extensions`] contain the [`Declarations`].
 //! - The layer acknowledges the extensions in a successful response to a forwarded `M-` request (§5.1). For
 //!   `C-Man`, it adds `C-Ext` and `Connection: C-Ext`. For `Man` at an origin server, it adds `Ext` and
 //!   `Cache-Control: no-cache="Ext"`, and for an HTTP/1.0 client also a past `Expires`.

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "no test file uses all of it")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
+pub(crate) mod answer;
 #[cfg(unix)]
 pub(crate) mod example;
 pub(crate) mod serve;

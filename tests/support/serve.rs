@@ -35,7 +35,9 @@ impl Server {
             let mut connections = JoinSet::new();
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                let connection = auto::Builder::new(TokioExecutor::new())
+                let mut builder = auto::Builder::new(TokioExecutor::new());
+                builder.http2().enable_connect_protocol();
+                let connection = builder
                     .serve_connection_with_upgrades(TokioIo::new(stream), service.clone())
                     .into_owned();
                 // A client that goes away is none of the server's errors.

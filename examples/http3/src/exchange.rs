@@ -20,12 +20,12 @@ use tower::ServiceExt;
 
 use crate::App;
 
-/// An error is of interest only to the client, and `Reply` tells it.
+/// Answers one request. The caller can ignore errors, because `Reply` sends them to the client.
 pub(crate) async fn exchange(
     request: RequestResolver<Connection, Bytes>,
     app: App,
 ) -> Result<(), BoxError> {
-    // h3 answers requests that are malformed.
+    // h3 itself answers malformed requests.
     let (request, stream) = request.resolve_request().await?;
     let (stream, receive) = stream.split();
     let outcome = Arc::new(OnceLock::new());
@@ -60,21 +60,21 @@ pub(crate) async fn exchange(
     }
 }
 
-/// The declared length, if any. None if it is malformed (RFC 9110 §8.6).
+/// The declared length, or `Some(None)` without one. `None` if it is malformed (RFC 9110 §8.6).
 fn declared_length(headers: &HeaderMap) -> Option<Option<u64>> {
     let mut values = headers.get_all(CONTENT_LENGTH).iter();
     let Some(first) = values.next() else {
         return Some(None);
     };
-    // `parse` would take a sign.
+    // `parse` would accept a sign.
     let digits = first.to_str().ok().filter(|text| !text.starts_with('+'))?;
     values
         .all(|other| other == first)
         .then_some(Some(digits.parse().ok()?))
 }
 
-/// The stream of the response. It ends as a whole or with an error code, even after a panic. quinn would end
-/// it as if it were whole.
+/// The stream of the response. An incomplete response ends with an error code, even after a panic. quinn alone
+/// would end it like a complete one.
 struct Reply {
     stream: RequestStream<SendStream<Bytes>, Bytes>,
     outcome: Arc<OnceLock<Result<(), Code>>>,
@@ -85,7 +85,7 @@ impl Reply {
         let (mut head, mut body) = response.into_parts();
         let now = httpdate::fmt_http_date(SystemTime::now());
         head.headers.entry(DATE).or_insert(now.try_into()?);
-        // axum sets it except for rejections, which are the layer's.
+        // axum sets it, but the layer's rejections do not pass through axum.
         if let (400.., Some(length)) = (head.status.as_u16(), body.size_hint().exact()) {
             head.headers.entry(CONTENT_LENGTH).or_insert(length.into());
         }
@@ -120,7 +120,7 @@ struct Upload {
     /// The declared bytes that have not arrived.
     missing: Option<u64>,
     outcome: Arc<OnceLock<Result<(), Code>>>,
-    /// Taken by the first read, and used if that has to wait.
+    /// The first read takes it, and uses it if the read has to wait.
     unread: Option<oneshot::Sender<()>>,
 }
 
@@ -134,13 +134,13 @@ impl HttpBody for Upload {
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let unread = self.unread.take();
         let Poll::Ready(data) = self.stream.poll_recv_data(cx)? else {
-            // Nobody listens once there is a response.
+            // The receiver is gone after the response.
             let _ = unread.map(|unread| unread.send(()));
             return Poll::Pending;
         };
         let data = data.map(|mut data| data.copy_to_bytes(data.remaining()));
-        // h3 does not compare them (RFC 9114 §4.1.2). It panics if it is asked for trailers after a last DATA
-        // frame that was cut short.
+        // h3 does not compare the lengths (RFC 9114 §4.1.2). It panics if trailers are read after an incomplete
+        // last DATA frame.
         let length = data.as_ref().map_or(0, |data| data.len() as u64);
         let missing = self.missing.map(|missing| missing.checked_sub(length));
         if missing == Some(None) || (data.is_none() && self.missing > Some(0)) {
@@ -163,11 +163,11 @@ impl HttpBody for Upload {
 impl Drop for Upload {
     fn drop(&mut self) {
         if self.unread.is_some() && self.missing > Some(0) {
-            // Not after a read: h3-quinn 0.0.10 may panic then (hyperium/h3#330). quinn stops the stream by
-            // itself, with a code that means the same (RFC 9114 §8).
+            // Call this only before the first read, because h3-quinn 0.0.10 may panic after it
+            // (hyperium/h3#330). After a read, quinn itself stops the stream, with an equivalent code (RFC 9114 §8).
             self.stream.stop_sending(Code::H3_NO_ERROR);
         } else if self.unread.is_some() {
-            // Reads the end of a request without content. It would be stopped otherwise.
+            // Reads the end of a request without content. Otherwise, quinn would stop the stream.
             let mut cx = Context::from_waker(Waker::noop());
             let _ = self.stream.poll_recv_data(&mut cx);
         }

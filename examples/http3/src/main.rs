@@ -7,11 +7,11 @@
 //! curl -i --http3-only --cacert server.pem https://localhost:3000/ -X FOO       # 501
 //! ```
 //!
-//! To the layer, HTTP/3 is like HTTP/2. A rejected upload is stopped where `BodyDrain` ends, and the
+//! The layer handles HTTP/3 like HTTP/2. A rejected upload is stopped at the limits of `BodyDrain`, and the
 //! connection stays open.
 //!
-//! The other files do what hyper does and h3 does not. They cannot change that h3 keeps frames other than
-//! `DATA` in memory until they are complete, whatever their size.
+//! The other files contain the parts of a server that hyper has and h3 does not have. One problem of h3 remains:
+//! it keeps frames of any size in memory until they are complete, except `DATA` frames.
 
 #[path = "../../common/mod.rs"]
 mod common;
@@ -35,7 +35,7 @@ use tower_method_policy::{MethodPolicy, MethodPolicyLayer, PlainText};
 
 type App = MethodPolicy<Router, PlainText>;
 
-/// Listens with a new certificate, and writes that to the file `pem` unless it is empty.
+/// Listens with a new certificate. Writes the certificate to the file `pem`, unless that name is empty.
 fn listen(address: &str, pem: &str) -> Result<Endpoint, Box<dyn Error>> {
     let socket =
         UdpSocket::bind(address).map_err(|error| format!("cannot listen on {address}: {error}"))?;

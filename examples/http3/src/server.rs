@@ -1,4 +1,4 @@
-//! Connections, and how they end.
+//! Accepts connections and ends them.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -20,7 +20,7 @@ pub(crate) async fn serve(endpoint: Endpoint, app: App, shutdown: impl Future<Ou
     let connections = TaskTracker::new();
     let accept = async {
         while let Some(incoming) = endpoint.accept().await {
-            // An error is not of interest: most often the client went away.
+            // Errors are ignored. Usually the client went away.
             connections.spawn(connection(incoming, app.clone(), stop.clone()));
         }
     };
@@ -28,7 +28,7 @@ pub(crate) async fn serve(endpoint: Endpoint, app: App, shutdown: impl Future<Ou
         () = accept => {}
         () = shutdown => {}
     }
-    // Takes no new connections.
+    // Accept no new connections.
     endpoint.set_server_config(None);
     stop.cancel();
     connections.close();
@@ -61,13 +61,14 @@ async fn connection(incoming: Incoming, app: App, stop: CancellationToken) -> Re
             () = &mut answered => return Ok(()),
             () = stop.cancelled(), if !requests.is_closed() => {
                 requests.close();
-                // GOAWAY names the first request that is not answered (RFC 9114 §5.2). With 0, h3 would name
-                // the last that is answered.
+                // GOAWAY contains the first request that is not answered (RFC 9114 §5.2). With 0, h3 would send
+                // the last request that is answered.
                 connection.shutdown(1).await?;
             }
             request = connection.accept() => match request? {
                 Some(request) if requests.is_closed() => drop(tokio::spawn(async {
-                    // The client can send it again elsewhere. h3 says so to all late requests but the first.
+                    // The client can send the request again elsewhere. h3 itself rejects all late requests
+                    // except the first.
                     if let Ok((_, mut stream)) = request.resolve_request().await {
                         stream.stop_sending(Code::H3_REQUEST_REJECTED);
                         stream.stop_stream(Code::H3_REQUEST_REJECTED);
@@ -83,8 +84,8 @@ async fn connection(incoming: Incoming, app: App, stop: CancellationToken) -> Re
     Ok(())
 }
 
-/// Waits until nothing is sent for a second. h3 does not tell when a response has arrived. A packet that is
-/// lost is sent again.
+/// Waits until nothing was sent for a second, because h3 does not report when a response has arrived. A lost
+/// packet is sent again.
 async fn sent(quic: &quinn::Connection) {
     let mut before = None;
     while before != Some(quic.stats().frame_tx.stream) {

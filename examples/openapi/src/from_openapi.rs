@@ -16,12 +16,13 @@
 //! ```
 //!
 //! - Each path becomes a rule for the methods of its operations.
-//! - The path of each server's URL comes first, whatever the host is. A variable in the URL stands for
-//!   each value of its `enum`, or else for its `default`.
-//! - Other paths have no rule, so that the router answers `404` there.
-//! - Whatever cannot become a rule is an error that names the place. Nothing is ignored silently.
+//! - The path of each server's URL is put in front. The host is ignored. A variable in the URL becomes each
+//!   value of its `enum`, or its `default` if it has no `enum`.
+//! - Other paths have no rule, so the router answers `404` there.
+//! - A part of the document that cannot become a rule is an error with its position. Nothing is ignored
+//!   silently.
 //!
-//! Do not nest a route for `/`: with axum it is then at `/api`, and with OpenAPI at `/api/`.
+//! Do not nest a route for `/`. axum serves it at `/api`, but OpenAPI describes it at `/api/`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,8 +30,8 @@ use http::{Method, Uri};
 use serde_json::{Map, Value};
 use tower_method_policy::{MethodSet, Policy};
 
-/// How many operations and URLs a document may stand for. Without a limit, five variables of ten
-/// values each would make 100,000 rules for every path.
+/// The maximum number of operations and URLs of a document. Without a limit, five variables with ten
+/// values each would create 100,000 rules for every path.
 pub const MAX_RULES: usize = 10_000;
 
 /// The longest server URL and the longest pattern, in bytes. A variable can occur many times.
@@ -41,11 +42,11 @@ const OPERATIONS: [&str; 9] = [
     "get", "put", "post", "delete", "options", "head", "patch", "trace", "query",
 ];
 
-/// Makes a policy with a rule for each path of the document.
+/// Creates a policy with a rule for each path of the document.
 ///
 /// # Errors
 ///
-/// If a part of the document cannot become a rule.
+/// Returns an error if a part of the document cannot become a rule.
 pub fn policy(document: &Value) -> Result<Policy, String> {
     let at = |place: &str| {
         let place = excerpt(place);
@@ -73,7 +74,7 @@ pub fn policy(document: &Value) -> Result<Policy, String> {
     Ok(policy)
 }
 
-/// The rules for a path. The path item and its operations can have servers of their own.
+/// The rules for a path. The path item and its operations can have their own servers.
 fn rules(
     path: &str,
     item: &Value,
@@ -140,7 +141,7 @@ fn prefixes(of: &Value, left: &mut usize) -> Result<Option<BTreeSet<String>>, St
     Ok((!prefixes.is_empty()).then_some(prefixes))
 }
 
-/// The URLs that a server's URL with variables stands for.
+/// Replaces the variables in a server's URL by all of their values.
 fn expand(url: &str, variables: Option<&Value>, left: &mut usize) -> Result<Vec<String>, String> {
     spend(left, url.len())?;
     let mut expanded = vec![String::new()];
@@ -191,7 +192,7 @@ fn path_of(url: &str) -> Result<String, String> {
     Ok(path.to_owned())
 }
 
-/// Rejects a path that has another meaning as a pattern, or that no request can have (RFC 3986 §3.3).
+/// Rejects a path that means something else as a pattern, or that no request can have (RFC 3986 §3.3).
 fn check_path(path: &str) -> Result<(), String> {
     if !path.starts_with('/') {
         return Err("it does not begin with `/`".to_owned());
@@ -217,7 +218,7 @@ fn check_path(path: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Counts a rule or a URL before it is made.
+/// Counts a rule or a URL before it is created.
 fn spend(left: &mut usize, length: usize) -> Result<(), String> {
     let too_long = || format!("its URLs are longer than {MAX_LENGTH} bytes");
     MAX_LENGTH.checked_sub(length).ok_or_else(too_long)?;

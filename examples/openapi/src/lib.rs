@@ -1,4 +1,4 @@
-//! A list of pets on axum, described by OpenAPI, and the policy that is made of its document.
+//! A list of pets on axum with an OpenAPI document, and a policy from that document.
 
 pub mod from_openapi;
 pub mod pets;

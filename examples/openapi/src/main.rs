@@ -1,10 +1,10 @@
-//! An axum application with an OpenAPI document, behind a policy made from that document.
+//! An axum application with an OpenAPI document, behind a policy from that document.
 //!
-//! utoipa makes the router and the document from the same handlers, and `from_openapi` makes the policy
-//! from the document. So the methods of a path are written once.
+//! utoipa creates the router and the document from the same handlers. `from_openapi` creates the policy from the
+//! document. So you write the methods of a path once.
 //!
 //! ```text
-//! cargo run -p example-openapi [-- ADDRESS]     # by default 127.0.0.1:3000
+//! cargo run -p example-openapi [-- ADDRESS]     # the default is 127.0.0.1:3000
 //!
 //! curl -i http://127.0.0.1:3000/api/v1/openapi.json       # 200, the document
 //! curl -i http://127.0.0.1:3000/api/v1/pets/1/meals -X DELETE
@@ -37,7 +37,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     let shutdown = common::shutdown_signal()?;
     let listener = common::listen().await?;
     let service = ServiceExt::<Request>::into_make_service(app);
-    // `?` would not compile with the next axum, where this is `()`. It is never an error in 0.8.
+    // axum 0.8 never returns an error here. In the next axum, `serve` returns `()`, so `?` would not compile.
     let _ = axum::serve(listener, service)
         .with_graceful_shutdown(shutdown)
         .await;

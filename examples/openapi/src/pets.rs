@@ -1,4 +1,4 @@
-//! Handlers for a list of pets. The router and the document are made from them.
+//! Handlers for a list of pets. utoipa creates the router and the document from them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,7 +14,7 @@ use utoipa::openapi::{Info, OpenApiBuilder, Server};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-/// The path of the API: the server in the document, and the place of the router.
+/// The path of the API: the server in the document, and the path at which the router is nested.
 const PREFIX: &str = "/api/v1";
 
 /// Anybody can add pets, so their number is limited.
@@ -34,7 +34,7 @@ struct Pet {
 ///
 /// # Errors
 ///
-/// If the document cannot be written as JSON.
+/// Returns an error if the document cannot be written as JSON.
 pub fn pets() -> Result<(Router, Value), serde_json::Error> {
     let description = OpenApiBuilder::new()
         .info(Info::new("Pets", "1.0.0"))

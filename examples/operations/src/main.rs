@@ -1,5 +1,5 @@
-//! A server as operators run it: an axum application behind a policy that is read from a file and read
-//! again while the server runs. Rejections are counted for Prometheus and logged as JSON.
+//! A server with all that operators need. The server reads the policy from a file, and reads the file again when
+//! it changes. It counts rejections for Prometheus and logs them as JSON.
 //!
 //! ```text
 //! cargo run -p example-operations [-- ADDRESS [FILE]]
@@ -15,13 +15,13 @@
 //! kill -HUP $(pidof operations)               # reads the file even if it has not changed
 //! ```
 //!
-//! The settings are a regular file of at most 1 MiB. Replace it by a rename: a file that is written in place
-//! may be read when only a part of it is there. Invalid settings change nothing: the server keeps those that
-//! it has, logs the mistake, and sets `method_policy_last_reload_successful` to 0.
+//! The settings are a regular file of at most 1 MiB. Replace it by a rename. If you write it in place, the server
+//! may read an incomplete file. If the settings are invalid, the server keeps the old settings, logs the
+//! mistake, and sets `method_policy_last_reload_successful` to 0.
 //!
-//! To try a policy before it is enforced, set `report_only = true`: every request is forwarded, and
-//! rejections are only counted and logged. Or add a second policy as `[candidate]`: the current policy
-//! answers, and the candidate's rejections are only counted and logged. The counters tell them apart:
+//! There are two ways to try a policy before you enforce it. With `report_only = true`, every request is
+//! forwarded, and rejections are only counted and logged. With a second policy as `[candidate]`, the current
+//! policy answers, and the candidate's rejections are only counted and logged. The counters have these labels:
 //!
 //! | counter | label | value |
 //! |---|---|---|
@@ -33,10 +33,10 @@
 //! | | `answered_by` | `application`, or `current` if the current policy rejected the request |
 //! | | `status` | the class of that answer, such as `2xx` |
 //!
-//! A `2xx` by the application is a request that works today and would not under that policy. `RUST_LOG=debug`
-//! logs each rejection. How to use this is in `docs/operators.md`.
+//! `answered_by="application"` with `status="2xx"` is a request that works today and that the policy would reject.
+//! `RUST_LOG=debug` logs each rejection. `docs/operators.md` shows how to use the counters and the log.
 //!
-//! `/metrics` is public here for brevity. Serve it at another address if clients should not see it.
+//! `/metrics` is public in this example. Serve it at another address if clients should not see it.
 
 #[path = "../../common/mod.rs"]
 mod common;
@@ -86,7 +86,7 @@ fn app(router: Router, settings: &Settings) -> App {
         return App::new(current);
     };
     let candidate = MethodPolicyLayer::new(candidate)
-        .answer_options(true) // Otherwise it would report OPTIONS.
+        .answer_options(true) // Otherwise, it would report OPTIONS requests.
         .report_only(true)
         .on_rejection(|rejection, request| observe::rejection(CANDIDATE, rejection, request));
     // Outside the current policy, to see the requests that it rejects.
@@ -115,8 +115,8 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     })?;
     observe::applied(&settings);
 
-    // A request takes a clone of the whole service, so that no request sees half of a change. The service is
-    // not chosen for each connection, because proxies keep theirs open for hours.
+    // Each request clones the whole service, so no request sees half of a change. The service is not chosen for
+    // each connection, because proxies keep their connections open for hours.
     let (replace, current) = watch::channel(app);
     let service = service_fn(move |request| current.borrow().clone().oneshot(request));
 
@@ -134,14 +134,14 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     });
     // The log needs the client's address.
     let service = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(service);
-    // `?` would not compile with the next axum, where this is `()`. It is never an error in 0.8.
+    // axum 0.8 never returns an error here. In the next axum, `serve` returns `()`, so `?` would not compile.
     let _ = axum::serve(listener, service)
         .with_graceful_shutdown(shutdown)
         .await;
     Ok(())
 }
 
-/// Notified by SIGHUP. None is missed once this has returned.
+/// Notified by SIGHUP. A signal after this function has returned is not missed.
 fn reload_signal() -> io::Result<Arc<Notify>> {
     let asked = Arc::new(Notify::new());
     #[cfg(unix)]

@@ -16,7 +16,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::settings::{Problem, Settings};
 
-/// Who rejects a request, and who answers it.
+/// The values of the labels `policy` and `answered_by`.
 pub(crate) const CURRENT: &str = "current";
 pub(crate) const CANDIDATE: &str = "candidate";
 const APPLICATION: &str = "application";
@@ -30,7 +30,7 @@ const REPORT_ONLY: &str = "method_policy_report_only";
 /// How many characters of a client's value are logged. Clients send up to 64 KiB.
 const MAX_LENGTH: usize = 256;
 
-/// Logs to stdout, one JSON object per line, from `info` on or as `RUST_LOG` says.
+/// Logs to stdout, one JSON object per line. `RUST_LOG` sets the level, and `info` is the default.
 pub(crate) fn log() {
     let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into());
     tracing_subscriber::fmt()
@@ -41,7 +41,7 @@ pub(crate) fn log() {
 }
 
 pub(crate) fn metrics() -> Result<PrometheusHandle, BuildError> {
-    // `run_upkeep` is not needed, because it is for histograms and there are none.
+    // `run_upkeep` is only for histograms, and there are none.
     let metrics = PrometheusBuilder::new().install_recorder()?;
     describe_counter!(
         REJECTIONS,
@@ -57,7 +57,7 @@ pub(crate) fn metrics() -> Result<PrometheusHandle, BuildError> {
         "Whether the settings that were read last apply."
     );
     describe_gauge!(REPORT_ONLY, "Whether the current policy only reports.");
-    // A series that starts at 0, so that Prometheus sees the first increase.
+    // Each series starts at 0, so Prometheus sees the first increase.
     for outcome in ["applied", "invalid"] {
         counter!(RELOADS, "outcome" => outcome).increment(0);
     }
@@ -80,8 +80,8 @@ pub(crate) fn scrape(metrics: &PrometheusHandle) -> impl IntoResponse + use<> {
 /// Counts and logs a rejection by one of the policies.
 pub(crate) fn rejection(policy: &'static str, rejection: &Rejection, request: &Parts) {
     // Clients choose method names, so a label taken from the request would have unbounded cardinality.
-    // The label is a registered name or `_OTHER`. The registry is used rather than the policy, because
-    // the counter should show which unrecognized methods clients want.
+    // The label is a registered name or `_OTHER`. It is not limited to the methods of the policy, because the
+    // counter should show which unrecognized methods clients want.
     let method = MethodSet::REGISTERED.name_or_other(&request.method);
     let reason = rejection.reason().as_str();
     let enforced = rejection.is_enforced();
@@ -96,8 +96,8 @@ pub(crate) fn rejection(policy: &'static str, rejection: &Rejection, request: &P
 
     // The names are those of OpenTelemetry's semantic conventions. The level is DEBUG because clients
     // decide how many events there are: a scanner must neither fill a disk nor page an operator. Alert
-    // on the counter instead. Without enforcement there is no status yet, because the request is about
-    // to be forwarded.
+    // on the counter instead. A policy that only reports has no status here, because the request has not
+    // been forwarded yet.
     let is_other = method != request.method.as_str();
     let status = enforced.then(|| rejection.status().as_u16());
     let peer = request.extensions.get::<ConnectInfo<SocketAddr>>();
@@ -110,7 +110,7 @@ pub(crate) fn rejection(policy: &'static str, rejection: &Rejection, request: &P
         url.path = printable(request.uri.path(), MAX_LENGTH),
         http.response.status_code = status,
         "error.type" = reason,
-        // Behind a proxy this is the proxy's address. The client's is in a field that the proxy chooses.
+        // Behind a proxy, this is the proxy's address. The proxy sends the client's address in a header field.
         network.peer.address = peer.map(|ConnectInfo(peer)| tracing::field::display(peer.ip())),
         user_agent.original = user_agent
             .map(|value| printable(&String::from_utf8_lossy(value.as_bytes()), MAX_LENGTH)),
@@ -121,7 +121,7 @@ pub(crate) fn rejection(policy: &'static str, rejection: &Rejection, request: &P
 }
 
 /// At most `length` characters of `text`. Characters that control a terminal, change the direction of text,
-/// or cannot be seen become `\u{…}`. JSON escapes only some of them, and tools such as `jq -r` undo that.
+/// or are invisible become `\u{…}`. JSON escapes only some of them, and tools such as `jq -r` undo that.
 pub(crate) fn printable(text: &str, length: usize) -> String {
     let mut printable = String::new();
     for character in text.chars().take(length) {
@@ -156,13 +156,13 @@ fn would_reject(
     counter!(WOULD_REJECT, "policy" => policy, "reason" => reason, "answered_by" => answered_by, "status" => status)
 }
 
-/// The settings that apply from now on.
+/// Sets the gauges after `settings` were applied.
 pub(crate) fn applied(settings: &Settings) {
     gauge!(LAST_RELOAD).set(1);
     gauge!(REPORT_ONLY).set(u8::from(settings.report_only));
 }
 
-/// Settings were read again. They are applied unless there is a problem.
+/// Counts and logs a read of the settings. They apply unless there is a problem.
 pub(crate) fn reloaded(asked: bool, outcome: &Result<Settings, Problem>) {
     match outcome {
         Ok(settings) => {

@@ -1,4 +1,4 @@
-//! The settings file: what it may hold, and when and how it is read.
+//! The settings file: its content, and when and how it is read.
 
 use std::fs::OpenOptions;
 use std::io::{self, Read};
@@ -19,12 +19,12 @@ use crate::observe::printable;
 /// The size limit of the file in bytes: that of a Kubernetes ConfigMap.
 const MAX_SIZE: u64 = 1024 * 1024;
 
-/// How often to look whether the file has changed. Looking sees every change: of the file, of a directory
-/// above it, of a symbolic link on its path, of what is mounted there. The kernel's notifications would
-/// need a watch for each of these, and network file systems send none.
+/// The time between two reads of the file. Reading finds every change: of the file, of a directory above it, of
+/// a symbolic link in its path, or of a mount. The kernel's notifications would need a watch for each of these,
+/// and network file systems send none.
 const INTERVAL: Duration = Duration::from_millis(250);
 
-/// How often the file may change from one look to the next before it is reported anyway.
+/// If the file changes this often from one read to the next, it is reported anyway.
 const MAX_CHANGES: u32 = 20;
 
 /// How long it may take to read or to apply the file. A network file system may never answer.
@@ -35,8 +35,8 @@ const MAX_LENGTH: usize = 1000;
 
 /// The content of the file.
 ///
-/// The policy has a table of its own, because `#[serde(flatten)]` would ignore misspelled keys and lose the
-/// place of errors. The table is required, because an empty file must be an error and not another policy.
+/// The policy is a separate table, because `#[serde(flatten)]` would ignore misspelled keys and lose the position
+/// of errors. The table is required, because an empty file must be an error and not a policy without rules.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Settings {
@@ -46,7 +46,7 @@ pub(crate) struct Settings {
     #[serde(default, deserialize_with = "field_value")]
     pub(crate) cache_control: Option<HeaderValue>,
     pub(crate) policy: Policy,
-    /// A second policy that is tried: its rejections are only counted and logged.
+    /// A second policy that only reports: its rejections are counted and logged.
     pub(crate) candidate: Option<Policy>,
 }
 
@@ -56,7 +56,7 @@ fn field_value<'de, D: Deserializer<'de>>(data: D) -> Result<Option<HeaderValue>
     Ok(Some(value))
 }
 
-/// Why the settings cannot be applied.
+/// The reason why the settings cannot be applied.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Problem {
     /// Line and column, counted from 1, if the file could be read.
@@ -67,7 +67,7 @@ pub(crate) struct Problem {
 /// The settings file.
 pub(crate) struct File<T> {
     path: PathBuf,
-    /// Makes what the settings are for. A large policy takes time to prepare.
+    /// Builds the application from the settings. This takes time for a large policy.
     build: Arc<dyn Fn(&Settings) -> T + Send + Sync>,
     /// The result of the last read.
     seen: Result<String, Problem>,
@@ -97,7 +97,8 @@ impl<T: Send + 'static> File<T> {
         self.report().await
     }
 
-    /// Waits until the file has changed or the operator asks for it, which is then true, and reads it.
+    /// Waits until the file has changed or the operator asks for a reload, and reads the file. The `bool` is
+    /// `true` if the operator asked.
     pub(crate) async fn next(&mut self, asked: &Notify) -> (bool, Result<(Settings, T), Problem>) {
         let mut changes = 0;
         loop {
@@ -108,8 +109,8 @@ impl<T: Send + 'static> File<T> {
             let content = self.read().await;
             let before = mem::replace(&mut self.seen, content);
             changes = if self.seen == before { 0 } else { changes + 1 };
-            // Two reads have to agree, because a file that is written in place may be read when only a part
-            // of it is there. A file that never stops changing is reported as well.
+            // Two reads must be the same, because a file that is written in place may be incomplete. A file
+            // that never stops changing is also reported.
             if self.seen != self.reported && matches!(changes, 0 | MAX_CHANGES) {
                 return (false, self.report().await);
             }
@@ -133,14 +134,14 @@ impl<T: Send + 'static> File<T> {
         self.within_limit(move || Ok(read(&path)?)).await
     }
 
-    /// Runs `job` on a thread that neither the server nor the end of the program waits for. tokio waits
-    /// for its own blocking threads when the program ends.
+    /// Runs `job` on a separate thread, and waits for at most `TIME_LIMIT`. tokio's blocking threads are not
+    /// suitable, because the end of the program waits for them.
     async fn within_limit<R: Send + 'static>(
         &mut self,
         job: impl FnOnce() -> Result<R, Problem> + Send + 'static,
     ) -> Result<R, Problem> {
         let overdue = || Problem::from(io::Error::from(io::ErrorKind::TimedOut));
-        // At most one thread hangs, however often the settings are asked for.
+        // At most one thread can hang.
         if matches!(&self.worker, Some(worker) if !worker.is_finished()) {
             return Err(overdue());
         }
@@ -155,7 +156,7 @@ impl<T: Send + 'static> File<T> {
 fn read(path: &Path) -> io::Result<String> {
     let mut options = OpenOptions::new();
     options.read(true);
-    // A FIFO that nobody writes to must not block, and a terminal must not become the program's.
+    // A FIFO without a writer must not block, and a terminal must not become the program's terminal.
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::custom_flags(
         &mut options,
@@ -165,7 +166,7 @@ fn read(path: &Path) -> io::Result<String> {
     if !file.metadata()?.is_file() {
         return Err(io::Error::other("not a regular file"));
     }
-    // Not the size in the metadata: it is 0 for the files of /proc, and the file may grow.
+    // The size in the metadata is not used: it is 0 for the files in /proc, and the file may grow.
     let mut content = Vec::new();
     file.take(MAX_SIZE + 1).read_to_end(&mut content)?;
     if content.len() as u64 > MAX_SIZE {

@@ -1,4 +1,4 @@
-//! Content on its way through the proxy, and how long the proxy waits for either side.
+//! Forwards content, and limits how long the proxy waits for the client and for the upstream.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,8 +18,8 @@ use crate::fields::remove_hop_by_hop;
 const UPSTREAM_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long the client may take to send more content while there is no response.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(15);
-/// How long the upstream may take to send `100 (Continue)`. Then the content is sent without it,
-/// because the upstream may not support it (RFC 9110 §10.1.1).
+/// How long the upstream may take to send `100 (Continue)`. After that, the proxy sends the content without
+/// it, because the upstream may not support it (RFC 9110 §10.1.1).
 const CONTINUE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The content of a message, forwarded as it arrives.
@@ -46,7 +46,8 @@ impl Content {
     /// The content of a request.
     ///
     /// hyper's server sends `100 (Continue)` as soon as the content is polled. Only the upstream knows
-    /// whether it wants the content, so the content is not polled before the upstream says so.
+    /// whether it wants the content. So the content is polled after the upstream sent `100 (Continue)`, or after
+    /// `CONTINUE_TIMEOUT`.
     pub(crate) fn of_request(request: Request<Incoming>) -> Request<Self> {
         let mut request = request.map(Self::from);
         if request.headers().contains_key(EXPECT) {

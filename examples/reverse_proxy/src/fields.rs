@@ -11,22 +11,22 @@ use hyper::body::{Body, Incoming};
 /// is not one of them because the trailer fields are forwarded.
 const HOP_BY_HOP: &str = "connection keep-alive proxy-connection te transfer-encoding upgrade";
 
-/// How many proxies of this name a request may have passed. With more it is in a loop.
+/// How many proxies of this name a request may have passed. A request that passed more is in a loop.
 const MAX_PASSES: usize = 5;
 
 /// A result, or the status of an error response.
 pub(crate) type OrStatus<T> = Result<T, StatusCode>;
 
-/// Rejects a request without a clear target, or in a loop. Returns the `Host` that the client asked
-/// for. The upstream's links must lead there.
+/// Rejects a request without a clear target, or in a loop. Returns the `Host` of the client's request. The
+/// upstream needs it for links in its responses.
 pub(crate) fn check_request(request: &Request<Incoming>) -> OrStatus<Option<HeaderValue>> {
     let headers = request.headers();
     let hops = members(headers, &VIA).filter(|hop| hop.ends_with(b" method-policy"));
     if hops.count() > MAX_PASSES {
         return Err(StatusCode::LOOP_DETECTED);
     }
-    // A target in authority form has no path. If the proxy made one up, the upstream would see
-    // another path than the policy (RFC 9112 §3.2).
+    // A target in authority form has no path. If the proxy added a path, the upstream would see
+    // a different path than the policy (RFC 9112 §3.2).
     let is_path = match request.uri().path() {
         "*" => request.method() == Method::OPTIONS,
         path => path.starts_with('/'),
@@ -51,7 +51,7 @@ pub(crate) fn check_request(request: &Request<Incoming>) -> OrStatus<Option<Head
     host.transpose().map_err(|_| StatusCode::BAD_REQUEST)
 }
 
-/// Replaces the fields that are meant for the proxy by those for the upstream.
+/// Replaces the fields for the proxy with the fields for the upstream.
 pub(crate) fn prepare_request(
     request: &mut Request<Incoming>,
     host: Option<HeaderValue>,
@@ -87,7 +87,7 @@ pub(crate) fn prepare_request(
     Ok(())
 }
 
-/// Replaces the fields that are meant for the proxy by those for the client.
+/// Replaces the fields for the proxy with the fields for the client.
 pub(crate) fn prepare_response<B>(response: &mut Response<B>) -> OrStatus<()> {
     let (status, version) = (response.status(), response.version());
     prepare(response.headers_mut(), version).map_err(|_| StatusCode::BAD_GATEWAY)?;
@@ -98,8 +98,8 @@ pub(crate) fn prepare_response<B>(response: &mut Response<B>) -> OrStatus<()> {
     Ok(())
 }
 
-/// Changes the fields that requests and responses have in common. Fails if others might disagree with
-/// hyper on where the content ends (RFC 9112 §6.3).
+/// Changes the fields that requests and responses have in common. Fails if another program might find a
+/// different end of the content than hyper (RFC 9112 §6.3).
 fn prepare(headers: &mut HeaderMap, received: Version) -> OrStatus<()> {
     if headers.contains_key(TRANSFER_ENCODING) {
         // hyper decodes `chunked` and nothing else.
@@ -141,7 +141,7 @@ pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
 
 /// The members of a list, over all lines of the field (RFC 9110 §5.6.1).
 ///
-/// They are bytes because a byte outside of ASCII must not hide the rest of its line.
+/// The members are bytes, because a byte outside ASCII must not hide the rest of its line.
 pub(crate) fn members<'a>(
     headers: &'a HeaderMap,
     name: &HeaderName,

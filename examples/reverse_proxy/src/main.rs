@@ -1,11 +1,11 @@
-//! A reverse proxy behind a policy, made of hyper's server and hyper-util's pooled client.
+//! A reverse proxy behind a policy, with hyper's server and hyper-util's pooled client.
 //!
-//! Clients use HTTP/1.1 or cleartext HTTP/2, and the upstream HTTP/1.1. Content is streamed.
+//! Clients use HTTP/1.1 or cleartext HTTP/2. The upstream uses HTTP/1.1. Content is streamed.
 //!
 //! ```text
 //! cargo run --example axum 127.0.0.1:3001     # an upstream
 //! cargo run -p example-reverse-proxy [-- ADDRESS [UPSTREAM]]
-//!                                             # by default 127.0.0.1:3000 http://127.0.0.1:3001
+//!                                             # default: 127.0.0.1:3000 http://127.0.0.1:3001
 //!
 //! curl -i http://127.0.0.1:3000/ -d 'Hello!'  # 201, from the upstream, as `Via` shows
 //! curl -i http://127.0.0.1:3000/ -X DELETE    # 405, from the upstream
@@ -16,8 +16,8 @@
 //! ```
 //!
 //! The answer is 502 if the upstream is down or its response is invalid, and 504 if it takes too long.
-//! Not forwarded are upgrades, such as WebSocket, and informational responses other than
-//! `100 (Continue)`, because hyper's server cannot send them.
+//! The proxy does not forward upgrades, such as WebSocket. It also does not forward informational responses
+//! except `100 (Continue)`, because hyper's server cannot send them.
 
 #[path = "../../common/mod.rs"]
 mod common;
@@ -52,15 +52,15 @@ use tower_method_policy::{MethodPolicyLayer, MethodSet, PlainText, Policy, Respo
 use crate::content::Content;
 use crate::fields::OrStatus;
 
-/// The content from the upstream, or the proxy's own.
+/// The content from the upstream or from the proxy itself.
 type ProxyBody = UnsyncBoxBody<Bytes, hyper::Error>;
 
 fn own(body: Full<Bytes>) -> ProxyBody {
     body.map_err(|never| match never {}).boxed_unsync()
 }
 
-/// How long a client's connection may neither receive nor send a byte. This ends connections without
-/// a request, uploads and downloads that stall, and responses that the upstream does not end.
+/// The time without a byte in either direction after which a client's connection is closed. This ends
+/// connections without a request, stalled uploads and downloads, and responses that the upstream does not end.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The methods that the upstream handles.
@@ -127,7 +127,7 @@ impl Proxy {
     fn failure(&self, error: &client::Error) -> StatusCode {
         let cause = error.source().and_then(|cause| cause.downcast_ref());
         if cause.is_some_and(hyper::Error::is_user) {
-            // The content of the request was broken off or not framed correctly.
+            // The client did not send all of the content, or framed it incorrectly.
             return StatusCode::BAD_REQUEST;
         }
         eprintln!("no response from {}: {error:?}", self.upstream);
@@ -185,7 +185,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
         tokio::spawn(async move {
             let idle = async { while timeout(IDLE_TIMEOUT, active.notified()).await.is_ok() {} };
             tokio::select! {
-                // Most errors only say that the client has gone away.
+                // Most errors mean that the client went away.
                 _ = connection => {}
                 () = idle => {}
             }

@@ -1,4 +1,4 @@
-//! `Max-Forwards`: how often `OPTIONS` and `TRACE` may still be forwarded (RFC 9110 §7.6.2).
+//! `Max-Forwards`, which limits how often `OPTIONS` and `TRACE` are forwarded (RFC 9110 §7.6.2).
 
 use bytes::Bytes;
 use http::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, COOKIE, MAX_FORWARDS, PROXY_AUTHORIZATION};
@@ -10,8 +10,8 @@ use crate::fields::{OrStatus, members, number};
 
 /// Decrements the limit. Returns whether the proxy is the last recipient and has to answer.
 ///
-/// The smallest of several numbers counts. Anything else is an error, because the client wanted a
-/// limit and would get none.
+/// If there are several numbers, the smallest one counts. Any other value is an error, because the client
+/// wanted a limit and would get none.
 pub(crate) fn is_last_recipient<B>(request: &mut Request<B>) -> OrStatus<bool> {
     let counts = matches!(*request.method(), Method::OPTIONS | Method::TRACE);
     if !counts || !request.headers().contains_key(MAX_FORWARDS) {
@@ -22,7 +22,7 @@ pub(crate) fn is_last_recipient<B>(request: &mut Request<B>) -> OrStatus<bool> {
     let Some(left) = limit.checked_sub(1) else {
         return Ok(true);
     };
-    // The upstream may support smaller numbers only, and no chain of proxies is that long.
+    // The upstream may support only smaller numbers, and no chain of proxies is that long.
     let left = HeaderValue::from(left.min(u32::MAX.into()));
     request.headers_mut().insert(MAX_FORWARDS, left);
     Ok(false)

@@ -1,12 +1,12 @@
 //! A gRPC server behind a policy: the health checking protocol, over cleartext HTTP/2.
 //!
-//! gRPC needs `POST` and nothing else. The policy rejects every other method but `GET` and `HEAD`.
+//! gRPC needs only `POST`. The policy rejects all other methods except `GET` and `HEAD`.
 //!
 //! ```text
-//! cargo run -p example-tonic [-- ADDRESS]   # by default 127.0.0.1:3000
+//! cargo run -p example-tonic [-- ADDRESS]   # the default is 127.0.0.1:3000
 //!
-//! # The call grpc.health.v1.Health/Check with an empty message: the reply, status 1 (SERVING), is
-//! # the bytes 00 00 00 00 02 08 01, a message of two bytes, its field 1 being 1.
+//! # Calls grpc.health.v1.Health/Check with an empty message. The reply is the bytes
+//! # 00 00 00 00 02 08 01: a message of two bytes, with the status SERVING (field 1 is 1).
 //! printf '\0\0\0\0\0' | curl --http2-prior-knowledge -s --data-binary @- \
 //!     -H 'content-type: application/grpc' -H 'te: trailers' \
 //!     http://127.0.0.1:3000/grpc.health.v1.Health/Check | od -An -tx1
@@ -39,7 +39,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     let listener = common::listen().await?;
     let shutdown = async move {
         signal.await;
-        // Those who watch the server's health learn of it, then their streams end: left open, they
+        // Clients that watch the server's health get the new status. Then their streams end. Open streams
         // would keep the server from stopping.
         reporter
             .set_service_status("", ServingStatus::NotServing)
@@ -47,8 +47,8 @@ async fn serve() -> Result<(), Box<dyn Error>> {
         reporter.clear_service_status("").await;
     };
     Server::builder()
-        // hyper's defaults, of which tonic's are none: how many calls a client makes at once on a
-        // connection, and how many streams the server resets on it that break the protocol.
+        // tonic has no default limits for a connection. These are hyper's: the number of calls at once, and
+        // the number of streams that the server resets because they break the protocol.
         .max_concurrent_streams(200)
         .http2_max_local_error_reset_streams(Some(1024))
         .layer(layer)

@@ -1,12 +1,12 @@
-//! A WebDAV share (dav-server) beside a site on axum, with one policy around both.
+//! A WebDAV share (dav-server) and a website on axum, with one policy around both.
 //!
-//! The share is at `/dav`, in a temporary directory that is removed when the program ends. The site is at
-//! `/` and has `GET` and `POST`. Nothing else is implemented, so `SEARCH` and `VERSION-CONTROL` get `501`
-//! everywhere. `PROPPATCH` is forwarded: a plain directory cannot store properties, and dav-server answers
-//! then with a `501` of its own.
+//! The share is at `/dav`, in a temporary directory that is removed when the program ends. The website is at
+//! `/` and has `GET` and `POST`. Nothing implements `SEARCH` and `VERSION-CONTROL`, so they get `501`
+//! everywhere. `PROPPATCH` is forwarded, but a plain directory cannot store properties. So dav-server itself
+//! answers `501`.
 //!
 //! ```text
-//! cargo run -p example-webdav [-- ADDRESS]               # by default 127.0.0.1:3000
+//! cargo run -p example-webdav [-- ADDRESS]              # the default is 127.0.0.1:3000
 //!
 //! curl -i http://127.0.0.1:3000/dav/a -T Cargo.toml     # 201
 //! curl -i http://127.0.0.1:3000/dav/ -X PROPFIND        # 207, the files
@@ -41,14 +41,14 @@ use tower_method_policy::{MethodPolicyLayer, MethodSet, PlainText, Policy, Polic
 /// The path of the share.
 const SHARE: &str = "/dav";
 
-/// The site, and the files of `directory` as the share.
+/// The website, and the files of `directory` as the share.
 fn router(directory: &Path) -> Router {
     let dav = DavHandler::builder()
         .filesystem(LocalFs::new(directory, false, false, false))
         .locksystem(MemLs::new())
         .strip_prefix(SHARE)
-        // `GET` of a collection is then a list of its files and not a 405. So the `Allow` of the rule
-        // is true at every path of the share.
+        // `GET` of a collection then returns a list of its files and not a 405. So the `Allow` of the rule
+        // is correct at every path of the share.
         .autoindex(true)
         .build_handler();
     let share = any(async move |request: Request| share(&dav, request).await);
@@ -62,8 +62,8 @@ fn router(directory: &Path) -> Router {
         .route(&format!("{SHARE}/{{*path}}"), share)
 }
 
-/// Asks dav-server, unless the request would remove the share itself. dav-server would do that, and then
-/// has no directory to serve.
+/// Forwards the request to dav-server, unless it would remove the share itself. dav-server would do that, and
+/// then have no directory to serve.
 async fn share(dav: &DavHandler, mut request: Request) -> Response {
     let forbidden = || (StatusCode::FORBIDDEN, "The share itself stays.\n").into_response();
     let Some(path) = path_in_share(request.uri().path()) else {
@@ -81,7 +81,7 @@ async fn share(dav: &DavHandler, mut request: Request) -> Response {
             Some(path) if !is_share(&path) => {}
             _ => return forbidden(),
         }
-        // dav-server must not read the URI in another way.
+        // Otherwise, dav-server might read a different path from the URI.
         let Ok(destination) = HeaderValue::try_from(destination) else {
             return forbidden();
         };
@@ -90,9 +90,9 @@ async fn share(dav: &DavHandler, mut request: Request) -> Response {
     dav.handle(request).await.into_response()
 }
 
-/// `path` without the prefix of the share, if it is in the share. dav-server's own code reads it, because
-/// there are many spellings: `/dav`, `/dav//`, `/dav/.`, `/dav/a/%2e%2e`. To dav-server alone, `/davx` is
-/// in the share too.
+/// `path` without the prefix of the share, if it is in the share. It is parsed by dav-server's own code, because
+/// there are many spellings: `/dav`, `/dav//`, `/dav/.`, `/dav/a/%2e%2e`. dav-server also accepts `/davx`, which
+/// is not in the share.
 fn path_in_share(path: &str) -> Option<DavPath> {
     let mut path = DavPath::new(path).ok()?;
     path.set_prefix(SHARE).ok()?;
@@ -103,8 +103,8 @@ fn is_share(path: &DavPath) -> bool {
     path.as_bytes() == b"/"
 }
 
-/// The path of the `Destination` (RFC 4918 §10.3): an absolute URI or an absolute path. Any host counts as
-/// this server, since a proxy may change the name.
+/// The path of the `Destination` (RFC 4918 §10.3), which is an absolute URI or an absolute path. The host is
+/// ignored, because a proxy may change it.
 fn destination(headers: &HeaderMap) -> Option<String> {
     let mut values = headers.get_all("destination").iter();
     let (value, None) = (values.next()?, values.next()) else {
@@ -119,18 +119,18 @@ fn destination(headers: &HeaderMap) -> Option<String> {
     Some(uri.path().to_owned())
 }
 
-/// A rule for the share. The site needs none: axum answers `405` with its own `Allow`.
+/// A rule for the share. The website needs no rule, because axum answers `405` with its own `Allow`.
 ///
-/// The rule lists `OPTIONS`, so dav-server answers it, with the `DAV` and `MS-Author-Via` fields by which
-/// clients choose what they do. It lists `PATCH`, because dav-server handles it and promises it in that
-/// answer (`sabredav-partialupdate`).
+/// The rule lists `OPTIONS`, so dav-server answers it. The answer contains `DAV` and `MS-Author-Via`, and clients
+/// use these fields. The rule lists `PATCH`, because dav-server handles `PATCH` and announces it in that answer
+/// (`sabredav-partialupdate`).
 ///
-/// `OPTIONS /` has no `DAV` field, because the site is no WebDAV resource (RFC 4918 §10.1). Windows and
-/// Office ask the root first, and some versions connect only if `DAV` and `MS-Author-Via` are there. If you
-/// have such clients, mount the share at `/`.
+/// The answer to `OPTIONS /` has no `DAV` field, because the website is not a WebDAV resource (RFC 4918 §10.1).
+/// Windows and Office send `OPTIONS` to the root first, and some versions connect only if `DAV` and
+/// `MS-Author-Via` are there. If you have such clients, mount the share at `/`.
 ///
 /// CalDAV and CardDAV clients send `PROPFIND` to `/.well-known/caldav` and follow the redirect (RFC 6764
-/// §5). There is no fallback here, so it reaches the router. With a fallback, exempt the path:
+/// §5). There is no fallback here, so the request reaches the router. With a fallback, exempt the path:
 /// `.exempt("/.well-known/caldav")?`.
 fn policy() -> Result<Policy, PolicyError> {
     Policy::new().subtree(SHARE, MethodSet::WEBDAV | Method::PATCH)
