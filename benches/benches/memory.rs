@@ -10,7 +10,7 @@ use http::{HeaderValue, Request, Response};
 use http_body::Body;
 use method_policy_benches::{
     Buffer, Inner, InnerFuture, PATH, exchange, layer, layered, method, request, router,
-    with_routes,
+    with_own_methods, with_routes,
 };
 use tower::{Layer, Service};
 use tower_method_policy::{MethodPolicy, ResponseFuture, RetryAfter};

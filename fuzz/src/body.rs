@@ -1,5 +1,4 @@
-//! A body that goes by a script, and the table of `tower_method_policy::BodyDrain` for what the layer does with
-//! the body of a request that it answers itself.
+//! A scripted request body, and a check of how the layer drains it (`tower_method_policy::BodyDrain`).
 
 use std::cell::RefCell;
 use std::pin::Pin;
@@ -17,27 +16,27 @@ use tokio::time::{Instant, Sleep, sleep};
 use crate::request::Sent;
 use crate::settings::Bounds;
 
-/// What a body does when it is polled.
+/// The result of a poll.
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    /// A frame of so many bytes.
+    /// A frame with this number of bytes.
     Data(u64),
     Trailers,
     Error,
-    /// Nothing yet, and the task is woken at once.
+    /// Pending. The task is woken at once.
     NotYet,
-    /// The next only after so long. Without a clock it is the same as `NotYet`.
+    /// Pending for this time. Without a clock it is the same as `NotYet`.
     After(Duration),
-    /// Nothing any more, and nobody wakes the task.
+    /// Pending. The task is never woken.
     Silence,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     steps: Vec<Step>,
-    /// The step from which on the body says that it is at its end, whatever follows.
+    /// From this step on, `is_end_stream` returns true, even if more steps follow.
     says_end: usize,
-    /// Bounds of the length, right or wrong.
+    /// The size hint, which may be wrong.
     hint: (u64, Option<u64>),
 }
 
@@ -99,11 +98,11 @@ pub(crate) enum Polled {
     Pending,
 }
 
-/// What the body was asked, and when.
+/// The polls of a body, with their times.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
     pub(crate) polls: Vec<(Polled, Duration)>,
-    /// Whether it said that it is at its end, when it was asked for that last.
+    /// The last result of `is_end_stream`.
     said_end: bool,
 }
 
@@ -204,7 +203,7 @@ impl Body for Script {
     }
 }
 
-/// So many bytes that nobody reads.
+/// A number of bytes that nobody reads.
 #[derive(Debug)]
 pub(crate) struct Piece(u64);
 
@@ -222,8 +221,7 @@ impl Buf for Piece {
     }
 }
 
-/// Checks how the layer read the body of `sent`, which `log` has. The answer came after `answered`. Returns
-/// whether the body has ended; otherwise the rest is left where it is.
+/// Checks how the layer read the body of `sent`. Returns whether the body ended. Otherwise a part is unread.
 pub(crate) fn ended(
     sent: &Sent,
     bounds: &Bounds,
@@ -232,7 +230,7 @@ pub(crate) fn ended(
     answered: Duration,
 ) -> bool {
     const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
-    // The clock is exact to the millisecond, and rounds up.
+    // The clock has a precision of a millisecond and rounds up.
     const TICK: Duration = Duration::from_millis(2);
 
     let declared = sent.body.declared();
@@ -249,7 +247,7 @@ pub(crate) fn ended(
         return untouched;
     }
 
-    // A body that declares length zero is not waited for.
+    // The layer does not wait for a body that declares length zero.
     let has_clock = is_in_runtime && declared != Some(0);
     let idle = match declared {
         Some(_) => bounds.idle_timeout,
@@ -257,7 +255,7 @@ pub(crate) fn ended(
     };
     let mut left = bounds.max_bytes;
     let (mut has_trailers, mut is_over) = (false, false);
-    // When the first wait began, and when the last one did.
+    // The beginnings of the first and of the last wait.
     let (mut first_wait, mut wait) = (None, None);
     let (&(last, last_at), earlier) = log.polls.split_last().expect("it is read");
     for (nth, &(polled, at)) in log.polls.iter().enumerate() {
@@ -295,7 +293,7 @@ pub(crate) fn ended(
         Polled::End => return true,
         Polled::Error => {}
         _ if is_over => {}
-        // It is asked before each poll.
+        // The layer calls `is_end_stream` before each poll.
         _ if log.said_end => return true,
         Polled::Data(_) | Polled::Trailers => panic!("not read on"),
         Polled::Pending if has_clock => {

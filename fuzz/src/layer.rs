@@ -1,4 +1,4 @@
-//! The whole layer, asked from outside.
+//! Sends requests through the layer and checks all results.
 
 use std::cell::RefCell;
 use std::pin::pin;
@@ -20,10 +20,9 @@ use crate::policy::{Model, Rule, Says, list};
 use crate::request::{Head, OF_CONTENT, Sent, inner_rejection};
 use crate::settings::{Observations, Payload, Responder, Settings, shown};
 
-/// Sends any requests to any layer, and compares all that the client, the inner service, and the observers see
-/// with the decision table.
+/// Sends any requests to any layer. Checks the response, the forwarded request, and the observer's calls.
 pub fn layer(data: &[u8]) {
-    // There is always something to draw: where the input ends, it goes on with zeros.
+    // This cannot fail: after its end, the input continues with zeros.
     run(&mut Unstructured::new(data)).expect("choices of something");
 }
 
@@ -65,13 +64,13 @@ struct Case<'a> {
     is_in_runtime: bool,
 }
 
-/// What has to become of a request.
+/// The expected result of a request.
 #[derive(Clone, Copy, Debug)]
 enum Expected<'a> {
     Forward,
-    /// And a `405` with the methods that are allowed becomes `200`.
+    /// A `405` with a valid `Allow` becomes `200`.
     ForwardOptions,
-    /// An extension is fulfilled (RFC 2774).
+    /// The layer acknowledges an extension (RFC 2774).
     Fulfill,
     Report(StatusCode, Option<&'a Rule>),
     AnswerOptions(Option<&'a Rule>),
@@ -87,7 +86,7 @@ impl Case<'_> {
         }
     }
 
-    /// The decision table, its rows in order.
+    /// The rows of the decision table in order.
     fn decided(&self) -> Expected<'_> {
         let path = self.sent.uri.path();
         let method = self.sent.method.as_str();
@@ -96,7 +95,7 @@ impl Case<'_> {
         if method == "GET" || method == "HEAD" {
             return Expected::Forward;
         }
-        // RFC 2774. `tests/rfc2774.rs` has the rest of it.
+        // RFC 2774. `tests/rfc2774.rs` tests header prefixes, proxies, and hop-by-hop extensions.
         if let Some(supported) = self.settings.extension {
             let Some(declared) = self.sent.declared() else {
                 return Expected::Reject(StatusCode::BAD_REQUEST, None);
@@ -153,7 +152,7 @@ impl Case<'_> {
         rule.map(|rule| rule.allow(self.settings.answers_options))
     }
 
-    /// All that a rejection or a report says.
+    /// The text of a rejection or a report, as [`shown`] writes it.
     fn mark(&self, expected: Expected<'_>) -> Option<String> {
         let (status, rule, is_enforced) = match expected {
             Expected::Reject(status, rule) => (status, rule, true),
@@ -187,7 +186,7 @@ impl Case<'_> {
         let observed = std::mem::take(&mut *observations.lock().expect("no panic"));
         let mut arrived = arrived.into_inner();
         let expected = self.expected();
-        // The observer is told once, of what is rejected or would be.
+        // The observer is called once for each rejection or report.
         let told = self
             .mark(expected)
             .map(|mark| format!("{} {mark}", self.sent.method));
@@ -210,7 +209,7 @@ impl Case<'_> {
         }
     }
 
-    /// The inner service was asked as the client asked.
+    /// Checks that the inner service got the client's request.
     fn arrived(&self, parts: &http::request::Parts, expected: Expected<'_>) {
         let sent = &self.sent;
         assert_eq!(parts.method, sent.method);
@@ -223,7 +222,7 @@ impl Case<'_> {
         assert_eq!(parts.extensions.len(), usize::from(is_fulfilled));
     }
 
-    /// The client gets the response of the inner service, with what the layer may change.
+    /// Checks the inner service's response and the changes of the layer.
     fn forwarded(&self, head: &Head, response: &Response<Payload>, expected: Expected<'_>) {
         let mut fields = head.headers.clone();
         let mut inner_mark = head.is_rejection.then(inner_rejection);
@@ -268,7 +267,7 @@ impl Case<'_> {
         assert_eq!(response.extensions().len(), marks);
     }
 
-    /// The client gets the layer's own answer, which announces the end of the connection if `close`.
+    /// Checks the layer's own response. `close` means that it announces the end of the connection.
     fn answered(&self, expected: Expected<'_>, response: &Response<Payload>, close: bool) {
         let mut fields = HeaderMap::new();
         let mark = response.extensions().get().map(shown);
@@ -301,7 +300,7 @@ impl Case<'_> {
         assert_eq!(response.extensions().len(), usize::from(mark.is_some()));
     }
 
-    /// Sets the fields that the policy adds to the responder's. Returns whether a gRPC call gets no body.
+    /// Adds the policy's fields to those of the responder. Returns whether a gRPC call empties the body.
     fn add_fields(&self, status: StatusCode, rule: Option<&Rule>, fields: &mut HeaderMap) -> bool {
         let is_501 = status == StatusCode::NOT_IMPLEMENTED;
         for (name, value, is_due) in [
@@ -329,9 +328,9 @@ impl Case<'_> {
     }
 }
 
-/// Runs `future` in a runtime whose clock jumps to when something happens next.
+/// Runs `future` in a runtime whose clock jumps to the next event.
 fn in_runtime<F: Future>(future: F) -> F::Output {
-    // Longer than any time that the layer can be set to.
+    // Longer than any bound of the layer.
     const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_time().start_paused(true).build();

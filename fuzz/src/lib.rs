@@ -1,5 +1,5 @@
-//! The code of the fuzz targets. It is not in the targets themselves, so that a test replays the inputs
-//! in `seeds` with any toolchain.
+//! The code of the fuzz targets. It is a library, so a test can replay `seeds` with any toolchain. With `SHOW=1`,
+//! the test prints each case of `layer`.
 
 mod body;
 mod layer;

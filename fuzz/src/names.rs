@@ -1,4 +1,4 @@
-//! Names of methods that a faulty comparison could confuse.
+//! Method names that a faulty comparison could confuse.
 
 use arbitrary::{Result, Unstructured};
 use http::Method;
@@ -40,16 +40,16 @@ pub(crate) fn own(number: usize) -> String {
     format!("OWN-{number:02}")
 }
 
-/// A method that another draw is likely to give too, one that is almost such a method, or any method.
+/// Draws a common method, a method that is almost registered, or any method.
 pub(crate) fn draw(u: &mut Unstructured<'_>) -> Result<String> {
     let common: Vec<_> = COMMON.split(' ').collect();
     let name = match u.int_in_range(0..=9)? {
-        // Most settings and fields are about it.
+        // Most rows of the decision table depend on it.
         0..=1 => b"OPTIONS".to_vec(),
         2..=5 => u.choose(&common)?.as_bytes().to_vec(),
         6 => own(u.int_in_range(0..=41)?).into_bytes(),
         7 | 8 => altered(u)?,
-        // Longer than any name that is shown in full.
+        // Longer than any name that the crate shows in full.
         _ if u.ratio(1, 4)? => vec![b'A'; 300],
         _ => {
             let characters = (0..u.int_in_range(1..=24)?).map(|_| u.choose(TCHARS).copied());

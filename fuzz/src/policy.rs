@@ -37,7 +37,7 @@ impl Rule {
         lists(method) || method == "HEAD" && lists("GET")
     }
 
-    /// The `Allow` field of a layer, or with `false` what the rule itself lists.
+    /// The `Allow` field of a layer, or with `false` the methods of the rule.
     pub(crate) fn allow(&self, answers_options: bool) -> String {
         let mut methods: BTreeSet<_> = self.listed.iter().cloned().collect();
         for (name, is_added) in [("HEAD", self.lists("GET")), ("OPTIONS", answers_options)] {
@@ -265,7 +265,7 @@ impl Model {
         assert_eq!(exempt, expected.map(|entry| &*entry.pattern).collect());
     }
 
-    /// Checks the decision of `policy`, which knows nothing of answering `OPTIONS`.
+    /// Checks the decision of `policy`, which does not depend on `answer_options`.
     pub(crate) fn agrees(&self, policy: &Policy, method: &str, path: &str) {
         let rule = policy.rule_at(path);
         let shown = rule.map(|rule| (rule.to_string(), rule.methods().to_string()));

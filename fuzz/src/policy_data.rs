@@ -8,8 +8,8 @@ use crate::names;
 use crate::patterns::{Validity, prefix_validity, validity};
 use crate::policy::{Entry, Kind, Model, Rule};
 
-/// Reads any text as a policy in TOML and in JSON. The result is an error that says what is wrong and where, or
-/// the policy that the builder makes of the same parts.
+/// Reads any text as a policy in TOML and in JSON. Compares it with the policy that the builder makes from the
+/// same parts. An error must have a place in the text.
 pub fn policy_data(text: &str) {
     let parts = toml::from_str::<Value>(text);
     match toml::from_str::<Policy>(text) {
@@ -18,7 +18,7 @@ pub fn policy_data(text: &str) {
             is_bounded(error.message());
             let place = error.span().expect("a place");
             assert!(text.get(place.clone()).is_some(), "{place:?}: {error}");
-            // What TOML has and JSON has not becomes null or a map.
+            // TOML values that JSON does not have become null or a map.
             let is_valid = parts.is_ok_and(|parts| read(&parts).0 == Validity::Valid);
             let is_toml_only = text.contains("nan") || text.contains("inf");
             assert!(!is_valid || is_toml_only, "{error}");
@@ -29,7 +29,7 @@ pub fn policy_data(text: &str) {
         Some(policy) => is_of(&policy, &parts.expect("JSON"), text),
         None => {
             if let Ok(parts) = parts {
-                // No key is there twice any more.
+                // `parts` has no key twice.
                 let is_ok = serde_json::from_value::<Policy>(parts.clone()).is_ok();
                 match read(&parts).0 {
                     Validity::Valid => assert!(is_ok, "{parts}"),
@@ -51,7 +51,7 @@ fn is_bounded(message: &str) {
     assert!(!message.is_empty() && message.len() < 1000, "{message}");
 }
 
-/// Reads JSON. An error has to have a place in `text`.
+/// Reads JSON. An error must have a place in `text`.
 fn json<T: serde::de::DeserializeOwned>(text: &str) -> Option<T> {
     let error = match serde_json::from_str(text) {
         Ok(value) => return Some(value),
@@ -65,7 +65,7 @@ fn json<T: serde::de::DeserializeOwned>(text: &str) -> Option<T> {
     None
 }
 
-/// Reads a policy and says whether it is one.
+/// Reads a policy, and returns whether it is valid.
 fn read(parts: &Value) -> (Validity, Model) {
     let Some(model) = model(parts) else {
         return (Validity::Invalid, Model::default());
@@ -128,7 +128,7 @@ fn methods(value: &Value) -> Option<Vec<String>> {
         .collect()
 }
 
-/// Whether data may name this method: other products give some words a meaning.
+/// Whether data may contain this method.
 fn is_method(name: &str) -> bool {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     let upper = name.to_uppercase();
@@ -137,7 +137,7 @@ fn is_method(name: &str) -> bool {
     !name.is_empty() && name.chars().all(is_name) && !is_reserved && !is_in_another_case
 }
 
-/// Checks that `policy` is the one that is built of the same parts, and decides as they say.
+/// Checks that `policy` equals the policy that the builder makes from `parts`, and its decisions.
 fn is_of(policy: &Policy, parts: &Value, text: &str) {
     let (validity, model) = read(parts);
     assert_ne!(validity, Validity::Invalid, "{parts}");
@@ -157,7 +157,7 @@ fn is_of(policy: &Policy, parts: &Value, text: &str) {
     let others = ["GET", "HEAD", "PUT", "OPTIONS", "FOO"].map(str::to_owned);
     let methods: Vec<_> = methods.chain(others).collect();
     for path in paths.into_iter().chain(patterns).take(24) {
-        // No request has a path with this byte, which the crate uses itself.
+        // The crate uses this byte itself. No request has it in its path.
         if !path.contains('\u{1}') {
             for method in &methods {
                 model.agrees(policy, method, &path);

@@ -26,7 +26,7 @@ const PATH_SEGMENTS: &[&str] = &[
     "users", "me", "a%2Fb", "{id}", "id", "7", "", "", "meme", "m", "Users", "..", "%75sers",
 ];
 
-/// Fields that the layer looks at, or must not look at, each with its values.
+/// Fields that the layer reads or must not read, each with its values.
 const FIELDS: &[(&str, &str)] = &[
     ("expect", "100-continue|something"),
     ("origin", "http://a.example|null"),
@@ -143,7 +143,7 @@ fn target(u: &mut Unstructured<'_>) -> Result<Uri> {
     Ok(text.parse().expect("a request target"))
 }
 
-/// What the inner service answers.
+/// The response of the inner service.
 #[derive(Clone, Debug)]
 pub(crate) struct Head {
     pub(crate) status: StatusCode,
@@ -167,7 +167,7 @@ const ALLOW: &[(&[u8], Option<&str>)] = &[
     (b"GET, \xc3\xa9", None),
 ];
 
-/// Fields that a turned `405` loses, with `Content-Length`, which becomes zero.
+/// The layer removes these fields when it turns a `405`. `Content-Length` becomes zero.
 pub(crate) const OF_CONTENT: &str = "content-type|content-encoding|content-language|content-length|\
 content-location|content-range|content-disposition|content-digest|transfer-encoding|trailer|etag|\
 last-modified|accept-ranges|repr-digest";

@@ -23,7 +23,7 @@ pub(crate) enum Payload {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Responder {
     Empty,
-    /// Sets everything that it had better not set.
+    /// Sets fields that belong to the policy.
     Silly,
     /// The same, with a gRPC status.
     Grpc,
@@ -72,7 +72,7 @@ impl Respond<Payload> for Responder {
     }
 }
 
-/// The bounds of a drain. Times beyond a year only have to be long.
+/// The bounds of `BodyDrain`. A time of more than a year only has to be long.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
     pub(crate) max_bytes: u64,
@@ -109,7 +109,7 @@ impl Bounds {
     }
 }
 
-/// What the observer is told.
+/// The calls of the observer.
 pub(crate) type Observations = Arc<Mutex<Vec<String>>>;
 
 #[derive(Clone, Debug)]
@@ -177,7 +177,7 @@ pub(crate) fn append(map: &mut HeaderMap, name: &'static str, value: &'static st
     map.append(HeaderName::from_static(name), value);
 }
 
-/// All that a rejection says.
+/// The text of a rejection.
 pub(crate) fn shown(rejection: &Rejection) -> String {
     let allow = rejection.allow().map(ToString::to_string);
     let rule = rejection.rule().map(|rule| rule.to_string());
