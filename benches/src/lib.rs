@@ -1,6 +1,4 @@
-//! The inner service, the services in front of it, and the requests that the benchmarks measure.
-
-pub mod peers;
+//! The inner service, the layers around it, and the requests that the benchmarks measure.
 
 use std::convert::Infallible;
 use std::fmt::Debug;
@@ -10,6 +8,8 @@ use std::marker::PhantomData;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
+use axum::Router;
+use axum::routing::get;
 use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, HOST, ORIGIN, USER_AGENT};
 use http::{HeaderValue, Method, Request, Response};
@@ -90,8 +90,7 @@ where
     status
 }
 
-/// The methods that are allowed everywhere.
-pub fn allowed() -> MethodSet {
+fn allowed() -> MethodSet {
     (MethodSet::WEBDAV - [Method::PUT, Method::DELETE, Method::OPTIONS]) | Method::POST
 }
 
@@ -99,12 +98,17 @@ pub fn layer() -> MethodPolicyLayer {
     MethodPolicyLayer::new(Policy::new().fallback(allowed()))
 }
 
-/// The inner service behind the rule that all peers implement.
+/// The inner service behind one rule.
 pub fn layered() -> MethodPolicy<Inner> {
     layer().layer(Inner::NEW)
 }
 
-/// The same, with `count` unregistered methods: `OWN-00000` and so on.
+/// An axum router with one route.
+pub fn router() -> Router {
+    Router::new().route("/", get(async || ()))
+}
+
+/// The inner service behind a rule with `count` unregistered methods: `OWN-00000` and so on.
 pub fn with_own_methods(count: usize) -> MethodPolicy<Inner> {
     let own: MethodSet = (0..count).map(|n| method(&format!("OWN-{n:05}"))).collect();
     MethodPolicy::new(Inner::NEW, Policy::new().fallback(allowed() | own))

@@ -1,10 +1,14 @@
-//! The code of the fuzz targets. It is not in the targets themselves, so that a test replays the inputs
-//! in `seeds` with any toolchain.
+//! The code of the fuzz targets. It is a library, so a test can replay `seeds` with any toolchain. With `SHOW=1`,
+//! the test prints each case of `layer`.
 
+mod body;
 mod layer;
-pub mod names;
+mod names;
 mod patterns;
+mod policy;
 mod policy_data;
+mod request;
+mod settings;
 
-pub use self::layer::{SITUATIONS, layer};
+pub use self::layer::layer;
 pub use self::policy_data::policy_data;

@@ -1,4 +1,4 @@
-//! Path patterns by their grammar, without a tree.
+//! Path patterns without a tree.
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Segment {
@@ -7,20 +7,24 @@ pub(crate) enum Segment {
     Rest,
 }
 
-/// What a valid pattern stands for.
+/// The segments of a valid pattern.
 pub(crate) fn segments(pattern: &str) -> Vec<Segment> {
-    let segments = pattern[1..].split('/').map(|segment| {
-        let is_literal = segment.starts_with("{{") || !segment.starts_with('{');
-        match is_literal {
-            true => Segment::Literal(segment.replace("{{", "{").replace("}}", "}")),
-            false if segment.starts_with("{*") => Segment::Rest,
-            false => Segment::Parameter,
-        }
-    });
+    let segments = pattern
+        .get(1..)
+        .unwrap_or_default()
+        .split('/')
+        .map(|segment| {
+            let is_literal = segment.starts_with("{{") || !segment.starts_with('{');
+            match is_literal {
+                true => Segment::Literal(segment.replace("{{", "{").replace("}}", "}")),
+                false if segment.starts_with("{*") => Segment::Rest,
+                false => Segment::Parameter,
+            }
+        });
     segments.collect()
 }
 
-/// What a subtree with a valid prefix stands for: the prefix, the prefix with a slash, and everything below.
+/// The patterns of a subtree: the prefix, the prefix with a slash, and everything below.
 pub(crate) fn subtree(prefix: &str) -> Vec<Vec<Segment>> {
     let ends = ["", "/", "/{*rest}"];
     let patterns = ends.iter().map(|end| segments(&format!("{prefix}{end}")));
@@ -65,7 +69,7 @@ pub(crate) fn conflict(one: &[Segment], other: &[Segment]) -> bool {
     one.len() == other.len()
 }
 
-/// The more specific a pattern, the less this is. The first segment in which two patterns differ counts.
+/// A more specific pattern has a smaller value. The first segment that differs decides.
 pub(crate) fn specificity(pattern: &[Segment]) -> Vec<u8> {
     let ranks = pattern.iter().map(|segment| match segment {
         Segment::Literal(_) => 0,
@@ -75,11 +79,11 @@ pub(crate) fn specificity(pattern: &[Segment]) -> Vec<u8> {
     ranks.collect()
 }
 
-/// Whether the language of patterns has something.
+/// Whether a pattern is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Validity {
     Valid,
-    /// It may be taken for something of another product, or it is larger than anybody needs.
+    /// The crate may reject it: it resembles the syntax of another product, or it is very large.
     Doubtful,
     Invalid,
 }
@@ -139,7 +143,7 @@ fn of_segment(segment: &str) -> Validity {
                 if digits.len() < 2 {
                     return Validity::Invalid;
                 }
-                // Only a dot counts, in a segment of dots.
+                // Only an encoded dot matters, in a segment of dots.
                 literal.push(if byte == b'.' { '.' } else { 'a' });
                 continue;
             }

@@ -1,0 +1,316 @@
+//! A scripted request body, and a check of how the layer drains it (`tower_method_policy::BodyDrain`).
+
+use std::cell::RefCell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use arbitrary::{Result, Unstructured};
+use bytes::Buf;
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+use tokio::runtime::Handle;
+use tokio::time::{Instant, Sleep, sleep};
+
+use crate::request::Sent;
+use crate::settings::Bounds;
+
+/// The result of a poll.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// A frame with this number of bytes.
+    Data(u64),
+    Trailers,
+    Error,
+    /// Pending. The task is woken at once.
+    NotYet,
+    /// Pending for this time. Without a clock it is the same as `NotYet`.
+    After(Duration),
+    /// Pending. The task is never woken.
+    Silence,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    steps: Vec<Step>,
+    /// From this step on, `is_end_stream` returns true, even if more steps follow.
+    says_end: usize,
+    /// The size hint, which may be wrong.
+    hint: (u64, Option<u64>),
+}
+
+impl Plan {
+    pub(crate) fn draw(u: &mut Unstructured<'_>) -> Result<Self> {
+        let steps = (0..u.int_in_range(0..=6)?).map(|_| step(u));
+        let steps = steps.collect::<Result<Vec<_>>>()?;
+        let says_end = match u.int_in_range(0..=3)? {
+            0 => steps.len(),
+            1 => usize::MAX,
+            _ => u.int_in_range(0..=6)?,
+        };
+        let length = steps.iter().fold(0_u64, |sum, step| match step {
+            Step::Data(length) => sum.saturating_add(*length),
+            _ => sum,
+        });
+        let other = *u.choose(&[0, 1, 10, 3 << 20, u64::MAX])?;
+        let hint = match u.int_in_range(0..=5)? {
+            0 => (0, None),
+            1 | 2 => (length, Some(length)),
+            3 => (other, Some(other)),
+            4 => (length.min(other), Some(length.max(other))),
+            _ => (other, None),
+        };
+        Ok(Self {
+            steps,
+            says_end,
+            hint,
+        })
+    }
+
+    /// The length that the body declares.
+    fn declared(&self) -> Option<u64> {
+        self.hint.1.filter(|upper| *upper == self.hint.0)
+    }
+}
+
+fn step(u: &mut Unstructured<'_>) -> Result<Step> {
+    Ok(match u.int_in_range(0..=9)? {
+        0..=2 => Step::Data(u.int_in_range(0..=11)?),
+        3 => Step::Data(*u.choose(&[1 << 20, 2 << 20, 64 << 20, u64::MAX])?),
+        4 => Step::Trailers,
+        5 => Step::Error,
+        6 => Step::NotYet,
+        7 | 8 => {
+            let milliseconds = *u.choose(&[1, 900, 1000, 4000, 86_400_000])?;
+            Step::After(Duration::from_millis(milliseconds))
+        }
+        _ => Step::Silence,
+    })
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Polled {
+    Data(u64),
+    Trailers,
+    Error,
+    End,
+    Pending,
+}
+
+/// The polls of a body, with their times.
+#[derive(Debug, Default)]
+pub(crate) struct Log {
+    pub(crate) polls: Vec<(Polled, Duration)>,
+    /// The last result of `is_end_stream`.
+    said_end: bool,
+}
+
+pub(crate) struct Script {
+    plan: Plan,
+    at: usize,
+    sleep: Option<Pin<Box<Sleep>>>,
+    start: Option<Instant>,
+    log: Rc<RefCell<Log>>,
+}
+
+impl Script {
+    pub(crate) fn new(plan: Plan, log: Rc<RefCell<Log>>) -> Self {
+        Self {
+            plan,
+            at: 0,
+            sleep: None,
+            start: now(),
+            log,
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Polled {
+        let Some(step) = self.plan.steps.get(self.at).copied() else {
+            return Polled::End;
+        };
+        let polled = match step {
+            Step::Silence => return Polled::Pending,
+            Step::After(duration) if self.start.is_some() => {
+                let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep(duration)));
+                if sleep.as_mut().poll(cx).is_pending() {
+                    return Polled::Pending;
+                }
+                self.sleep = None;
+                self.at += 1;
+                return self.poll(cx);
+            }
+            Step::NotYet | Step::After(_) => {
+                cx.waker().wake_by_ref();
+                Polled::Pending
+            }
+            Step::Data(length) => Polled::Data(length),
+            Step::Trailers => Polled::Trailers,
+            Step::Error => Polled::Error,
+        };
+        self.at += 1;
+        polled
+    }
+}
+
+/// The time of the runtime, if there is one.
+pub(crate) fn now() -> Option<Instant> {
+    Handle::try_current().is_ok().then(Instant::now)
+}
+
+impl Body for Script {
+    type Data = Piece;
+    type Error = ();
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Piece>, ()>>> {
+        {
+            let log = self.log.borrow();
+            let last = log.polls.last().map(|(polled, _)| *polled);
+            let is_over = matches!(last, Some(Polled::End | Polled::Error));
+            assert!(!log.said_end && !is_over, "polled after its end");
+            assert!(log.polls.len() < 1000, "polled for ever");
+        }
+        let polled = self.poll(cx);
+        let elapsed = self.start.map(|start| start.elapsed());
+        let at = elapsed.unwrap_or_default();
+        self.log.borrow_mut().polls.push((polled, at));
+        Poll::Ready(match polled {
+            Polled::Pending => return Poll::Pending,
+            Polled::End => None,
+            Polled::Error => Some(Err(())),
+            Polled::Data(length) => Some(Ok(Frame::data(Piece(length)))),
+            Polled::Trailers => Some(Ok(Frame::trailers(HeaderMap::new()))),
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        let says_end = self.at >= self.plan.says_end;
+        self.log.borrow_mut().said_end = says_end;
+        says_end
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let (lower, upper) = self.plan.hint;
+        let mut hint = SizeHint::new();
+        hint.set_lower(lower);
+        if let Some(upper) = upper {
+            hint.set_upper(upper);
+        }
+        hint
+    }
+}
+
+/// A number of bytes that nobody reads.
+#[derive(Debug)]
+pub(crate) struct Piece(u64);
+
+impl Buf for Piece {
+    fn remaining(&self) -> usize {
+        usize::try_from(self.0).expect("a 64-bit machine")
+    }
+
+    fn chunk(&self) -> &[u8] {
+        unreachable!("nobody looks into what is discarded")
+    }
+
+    fn advance(&mut self, _: usize) {
+        unreachable!("nobody looks into what is discarded")
+    }
+}
+
+/// Checks how the layer read the body of `sent`. Returns whether the body ended. Otherwise a part is unread.
+pub(crate) fn ended(
+    sent: &Sent,
+    bounds: &Bounds,
+    is_in_runtime: bool,
+    log: &Log,
+    answered: Duration,
+) -> bool {
+    const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+    // The clock has a precision of a millisecond and rounds up.
+    const TICK: Duration = Duration::from_millis(2);
+
+    let declared = sent.body.declared();
+    let untouched = if sent.is_http_1() && sent.method == "CONNECT" {
+        Some(false)
+    } else if sent.body.says_end == 0 {
+        Some(true)
+    } else {
+        let declares_too_much = declared.is_some_and(|declared| declared > bounds.max_bytes);
+        (sent.expects() || bounds.max_bytes == 0 || declares_too_much).then_some(false)
+    };
+    if let Some(untouched) = untouched {
+        assert!(log.polls.is_empty() && answered < TICK, "not left alone");
+        return untouched;
+    }
+
+    // The layer does not wait for a body that declares length zero.
+    let has_clock = is_in_runtime && declared != Some(0);
+    let idle = match declared {
+        Some(_) => bounds.idle_timeout,
+        None => bounds.idle_timeout_unknown_length,
+    };
+    let mut left = bounds.max_bytes;
+    let (mut has_trailers, mut is_over) = (false, false);
+    // The beginnings of the first and of the last wait.
+    let (mut first_wait, mut wait) = (None, None);
+    let (&(last, last_at), earlier) = log.polls.split_last().expect("it is read");
+    for (nth, &(polled, at)) in log.polls.iter().enumerate() {
+        match polled {
+            Polled::Data(_) | Polled::Trailers if has_trailers => is_over = true,
+            Polled::Data(length) => {
+                // An empty frame counts as one byte.
+                let rest = left.checked_sub(length.max(1));
+                is_over = rest.is_none();
+                left = rest.unwrap_or(0);
+                wait = None;
+            }
+            Polled::Trailers => {
+                has_trailers = true;
+                wait = None;
+            }
+            Polled::Pending => {
+                let first: Duration = *first_wait.get_or_insert(at);
+                let began: Duration = *wait.get_or_insert(at);
+                let end = first.saturating_add(bounds.timeout);
+                let end = end.min(began.saturating_add(idle)).saturating_add(TICK);
+                if has_clock && nth < earlier.len() {
+                    assert!(at <= end, "waited on at {at:?} until {end:?}");
+                }
+            }
+            Polled::Error | Polled::End => {}
+        }
+        assert!(nth == earlier.len() || !is_over, "read on beyond a bound");
+    }
+
+    if last != Polled::Pending {
+        assert!(answered <= last_at + TICK, "answered late");
+    }
+    match last {
+        Polled::End => return true,
+        Polled::Error => {}
+        _ if is_over => {}
+        // The layer calls `is_end_stream` before each poll.
+        _ if log.said_end => return true,
+        Polled::Data(_) | Polled::Trailers => panic!("not read on"),
+        Polled::Pending if has_clock => {
+            let (first, began) = (first_wait.expect("a wait"), wait.expect("a wait"));
+            let end = first.saturating_add(bounds.timeout);
+            let end = end.min(began.saturating_add(idle)).max(began);
+            let is_in_time = match end > YEAR {
+                true => answered > YEAR,
+                false => end <= answered && answered <= end + TICK,
+            };
+            assert!(is_in_time, "answered after {answered:?} instead of {end:?}");
+        }
+        Polled::Pending => {
+            assert!(answered < last_at + TICK, "waited without a clock");
+            let before = earlier.last().map(|(polled, _)| *polled);
+            assert_eq!(before, Some(Polled::Pending), "hyper gets no turn");
+        }
+    }
+    false
+}
