@@ -132,7 +132,19 @@ fn methods(value: &Value) -> Option<Vec<String>> {
 fn is_method(name: &str) -> bool {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     let upper = name.to_uppercase();
-    let is_reserved = ["ANY", "ALL", "NONE", "PRI"].contains(&&*upper);
+    let is_reserved = [
+        "ANY",
+        "ALL",
+        "NONE",
+        "PRI",
+        "WEBDAV",
+        "CALDAV",
+        "CARDDAV",
+        "STANDARD",
+        "REGISTERED",
+        "RFC9110",
+    ]
+    .contains(&&*upper);
     let is_in_another_case = name != upper && names::registered().any(|name| name == upper);
     !name.is_empty() && name.chars().all(is_name) && !is_reserved && !is_in_another_case
 }
