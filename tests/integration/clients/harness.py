@@ -162,6 +162,12 @@ def succeed(*command, **options) -> str:
     return stdout
 
 
+def status(url: str, method: str = "GET") -> str:
+    """The status that curl gets."""
+    command = ("curl", "-sS", "--max-time", 10, "-o", os.devnull, "-w", "%{http_code}")
+    return succeed(*command, "-X", method, url)
+
+
 def stop(child: subprocess.Popen, what: str, seconds: int) -> None:
     """Asks a server to stop; it has to do so by itself, and successfully."""
     child.terminate()
@@ -184,20 +190,6 @@ class Server:
     def address(self) -> tuple[str, int]:
         host, port = self.authority.rsplit(":", 1)
         return host, int(port)
-
-    def has_read_all(self) -> bool:
-        """Whether it has read whatever has been sent to it."""
-        _, port = self.address
-        for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
-            _, local, _, _, queues, *_ = line.split()
-            if local.endswith(f":{port:04X}") and not queues.endswith(":00000000"):
-                return False
-        return True
-
-    def read_all(self) -> None:
-        """Waits for that."""
-        while not self.has_read_all():
-            time.sleep(0.02)
 
 
 @contextlib.contextmanager

@@ -3,15 +3,10 @@
 import contextlib
 import time
 
-from harness import Failure, case, example, expect, free_port, proxy, scratch, succeed
+from harness import Failure, case, example, expect, free_port, proxy, scratch, status
 from proxies import HAPROXY, IN_FRONT, NGINX, caddy
 
 COUNTING = "fail_duration 60s\n        max_fails 3\n        unhealthy_status 5xx"
-
-
-def status(url: str, method: str = "GET") -> str:
-    command = ("curl", "-sS", "--max-time", 10, "-o", "/dev/null", "-w", "%{http_code}")
-    return succeed(*command, "-X", method, url)
 
 
 def haproxy(directory, port, authority, backend):
@@ -78,29 +73,29 @@ def _():
 
 OBSERVING = """    default-server check inter 60s observe layer7 error-limit 3 on-error mark-down
     server site {authority}"""
-
-
-@case("haproxy-observe-layer7", "haproxy", "curl")
-def _():
-    def in_front(directory, port, authority):
-        return haproxy(directory, port, authority, OBSERVING)
-
-    with behind(in_front) as url:
-        expect(after_a_stranger(url, "501"), "200", "everybody's answer")
-        return "200 for everybody: a 501 does not count"
-
-
 PROBING = """    option httpchk
     default-server check inter 100ms fall 2
     server site {authority}"""
 
 
+def observing(directory, port, authority):
+    return haproxy(directory, port, authority, OBSERVING)
+
+
+def probing(directory, port, authority):
+    return haproxy(directory, port, authority, PROBING)
+
+
+@case("haproxy-observe-layer7", "haproxy", "curl")
+def _():
+    with behind(observing) as url:
+        expect(after_a_stranger(url, "501"), "200", "everybody's answer")
+        return "200 for everybody: a 501 does not count"
+
+
 @case("haproxy-httpchk", "haproxy", "curl")
 def _():
-    def in_front(directory, port, authority):
-        return haproxy(directory, port, authority, PROBING)
-
-    with behind(in_front) as url:
+    with behind(probing) as url:
         deadline = time.monotonic() + 1
         while time.monotonic() < deadline:
             expect(status(url), "200", "the answer while probes are answered")
@@ -109,10 +104,7 @@ def _():
 
 @case("haproxy-httpchk-without-answering", "haproxy", "curl")
 def _():
-    def in_front(directory, port, authority):
-        return haproxy(directory, port, authority, PROBING)
-
-    with behind(in_front, "no-options") as url:
+    with behind(probing, "no-options") as url:
         while status(url) != "503":
             time.sleep(0.05)
         return "down: OPTIONS / HTTP/1.0 is answered with 405"

@@ -180,11 +180,11 @@ for way_name, (way_tools, way) in WAYS.items():
 
         @case(f"{way_name}-{library}", *way_tools, *tools, seconds=240)
         def _(way=way, client=client):
-            with way_to("axum", way) as url:
+            with way_to("hyper", way) as url:
                 return rejected(upload(client, url))
 
     @case(f"{way_name}-curl-expect", *way_tools, "curl", seconds=120)
     def _(way=EXPECTING[way_name], asks=way_name in ASKING):
         client = curls("-H", "Expect: 100-continue")
-        with way_to("axum", way) as url:
+        with way_to("hyper", way) as url:
             return rejected(upload(unasked(client) if asks else client, url), f"1.1 {REJECTION}")

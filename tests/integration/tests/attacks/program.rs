@@ -70,12 +70,11 @@ impl Program {
         self.example.resident()
     }
 
-    /// By how much that has grown since it was `before`. It has not grown by more than is allowed.
+    /// Asserts that it has not grown by more than `allowed` since it was `before`.
     #[track_caller]
-    pub(crate) fn grown(&self, before: u64, allowed: u64) -> u64 {
+    pub(crate) fn grown(&self, before: u64, allowed: u64) {
         let grown = self.resident().saturating_sub(before);
         assert!(grown <= allowed, "{}: grew by {grown} KiB", self.name);
-        grown
     }
 
     /// Waits until it has closed all connections.

@@ -34,7 +34,7 @@ async fn thousands_of_slow_uploads_keep_nobody_from_being_served() {
             _ => Slow::Http1 { address },
         });
         // hyper's buffers, above all: of 8 KiB and more for each connection.
-        hang(program, "connections", clients.collect(), 40).await;
+        hang(program, clients.collect(), 40).await;
     });
     // As many on a connection as are let.
     let streams = on_each(ALL, async |name| {
@@ -44,7 +44,7 @@ async fn thousands_of_slow_uploads_keep_nobody_from_being_served() {
             let client = connect(program.address).await;
             clients.extend((0..200).map(|_| Slow::Stream(client.clone())));
         }
-        hang(program, "streams", clients, 10).await;
+        hang(program, clients, 10).await;
     });
     if can_open(ALL.len() * UPLOADS + 500) {
         tokio::join!(connections, streams);
@@ -72,11 +72,10 @@ fn can_open(files: usize) -> bool {
 
 /// Lets all of the clients hang, and asks meanwhile; then answers come. The memory that each takes is
 /// bounded, in KiB. On a slow machine some are answered before the last one has begun.
-async fn hang(program: Program, what: &str, clients: Vec<Slow>, allowed: u64) {
+async fn hang(program: Program, clients: Vec<Slow>, allowed: u64) {
     let name = program.name;
     let before = program.resident();
     let count = clients.len();
-    let start = Instant::now();
     let (stall, stalls) = watch::channel(false);
     let begun = Arc::<AtomicUsize>::default();
     // The kernel keeps a thousand that the program has yet to accept, and resets others.
@@ -117,13 +116,7 @@ async fn hang(program: Program, what: &str, clients: Vec<Slow>, allowed: u64) {
     let resident = program.resident();
     // On a machine that is slow, too, the time of some may be up by now.
     let mut answers: Vec<_> = std::iter::from_fn(|| uploads.try_join_next()).collect();
-    let hanging = uploads.len();
-    let seconds = start.elapsed().as_secs_f64();
     let each = resident.saturating_sub(before) as f64 / count as f64;
-    println!(
-        "{name}: {hanging} of {count} {what} hang after {seconds:.1} s, {each:.1} KiB each, 100 others \
-         served"
-    );
     assert!(each <= allowed as f64, "{name}: {each:.1} KiB each");
 
     stall.send(true).unwrap();
@@ -134,8 +127,6 @@ async fn hang(program: Program, what: &str, clients: Vec<Slow>, allowed: u64) {
     for answer in answers {
         assert_eq!(answer.unwrap(), StatusCode::METHOD_NOT_ALLOWED, "{name}");
     }
-    let seconds = start.elapsed().as_secs_f64();
-    println!("{name}: all {count} {what} answered after {seconds:.1} s");
     program.survives().await;
 }
 
