@@ -41,15 +41,13 @@ fn in_canonical_order(names: &Names) -> Vec<&str> {
 
 #[test]
 fn the_order_is_canonical() {
-    let set = set(
-        "ZED get UNLOCK QUERY CONNECT TRACE *A OPTIONS ACL DELETE PRI PATCH PUT POST * HEAD \
-                   GET A-NAME-OF-MORE-THAN-FIFTEEN-BYTES",
-    );
+    let canonical =
+        "GET HEAD POST PUT PATCH DELETE OPTIONS TRACE CONNECT QUERY * ACL PRI UNLOCK *A ZED get";
+    let mut names: Vec<_> = canonical.split(' ').collect();
+    names.sort_unstable();
     assert_eq!(
-        set.to_string(),
-        "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE, CONNECT, QUERY, \
-         *, ACL, PRI, UNLOCK, \
-         *A, A-NAME-OF-MORE-THAN-FIFTEEN-BYTES, ZED, get"
+        set(&names.join(" ")).to_string(),
+        canonical.replace(' ', ", ")
     );
 }
 
@@ -59,6 +57,7 @@ fn every_way_to_build_a_set_gives_the_same_one() {
     let expected = set("POST PROPFIND A-NAME-OF-MORE-THAN-FIFTEEN-BYTES");
     let [long, propfind] = ["A-NAME-OF-MORE-THAN-FIFTEEN-BYTES", "PROPFIND"].map(method);
     let methods = [long.clone(), Method::POST, propfind.clone(), Method::POST];
+    let list = methods.to_vec();
     let fallback = |policy: Policy| policy.fallback_rule().unwrap().methods().clone();
     let mut extended = MethodSet::new();
     extended.extend(methods.clone());
@@ -68,8 +67,8 @@ fn every_way_to_build_a_set_gives_the_same_one() {
         fallback(Policy::new().fallback(methods.clone())),
         fallback(Policy::new().fallback(&methods)),
         fallback(Policy::new().fallback(&methods[..])),
-        fallback(Policy::new().fallback(methods.to_vec())),
-        fallback(Policy::new().fallback(&methods.to_vec())),
+        fallback(Policy::new().fallback(list.clone())),
+        fallback(Policy::new().fallback(&list)),
         fallback(Policy::new().fallback(&expected)),
         MethodSet::from_iter(methods.clone()),
         MethodSet::from_iter(&methods),
@@ -98,11 +97,9 @@ fn the_operators_take_methods_arrays_slices_and_sets() {
 
     let mut changed = set;
     changed |= Method::POST;
-    assert_eq!(changed.to_string(), "GET, POST, PUT, FOO");
     changed |= &[Method::DELETE, Method::GET][..];
     assert_eq!(changed.to_string(), "GET, POST, PUT, DELETE, FOO");
     changed -= Method::PUT;
-    assert_eq!(changed.to_string(), "GET, POST, DELETE, FOO");
     changed &= [Method::GET, Method::POST, foo.clone()];
     assert_eq!(changed.to_string(), "GET, POST, FOO");
     changed -= foo;
@@ -226,13 +223,6 @@ proptest! {
         }
     }
 
-    #[test]
-    fn a_set_is_parsed_from_its_own_text(names in any_names()) {
-        let set = set_of(&names);
-        prop_assert_eq!(set.to_string().parse(), Ok(set.clone()));
-        prop_assert_eq!(MethodSet::try_from(set.to_string().as_str()), Ok(set));
-    }
-
     /// RFC 9110 §5.6.1.2: `#element => [ element ] *( OWS "," OWS [ element ] )`.
     #[test]
     fn lists_are_parsed_with_any_white_space_and_empty_elements(
@@ -245,7 +235,9 @@ proptest! {
             })
             .collect();
         let methods = elements.into_iter().filter_map(|(_, method, _)| method);
-        prop_assert_eq!(list.join(",").parse(), Ok(MethodSet::from_iter(methods)));
+        let set = MethodSet::from_iter(methods);
+        prop_assert_eq!(list.join(",").parse(), Ok(set.clone()));
+        prop_assert_eq!(MethodSet::try_from(&*set.to_string()), Ok(set));
     }
 
     #[test]
@@ -328,10 +320,7 @@ fn a_hundred_thousand_unregistered_methods_are_a_set_like_any_other() {
 
 #[test]
 fn the_error_for_a_huge_token_is_short() {
-    for list in [
-        "é".repeat(500_000),
-        format!("GET, {}", "\u{1}".repeat(1_000_000)),
-    ] {
+    for list in ["é", "\u{1}"].map(|part| part.repeat(500_000)) {
         let error = list.parse::<MethodSet>().unwrap_err().to_string();
         assert!(error.len() < 1_000, "{}", error.len());
         assert!(error.contains('…'), "{error}");

@@ -194,10 +194,7 @@ fn entry(text: &str) -> Entry {
 const MATCHES: &str = "
     route /a/{id}/b                   | route /a/{id}/b        | /a/1/b /a//b
     route /a/{id}/b + route /{*rest}  | route /a/{id}/b        | /a//b
-    route /{id}/b                     | route /{id}/b          | //b
     route /{a}/{b}/c                  | route /{a}/{b}/c       | ///c
-    route /a/{id}/{*rest}             | route /a/{id}/{*rest}  | /a//b/c
-    route /a/{id}/                    | route /a/{id}/         | /a//
     route /a/{id}                     | -                      | /a/ /a//
     route /a/{*rest}                  | -                      | /a/
     route /a/{*rest}                  | route /a/{*rest}       | /a//
@@ -268,66 +265,6 @@ proptest! {
             pair.taken(path);
         }
     }
-
-    /// Two entries conflict in either order, and the error names the one that was added first.
-    #[test]
-    fn entries_conflict_in_either_order(a in entries(), b in entries()) {
-        let add = |entry: &Entry, policy: Policy| entry.add_to(policy, mark(0));
-        let (Ok(one), Ok(other)) = (add(&a, Policy::new()), add(&b, Policy::new())) else {
-            return Ok(());
-        };
-        match (add(&b, one), add(&a, other)) {
-            (Ok(one), Ok(other)) => prop_assert_eq!(one, other),
-            (Err(one), Err(other)) => {
-                let conflict = |a: &Entry, b: &Entry| {
-                    format!("{} conflicts with the earlier {}", a.name(), b.name())
-                };
-                prop_assert_eq!(one.to_string(), conflict(&b, &a));
-                prop_assert_eq!(other.to_string(), conflict(&a, &b));
-            }
-            (one, other) => prop_assert!(false, "{:?} {:?}", one.err(), other.err()),
-        }
-    }
-
-    /// Any text is a pattern or an error. A pattern consists of the three kinds of segments.
-    #[test]
-    fn only_paths_are_accepted(
-        text in prop_oneof!["/?[-a-z{}*/:.%+?#$,() é\u{1}2E\\\\<>\\[\\]]{0,12}", any::<String>()],
-    ) {
-        let entries = [Route(text.clone()), Subtree(text.clone()), Exempt(text.clone())];
-        for entry in entries {
-            match entry.add_to(Policy::new(), mark(0)) {
-                Ok(_) => assert_is_a_pattern(&text),
-                Err(error) => {
-                    let error = error.to_string();
-                    prop_assert!(error.len() < 1_000, "{}", error);
-                    prop_assert!(text.len() > 128 || error.starts_with(&entry.name()), "{}", error);
-                }
-            }
-        }
-    }
-}
-
-fn assert_is_a_pattern(text: &str) {
-    let is_identifier = |name: &str| {
-        let is_valid = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
-        !name.is_empty() && name.chars().all(is_valid)
-    };
-    let segments: Vec<_> = text.strip_prefix('/').expect(text).split('/').collect();
-    for (at, segment) in segments.iter().enumerate() {
-        let is_last = at + 1 == segments.len();
-        let inside = segment
-            .strip_prefix('{')
-            .and_then(|rest| rest.strip_suffix('}'));
-        let rest = inside.and_then(|inside| inside.strip_prefix('*'));
-        let is_variable =
-            inside.is_some_and(is_identifier) || (is_last && rest.is_some_and(is_identifier));
-        let literal = segment.replace("{{", "%7B").replace("}}", "%7D");
-        let is_path = |c: char| c.is_ascii_alphanumeric() || "-._~!$&'()+,;=:@%".contains(c);
-        let is_literal = literal.chars().all(is_path) && (is_last || !segment.is_empty());
-        assert!(is_variable || is_literal, "{text:?}");
-        assert!(![".", ".."].contains(segment), "{text:?}");
-    }
 }
 
 /// Entries that have much in common, so that they conflict or match the same paths. Some are invalid.
@@ -337,14 +274,7 @@ fn entries() -> impl Strategy<Value = Entry> {
         6 => select(vec!["{x}", "{y}", "{x-1}", "{_}"]),
         1 => select(vec!["", "{*x}", "..", ":x", "{x}a", "a{x}"]),
     ];
-    let last = prop_oneof![
-        2 => Just(""),
-        2 => Just("/"),
-        2 => Just("/{*x}"),
-        2 => Just("/{*y}"),
-        4 => Just("/a"),
-        4 => Just("/{x}"),
-    ];
+    let last = select(vec!["", "/", "/{*x}", "/{*y}", "/a", "/{x}", "/a", "/{x}"]);
     let pattern = (vec(segment, 0..=3), last).prop_map(|(segments, last)| {
         let segments = segments.iter().map(|segment| format!("/{segment}"));
         segments.collect::<String>() + last
@@ -377,7 +307,6 @@ const INVALID: &str = r##"
     does not begin with `/`  ^/users/[0-9]+$  ~ ^/users
     contains ' ': write it percent-encoded  /a b  /a b/
     contains 'é': write it percent-encoded  /café
-    contains '日': write it percent-encoded  /日本
     contains 'ä': write it percent-encoded  /{ä}
     '\\' is not valid in a path  /a\b
     '|' is not valid in a path  /a|b
@@ -400,7 +329,6 @@ const INVALID: &str = r##"
     {name}  /:  /*  /files/**  /**/b  /a/*/b  /.*  /a/.+  /(.*)  /sensors/+/temperature
     {name}  /{  /}  /{}  /{*}  /v1/{name=shelves/*}
     {rest}  /files/*rest
-    {splat}  /files/*splat
     {proxy}  /admin/{proxy+}
     {path}  /files/{**path}  /files/{path:path}  /files/{+path}  /go/{path...}  /rocket/<path..>
     {tail}  /files/{tail:.*}
@@ -410,7 +338,6 @@ const INVALID: &str = r##"
     {slug}  /posts/[...slug]  /posts/[[...slug]]
     {from-}  /:from-:to
     {group}  /(group)/a
-    {html}  /*.html
     {v}  /v*  /v{version}/users
     {a}  /a{*rest}  /a*b/c  /{a}{b}  /{a}-{b}  /{a.b}  /{{a}  /{{{a}}}
 "##;
@@ -420,18 +347,11 @@ fn a_pattern_that_is_not_surely_a_path_is_an_error_with_advice() {
     let lines = INVALID.trim().lines().map(|line| line.trim().split("  "));
     let lines = lines.map(|mut columns| (columns.next().unwrap().to_owned(), columns.collect()));
     let begin = ("does not begin with `/`".to_owned(), vec!["", " /users"]);
-    let escaped = [
-        ("/a\t", r"'\t'"),
-        ("/\n", r"'\n'"),
-        ("/\0", r"'\0'"),
-        ("/\u{7f}", r"'\u{7f}'"),
-        ("/\u{a0}", r"'\u{a0}'"),
-    ];
-    let escaped = escaped.map(|(pattern, shown)| {
-        (
-            format!("contains {shown}: write it percent-encoded"),
-            vec![pattern],
-        )
+    let culprits = ["\t", "\n", "\0", "\u{7f}", "\u{a0}"].map(|culprit| format!("/{culprit}"));
+    let escaped = culprits.iter().map(|pattern| {
+        let shown = format!("{:?}", &pattern[1..]).replace('"', "'");
+        let problem = format!("contains {shown}: write it percent-encoded");
+        (problem, vec![&**pattern])
     });
     let cases = lines.chain(escaped).chain([begin]);
     for (problem, patterns) in cases {
@@ -473,15 +393,12 @@ fn unusual_paths_are_accepted() {
 fn a_subtree_is_written_as_its_prefix() {
     let slash = "includes the path with a trailing slash already: write it without";
     let rest = "includes everything below already: write it without the last segment";
-    let cases = [
+    for (prefix, expected) in [
         ("/", "is every path: use the fallback"),
         ("/dav/", slash),
         ("/{user}/", slash),
-    ];
-    for (prefix, expected) in cases
-        .into_iter()
-        .chain([("/dav/{*path}", rest), ("/{*rest}", rest)])
-    {
+        ("/dav/{*path}", rest),
+    ] {
         let error = Policy::new().subtree(prefix, []).unwrap_err();
         assert_eq!(error.to_string(), format!("subtree {prefix:?} {expected}"));
         assert!(Policy::new().route(prefix, []).is_ok());
@@ -489,8 +406,7 @@ fn a_subtree_is_written_as_its_prefix() {
     }
 }
 
-/// The most specific pattern does not win here. The order does not matter: see
-/// `entries_conflict_in_either_order`.
+/// The most specific pattern does not win here.
 const CONFLICTS: &str = "
     route /a + route /a
     route /a + exempt /a
@@ -507,7 +423,6 @@ const CONFLICTS: &str = "
     route /static/{*path} + route /static/{file}
     route /static/{*path} + route /static/{dir}/index.html
     route /{a} + route /{*rest}
-    route /{dir}/index.html + route /{*path}
     route /{{b}} + route /{{b}}";
 
 #[test]
@@ -516,11 +431,16 @@ fn conflicting_entries_are_both_named_as_they_were_written() {
     let others = others.split(' ').map(|path| Route(path.to_owned()));
     let others: Vec<_> = others.collect();
     for line in CONFLICTS.trim().lines() {
-        let (existing, added) = line.split_once('+').unwrap();
-        let (existing, added) = (entry(existing), entry(added));
-        for others in [&others[..0], &others] {
+        let (one, other) = line.split_once('+').unwrap();
+        let (one, other) = (entry(one), entry(other));
+        let none = &others[..0];
+        for (existing, added, others) in [
+            (&one, &other, none),
+            (&other, &one, none),
+            (&one, &other, &others),
+        ] {
             for [before, after] in [[others, &[]], [&[], others]] {
-                let entries = [before, std::slice::from_ref(&existing), after].concat();
+                let entries = [before, std::slice::from_ref(existing), after].concat();
                 let policy = entries.iter().fold(Policy::new(), |policy, entry| {
                     entry.add_to(policy, mark(0)).unwrap()
                 });

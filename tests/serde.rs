@@ -15,8 +15,7 @@ use serde_json::{Value, json};
 use tower_method_policy::{MethodSet, Policy, RetryAfter};
 
 use crate::support::strategies::{
-    Setting, any_method, configured_methods, policy, policy_of, registered_names, set,
-    settings_with,
+    Setting, configured_methods, policy, policy_of, registered_names, set, settings_with,
 };
 
 // Accepted data.
@@ -103,10 +102,9 @@ fn every_key_is_optional_and_null_is_empty_where_it_opens_nothing() {
 #[test]
 fn an_empty_list_is_not_an_absent_one() {
     for empty in [json!(""), json!([]), json!(", ,")] {
-        let policy: Policy = serde_json::from_value(json!({ "fallback": empty })).unwrap();
-        assert_eq!(policy, Policy::new().fallback([]));
-        let policy: Policy = serde_json::from_value(json!({ "recognize_only": empty })).unwrap();
-        assert_eq!(policy, Policy::new().recognize_only([]));
+        let data = json!({ "fallback": empty, "recognize_only": empty });
+        let policy: Policy = serde_json::from_value(data).unwrap();
+        assert_eq!(policy, Policy::new().fallback([]).recognize_only([]));
     }
 }
 
@@ -130,31 +128,28 @@ fn a_set_is_a_list_or_a_string_and_may_have_own_names() {
 
 type RetryTable = BTreeMap<String, RetryAfter>;
 
-/// Reads `data`, which is JSON, from every format.
-fn retry_after(data: &str) -> RetryAfter {
-    let from_json: RetryAfter = serde_json::from_str(data).unwrap();
-    let from_yaml: RetryAfter = serde_saphyr::from_str(data).unwrap();
-    let from_toml: RetryTable = toml::from_str(&format!("retry = {data}")).unwrap();
-    assert_eq!([&from_toml["retry"], &from_yaml], [&from_json; 2]);
-    from_json
-}
-
 #[test]
 fn retry_after_is_seconds_or_a_date() {
     let after = |seconds| RetryAfter::after(Duration::from_secs(seconds));
-    for seconds in [0, 3600, i64::MAX as u64] {
-        assert_eq!(retry_after(&seconds.to_string()), after(seconds));
+    let at = |seconds| RetryAfter::at(UNIX_EPOCH + Duration::from_secs(seconds));
+    for (data, expected) in [
+        ("0", after(0)),
+        ("3600", after(3600)),
+        ("9223372036854775807", after(i64::MAX as u64)),
+        ("'Sun, 06 Nov 1994 08:49:37 GMT'", at(784_111_777)),
+        ("'Fri, 31 Dec 9999 23:59:59 GMT'", at(253_402_300_799)),
+    ] {
+        let from_json: RetryAfter = serde_json::from_str(&data.replace('\'', "\"")).unwrap();
+        let from_yaml: RetryAfter = serde_saphyr::from_str(data).unwrap();
+        let from_toml: RetryTable = toml::from_str(&format!("retry = {data}")).unwrap();
+        assert_eq!(
+            [&from_json, &from_yaml, &from_toml["retry"]],
+            [&expected; 3]
+        );
     }
     // TOML has no larger number.
     let largest: RetryAfter = serde_json::from_value(json!(u64::MAX)).unwrap();
     assert_eq!(largest, after(u64::MAX));
-    for (date, seconds) in [
-        ("Sun, 06 Nov 1994 08:49:37 GMT", 784_111_777),
-        ("Fri, 31 Dec 9999 23:59:59 GMT", 253_402_300_799),
-    ] {
-        let expected = RetryAfter::at(UNIX_EPOCH + Duration::from_secs(seconds));
-        assert_eq!(retry_after(&format!("{date:?}")), expected);
-    }
 }
 
 // Errors.
@@ -291,8 +286,6 @@ fn a_wrong_type_is_an_error_that_names_the_right_one() {
         json {'subtrees': false▶} => invalid type: boolean `false`, ROUTES
         toml subtrees = ['/a'] => ROUTES
         json [] => expected a map with the settings of a policy
-        json 1 => expected a map with the settings of a policy
-        json 'GET' => expected a map with the settings of a policy
         json true => expected a map with the settings of a policy"#,
     );
 }
@@ -544,25 +537,6 @@ fn written(settings: &[Setting], forms: &[bool]) -> Value {
 }
 
 proptest! {
-    #[test]
-    fn sets_are_read_back(methods in vec(any_method(), 0..12)) {
-        let methods = acceptable(methods.into_iter().collect());
-
-        let text = serde_json::to_string(&methods).unwrap();
-        prop_assert_eq!(&serde_json::from_str::<MethodSet>(&text).unwrap(), &methods);
-
-        let table = BTreeMap::from([("methods", &methods)]);
-        let text = toml::to_string(&table).unwrap();
-        let table: BTreeMap<String, MethodSet> = toml::from_str(&text).unwrap();
-        prop_assert_eq!(&table["methods"], &methods);
-
-        let text = serde_saphyr::to_string(&methods).unwrap();
-        prop_assert_eq!(&serde_saphyr::from_str::<MethodSet>(&text).unwrap(), &methods);
-
-        let text = serde_json::to_string(&methods.to_string()).unwrap();
-        prop_assert_eq!(&serde_json::from_str::<MethodSet>(&text).unwrap(), &methods);
-    }
-
     #[test]
     fn policies_are_read_in_every_format(
         settings in settings_with(acceptable_methods),

@@ -2,8 +2,8 @@
 
 import contextlib
 
-from harness import case, example, expect, free_port, proxy, scratch, status, succeed
-from proxies import NGINX, varnish
+from harness import case, example, expect, free_port, scratch, status, succeed
+from proxies import nginx_with, varnish
 
 # It keeps whatever may be kept, for ten minutes. {methods} are those whose responses it looks at.
 CACHING = """
@@ -25,11 +25,8 @@ NOT_STORED = 'cache_control = "no-store"\n'
 
 
 def nginx(directory, port, authority, methods=""):
-    directory.chmod(0o755)
-    file = directory / "nginx.conf"
     http = CACHING.format(directory=directory, port=port, authority=authority, methods=methods)
-    file.write_text(NGINX.format(directory=directory, http=http))
-    return proxy("nginx", port, "nginx", "-c", file, "-e", "stderr")
+    return nginx_with(directory, port, http)
 
 
 def reloads(server) -> int:

@@ -99,8 +99,7 @@ async def ask(server: Server, certificate) -> int:
         expect(seen, (404, None, False), "HEAD")
 
         seen = await client.answer(client.begin("CONNECT", ends=False))
-        # The target has no path, so the router knows no route.
-        expect(seen, (404, None, False), "CONNECT")
+        expect(seen, (404, None, False), "CONNECT without a path")
 
         for size, declared, sent in UPLOADS:
             fields = [("content-length", str(size))] if declared else []

@@ -3,29 +3,17 @@
 import contextlib
 import time
 
-from harness import Failure, case, example, expect, free_port, proxy, scratch, status
-from proxies import HAPROXY, IN_FRONT, NGINX, caddy
+from harness import Failure, case, example, expect, free_port, scratch, status
+from proxies import IN_FRONT, caddy, haproxy, nginx_with
 
 COUNTING = "fail_duration 60s\n        max_fails 3\n        unhealthy_status 5xx"
 
 
-def haproxy(directory, port, authority, backend):
-    file = directory / "haproxy.cfg"
-    config = HAPROXY.format(port=port, authority=authority)
-    server = f"    server site {authority}"
-    file.write_text(config.replace(server, backend.format(authority=authority)))
-    # It logs when it marks a server down, and that a backend has none.
-    return proxy("haproxy", port, "haproxy", "-db", "-f", file, chatter=r".*(DOWN|no server)")
-
-
 def nginx(directory, port, authority):
-    directory.chmod(0o755)
-    file = directory / "nginx.conf"
     http = IN_FRONT.format(port=port, authority=authority, buffering="on")
     http = http.replace(f"server {authority};", f"server {authority} max_fails=1;")
     http = http.replace("proxy_pass", f"proxy_next_upstream {NEXT_UPSTREAM};\n proxy_pass")
-    file.write_text(NGINX.format(directory=directory, http=http))
-    return proxy("nginx", port, "nginx", "-c", file, "-e", "stderr")
+    return nginx_with(directory, port, http)
 
 
 # All statuses that it has a word for and that could be a rejection's.
@@ -71,6 +59,8 @@ def _():
         return "200 for everybody"
 
 
+# It logs when it marks a server down, and that a backend has none.
+MARKED_DOWN = r".*(DOWN|no server)"
 OBSERVING = """    default-server check inter 60s observe layer7 error-limit 3 on-error mark-down
     server site {authority}"""
 PROBING = """    option httpchk
@@ -79,11 +69,11 @@ PROBING = """    option httpchk
 
 
 def observing(directory, port, authority):
-    return haproxy(directory, port, authority, OBSERVING)
+    return haproxy(directory, port, authority, OBSERVING, MARKED_DOWN)
 
 
 def probing(directory, port, authority):
-    return haproxy(directory, port, authority, PROBING)
+    return haproxy(directory, port, authority, PROBING, MARKED_DOWN)
 
 
 @case("haproxy-observe-layer7", "haproxy", "curl")

@@ -15,7 +15,7 @@ def in_python(upload: Callable[[str, object], str]) -> Client:
                 with file.open("rb") as content:
                     try:
                         yield upload(url, content if framing == "declared" else parts(content))
-                    except Exception as error:  # Each library has errors of its own.
+                    except Exception as error:  # Each library has other errors.
                         yield repr(error)
 
     return client
@@ -40,7 +40,7 @@ def by_httpx(url, content):
 
 
 def program(*command) -> Client:
-    """A client that is a program of its own."""
+    """A client that is a program."""
 
     def client(url, framing, files):
         code, answers, error = output(*command, url, framing, TIMES, *files, seconds=100)

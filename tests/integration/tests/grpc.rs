@@ -118,26 +118,3 @@ async fn a_bidirectional_stream_is_answered() {
         assert_eq!(status.code(), Code::Unimplemented);
     }
 }
-
-#[tokio::test]
-async fn a_service_is_called_without_a_server() {
-    let (_, health) = tonic_health::server::health_reporter();
-    let service = without_watch().layer(Routes::new(health));
-
-    // A service is a channel, as far as the client is concerned.
-    let mut client = HealthClient::new(service.clone());
-    let reply = client.check(HealthCheckRequest::default()).await.unwrap();
-    assert_eq!(reply.into_inner().status(), ServingStatus::Serving);
-    let rejected = client
-        .watch(HealthCheckRequest::default())
-        .await
-        .unwrap_err();
-    assert_eq!(rejected.code(), Code::Unimplemented);
-}
-
-// This holds if it compiles.
-#[test]
-fn the_layer_is_accepted_by_the_server() {
-    let layer = MethodPolicyLayer::default().on_rejection(|_, _| {});
-    let _ = tonic::transport::Server::builder().layer(layer);
-}

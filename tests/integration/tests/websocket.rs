@@ -98,15 +98,13 @@ async fn greet(address: SocketAddr, version: Version) -> (StatusCode, Option<Str
 #[tokio::test]
 async fn websockets_work_behind_the_default_layer() {
     let (address, _tasks) = serve(MethodPolicyLayer::default()).await;
-    let hello = Some("Hello!".to_owned());
-    assert_eq!(
-        greet(address, Version::HTTP_11).await,
-        (StatusCode::SWITCHING_PROTOCOLS, hello.clone())
-    );
-    assert_eq!(
-        greet(address, Version::HTTP_2).await,
-        (StatusCode::OK, hello)
-    );
+    for (version, status) in [
+        (Version::HTTP_11, StatusCode::SWITCHING_PROTOCOLS),
+        (Version::HTTP_2, StatusCode::OK),
+    ] {
+        let hello = Some("Hello!".to_owned());
+        assert_eq!(greet(address, version).await, (status, hello));
+    }
 }
 
 #[tokio::test]
@@ -118,9 +116,9 @@ async fn a_rule_has_to_list_connect() {
 
     let policy = policy.route("/echo", [Method::CONNECT]).unwrap();
     let (address, _tasks) = serve(MethodPolicyLayer::new(policy)).await;
-    let (status, answer) = greet(address, Version::HTTP_2).await;
+    let hello = Some("Hello!".to_owned());
     assert_eq!(
-        (status, answer.as_deref()),
-        (StatusCode::OK, Some("Hello!"))
+        greet(address, Version::HTTP_2).await,
+        (StatusCode::OK, hello)
     );
 }

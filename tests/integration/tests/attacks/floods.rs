@@ -30,20 +30,10 @@ async fn every_one_of_a_flood_of_streams_is_answered_and_takes_no_memory() {
                 assert_eq!(status, rejection(method), "{i}");
             }
         };
-        let mut before = 0;
-        let mut answers = stream::iter(0..STREAMS)
-            .map(answer)
-            .buffer_unordered(IN_FLIGHT);
-        for done in 0.. {
-            if answers.next().await.is_none() {
-                break;
-            }
-            if done == STREAMS / 10 {
-                before = program.resident();
-            }
-        }
-        program.grown(before, 2 * MIB);
-        drop(answers);
+        let answers = stream::iter(0..STREAMS).map(answer);
+        program
+            .grows_little(answers.buffer_unordered(IN_FLIGHT), STREAMS / 10)
+            .await;
         serves(name, &client).await;
         drop(client);
         program.survives().await;

@@ -6,8 +6,6 @@ use crate::program::{ALL, BOARDS, Program, ask, connect, on_each, request};
 use crate::smuggling::{LAST, answers};
 use crate::support::frames::{Frames, GOAWAY, HEADERS, PROTOCOL_ERROR, headers};
 
-const MIB: u64 = 1024;
-
 /// RFC 9110 §5.6.2.
 fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
@@ -30,17 +28,8 @@ async fn long_and_invented_names_take_no_memory_over_http_2() {
                     assert_eq!(answer.unwrap().0, 501);
                 }
             };
-            let mut answers = stream::iter(0..times).map(answer).buffer_unordered(50);
-            let mut before = 0;
-            for done in 0.. {
-                if answers.next().await.is_none() {
-                    break;
-                }
-                if done == times / 10 {
-                    before = program.resident();
-                }
-            }
-            program.grown(before, 2 * MIB);
+            let answers = stream::iter(0..times).map(answer).buffer_unordered(50);
+            program.grows_little(answers, times / 10).await;
         }
         drop(client);
         program.survives().await;

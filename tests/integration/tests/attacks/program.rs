@@ -1,10 +1,12 @@
 //! An example under attack, and the honest client that it has to serve meanwhile.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
+use futures_util::{Stream, StreamExt};
 use h2::client::SendRequest;
 use http::{Request, StatusCode};
 use tokio::net::TcpStream;
@@ -75,6 +77,17 @@ impl Program {
     pub(crate) fn grown(&self, before: u64, allowed: u64) {
         let grown = self.resident().saturating_sub(before);
         assert!(grown <= allowed, "{}: grew by {grown} KiB", self.name);
+    }
+
+    /// Waits for all answers. Asserts that it grows by at most 2 MiB after the first `warm` of them.
+    pub(crate) async fn grows_little(&self, answers: impl Stream<Item = ()>, warm: usize) {
+        let mut answers = pin!(answers);
+        for _ in 0..warm {
+            answers.next().await;
+        }
+        let before = self.resident();
+        answers.for_each(async |()| {}).await;
+        self.grown(before, 2048);
     }
 
     /// Waits until it has closed all connections.

@@ -25,7 +25,6 @@ const UPLOADS: usize = 2000;
 /// for them; the others stall once they have been counted, and are answered sooner.
 #[tokio::test]
 async fn thousands_of_slow_uploads_keep_nobody_from_being_served() {
-    // Each on a connection of its own.
     let connections = on_each(ALL, async |name| {
         let program = Program::start(name).await;
         let address = program.address;
@@ -36,7 +35,7 @@ async fn thousands_of_slow_uploads_keep_nobody_from_being_served() {
         // hyper's buffers, above all: of 8 KiB and more for each connection.
         hang(program, clients.collect(), 40).await;
     });
-    // As many on a connection as are let.
+    // As many on a connection as the server allows.
     let streams = on_each(ALL, async |name| {
         let program = Program::start(name).await;
         let mut clients = Vec::new();
@@ -62,10 +61,9 @@ fn can_open(files: usize) -> bool {
         };
         setrlimit(Resource::Nofile, limits).unwrap();
     } else {
-        // Said even of a test that passes.
-        let skipped =
-            format!("SKIPPED: {files} files have to be open, and the limit is {limits:?}\n");
-        std::io::stderr().write_all(skipped.as_bytes()).unwrap();
+        // Also shown if the test passes.
+        let mut stderr = std::io::stderr();
+        writeln!(stderr, "SKIPPED: the limit of open files is {limits:?}").unwrap();
     }
     can
 }
