@@ -72,9 +72,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     let listener = common::listen().await?;
     let service = ServiceExt::<Request>::into_make_service(app);
     // axum 0.8 never returns an error here. In the next axum, `serve` returns `()`, so `?` would not compile.
-    let _ = axum::serve(listener, service)
-        .with_graceful_shutdown(shutdown)
-        .await;
+    let _ = axum::serve(listener, service).with_graceful_shutdown(shutdown).await;
     Ok(())
 }
 

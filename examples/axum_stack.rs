@@ -59,10 +59,7 @@ async fn slow() {
 }
 
 fn cors() -> CorsLayer {
-    CorsLayer::new()
-        .allow_origin(Any)
-        .allow_methods(Any)
-        .expose_headers([header::ALLOW])
+    CorsLayer::new().allow_origin(Any).allow_methods(Any).expose_headers([header::ALLOW])
 }
 
 fn policy() -> MethodPolicyLayer<ProblemDetails> {
@@ -108,10 +105,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
         .layer(TraceLayer::new(SharedClassifier::new(Failures)))
         .layer(PropagateRequestIdLayer::x_request_id())
         // It also limits the wait for a rejected upload.
-        .layer(TimeoutLayer::with_status_code(
-            StatusCode::SERVICE_UNAVAILABLE,
-            TIMEOUT,
-        ))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIMEOUT))
         .layer(CompressionLayer::new())
         .layer(policy())
         .service(router());
@@ -120,9 +114,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     let listener = common::listen().await?;
     let service = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(app);
     // axum 0.8 never returns an error here. In the next axum, `serve` returns `()`, so `?` would not compile.
-    let _ = axum::serve(listener, service)
-        .with_graceful_shutdown(shutdown)
-        .await;
+    let _ = axum::serve(listener, service).with_graceful_shutdown(shutdown).await;
     Ok(())
 }
 

@@ -45,9 +45,7 @@ const LIMIT: usize = 64 * 1024;
 
 /// The methods that `board` handles. `/` accepts new messages. Any other path is a message or does not exist.
 fn policy() -> Result<Policy, PolicyError> {
-    Ok(Policy::new()
-        .route("/", [Method::GET, Method::POST])?
-        .fallback([Method::GET]))
+    Ok(Policy::new().route("/", [Method::GET, Method::POST])?.fallback([Method::GET]))
 }
 
 /// Answers the requests that the policy forwards: `GET` and `HEAD`, and `POST` at `/`.
@@ -103,9 +101,7 @@ fn show(board: &Board, path: &str) -> http::Result<Response<Full<Bytes>>> {
 }
 
 fn text(text: String) -> http::Result<Response<Full<Bytes>>> {
-    Response::builder()
-        .header(CONTENT_TYPE, "text/plain; charset=utf-8")
-        .body(Full::from(text))
+    Response::builder().header(CONTENT_TYPE, "text/plain; charset=utf-8").body(Full::from(text))
 }
 
 fn empty(status: StatusCode) -> http::Result<Response<Full<Bytes>>> {

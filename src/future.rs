@@ -62,9 +62,7 @@ pub(crate) enum ChangeResponse {
 impl<F, ReqBody, ResBody> ResponseFuture<F, ReqBody, ResBody> {
     #[inline]
     pub(crate) fn forward(future: F) -> Self {
-        Self {
-            kind: Kind::Forward { future },
-        }
+        Self { kind: Kind::Forward { future } }
     }
 
     pub(crate) fn forward_and_change(future: F, change: ChangeResponse) -> Self {
@@ -78,9 +76,7 @@ impl<F, ReqBody, ResBody> ResponseFuture<F, ReqBody, ResBody> {
     }
 
     fn slow(slow: SlowPath<F, ReqBody, ResBody>) -> Self {
-        Self {
-            kind: Kind::Slow { slow },
-        }
+        Self { kind: Kind::Slow { slow } }
     }
 }
 
@@ -157,9 +153,7 @@ fn announce_close<B>(response: &mut Response<B>) {
 impl<F, ReqBody, ResBody> fmt::Debug for ResponseFuture<F, ReqBody, ResBody> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match &self.kind {
-            Kind::Slow {
-                slow: SlowPath::Own { .. },
-            } => "Own",
+            Kind::Slow { slow: SlowPath::Own { .. } } => "Own",
             Kind::Forward { .. } | Kind::Slow { .. } => "Forward",
         };
         write!(f, "ResponseFuture({kind})")

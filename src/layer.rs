@@ -50,10 +50,7 @@ impl Default for MethodPolicyLayer {
 impl MethodPolicyLayer {
     /// Creates a layer that applies `policy` and answers rejected requests with [`EmptyBody`].
     pub fn new(policy: Policy) -> Self {
-        Self {
-            shared: Arc::new(Shared::new(policy)),
-            responder: EmptyBody,
-        }
+        Self { shared: Arc::new(Shared::new(policy)), responder: EmptyBody }
     }
 }
 
@@ -106,10 +103,7 @@ impl<R> MethodPolicyLayer<R> {
     ///
     /// For a closure, use [`respond_with_fn`](Self::respond_with_fn).
     pub fn respond_with<R2>(self, responder: R2) -> MethodPolicyLayer<R2> {
-        MethodPolicyLayer {
-            shared: self.shared,
-            responder,
-        }
+        MethodPolicyLayer { shared: self.shared, responder }
     }
 
     /// Sets a closure that builds rejection responses. [`Respond`](crate::Respond) describes what it can set.

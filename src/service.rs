@@ -79,11 +79,7 @@ impl<S, R> MethodPolicy<S, R> {
     #[track_caller]
     pub(crate) fn from_parts(inner: S, shared: Arc<Shared>, responder: R) -> Self {
         shared.body_drain.check_runtime();
-        Self {
-            inner,
-            shared,
-            responder,
-        }
+        Self { inner, shared, responder }
     }
 
     /// Returns a reference to the inner service.
@@ -162,9 +158,9 @@ impl<S, R> MethodPolicy<S, R> {
                 Outcome::Forward => None,
                 Outcome::ForwardOptions => Some(ChangeResponse::TurnMethodNotAllowed),
                 #[cfg(feature = "rfc2774")]
-                Outcome::Fulfill(fulfillable) => Some(ChangeResponse::Acknowledge(
-                    fulfillable.prepare(&mut request),
-                )),
+                Outcome::Fulfill(fulfillable) => {
+                    Some(ChangeResponse::Acknowledge(fulfillable.prepare(&mut request)))
+                }
                 Outcome::AnswerOptions(rule) => {
                     let body = RequestBody::new(&request, body, &shared.body_drain);
                     let response = options::own_response(rule);

@@ -30,9 +30,7 @@ fn handlers(list: &str) -> MethodRouter {
 
 /// A router with these routes.
 fn router(routes: &[(&str, &str)]) -> Router {
-    routes.iter().fold(Router::new(), |router, (path, list)| {
-        router.route(path, handlers(list))
-    })
+    routes.iter().fold(Router::new(), |router, (path, list)| router.route(path, handlers(list)))
 }
 
 /// A policy with these routes.
@@ -184,13 +182,9 @@ async fn handlers_of_all_methods_are_returned_and_not_compared() {
 async fn a_subtree_is_compared_at_its_prefix_and_below() {
     let paths = "/files /files/ /files/{*path} /below/{*path} /mixed/{*path}".split(' ');
     let paths: Vec<_> = paths.map(|path| (path, "GET, PUT")).collect();
-    let router = router(&paths)
-        .nest_service("/dav", any(""))
-        .route("/mixed", get(""));
+    let router = router(&paths).nest_service("/dav", any("")).route("/mixed", get(""));
     let subtree = |policy: Policy, prefix| policy.subtree(prefix, methods("GET, PUT")).unwrap();
-    let policy = ["/files", "/below", "/dav"]
-        .into_iter()
-        .fold(Policy::new(), subtree);
+    let policy = ["/files", "/below", "/dav"].into_iter().fold(Policy::new(), subtree);
     assert_eq!(agree(&router, &policy, &[]).await, ["/dav"]);
 
     let policy = ["/mixed", "/none"].into_iter().fold(policy, subtree);
@@ -207,14 +201,9 @@ async fn a_subtree_is_compared_at_its_prefix_and_below() {
 async fn an_exempt_path_without_a_route_is_a_difference() {
     let router = router(&[("/events/{id}", "GET")]).route("/ws", any(""));
     let exempt = |policy: Policy, pattern| policy.exempt(pattern).unwrap();
-    let policy = ["/ws", "/events/{id}"]
-        .into_iter()
-        .fold(Policy::new(), exempt);
+    let policy = ["/ws", "/events/{id}"].into_iter().fold(Policy::new(), exempt);
     assert!(agree(&router, &policy, &[]).await.is_empty());
-    let expected = [
-        "exempt /wss: the router has no route for it",
-        "/ws: no rule applies",
-    ];
+    let expected = ["exempt /wss: the router has no route for it", "/ws: no rule applies"];
     let policy = exempt(policy, "/wss");
     assert_eq!(differences(&router, &policy, &["/ws"]).await, expected);
 }

@@ -27,9 +27,7 @@ use tower_method_policy::{MethodPolicyLayer, MethodSet, ProblemDetails};
 
 /// The layer that the documentation shows first.
 fn layer() -> MethodPolicyLayer<ProblemDetails> {
-    MethodPolicyLayer::default()
-        .answer_options(true)
-        .respond_with(ProblemDetails)
+    MethodPolicyLayer::default().answer_options(true).respond_with(ProblemDetails)
 }
 
 /// Status, `Allow`, and content.
@@ -45,10 +43,7 @@ where
     S: Service<Request, Response = Response, Error = Infallible> + Clone,
 {
     let request = Request::builder().method(method).uri(target);
-    let Ok(response) = app
-        .clone()
-        .oneshot(request.body(Body::empty()).unwrap())
-        .await;
+    let Ok(response) = app.clone().oneshot(request.body(Body::empty()).unwrap()).await;
     let (head, body) = response.into_parts();
     let allow = head.headers.get(ALLOW);
     let allow = allow.map(|allow| allow.to_str().unwrap().to_owned());
@@ -65,10 +60,7 @@ fn router() -> Router {
         .route("/read-only", get("got"))
         .route("/login", post("posted"))
         .route("/{name}/item", get(item).delete("deleted"))
-        .route(
-            "/files/{*path}",
-            put("put").merge(get("got")).patch("patched"),
-        )
+        .route("/files/{*path}", put("put").merge(get("got")).patch("patched"))
         .nest("/nested", Router::new().route("/", post("posted")))
         .with_state(7)
 }
@@ -110,11 +102,7 @@ async fn without_rules_every_allow_is_the_router_s() {
     for (path, handled) in ROUTES {
         let handled: MethodSet = handled.parse().unwrap();
         let (status, allow, _) = ask(&app, "TRACE", path).await;
-        assert_eq!(
-            (status, allow.unwrap().parse().as_ref()),
-            (405, Ok(&handled)),
-            "{path}"
-        );
+        assert_eq!((status, allow.unwrap().parse().as_ref()), (405, Ok(&handled)), "{path}");
         let with_options = (handled | Method::OPTIONS).to_string();
         let expected = answer(200, Some(&with_options), "");
         assert_eq!(ask(&app, "OPTIONS", path).await, expected, "{path}");
@@ -177,10 +165,7 @@ async fn axum_serves_the_wrapped_application() {
         .layer(MapResponseBodyLayer::new(Body::new))
         .layer(TraceLayer::new_for_http())
         .layer(CorsLayer::permissive())
-        .layer(TimeoutLayer::with_status_code(
-            StatusCode::SERVICE_UNAVAILABLE,
-            Duration::MAX,
-        ))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, Duration::MAX))
         .layer(CompressionLayer::new())
         .layer(layer())
         .service(router());
@@ -190,7 +175,5 @@ async fn axum_serves_the_wrapped_application() {
     let inside = || layer().on_rejection(|_, _| {});
     let ready = get("got").layer(inside()).route_layer(inside());
     let router = Router::new().route("/", ready).route_layer(inside());
-    let _: Router = router
-        .layer(inside())
-        .layer(ServiceBuilder::new().layer(inside()));
+    let _: Router = router.layer(inside()).layer(ServiceBuilder::new().layer(inside()));
 }

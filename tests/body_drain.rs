@@ -110,9 +110,7 @@ type Inner = fn(Request<Script>) -> Ready<Result<Response<String>, Infallible>>;
 fn service<R: Clone>(
     layer: &MethodPolicyLayer<R>,
 ) -> MethodPolicy<tower::util::ServiceFn<Inner>, R> {
-    layer.layer(service_fn(|request| {
-        panic!("{} reached the inner service", request.method())
-    }))
+    layer.layer(service_fn(|request| panic!("{} reached the inner service", request.method())))
 }
 
 fn layer() -> MethodPolicyLayer {
@@ -463,9 +461,7 @@ mod clock {
             |layer: MethodPolicyLayer| panics(|| runtime.block_on(async { layer.layer(()) }));
         assert!(apply(layer()));
         assert!(apply(up_to(1)));
-        assert!(panics(|| {
-            runtime.block_on(async { MethodPolicy::new((), Policy::new()) })
-        }));
+        assert!(panics(|| { runtime.block_on(async { MethodPolicy::new((), Policy::new()) }) }));
         assert!(!apply(layer().body_drain(BodyDrain::none())));
         assert!(!apply(up_to(0)));
         // Outside a runtime, nobody knows the runtime of the requests.

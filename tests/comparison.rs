@@ -63,9 +63,7 @@ fn upload(address: SocketAddr) -> bool {
     let head = format!("DELETE / HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n");
     stream.write_all(head.as_bytes()).unwrap();
     let is_sent = (0..32).all(|_| stream.write_all(&[0; MIB]).is_ok());
-    stream
-        .set_read_timeout(Some(Duration::from_secs(20)))
-        .unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     is_sent && stream.read(&mut [0; 64]).is_ok_and(|length| length > 0)
 }
 
@@ -119,11 +117,7 @@ async fn tower_https_validate_request_header_layer() {
 #[tokio::test]
 async fn a_match_on_the_method() {
     let app = service_fn(async |request: Request| {
-        Ok(if is_allowed(&request) {
-            Response::new(Body::from("found"))
-        } else {
-            teapot()
-        })
+        Ok(if is_allowed(&request) { Response::new(Body::from("found")) } else { teapot() })
     });
     check(app, [418; 3], None, false).await;
 }

@@ -20,10 +20,7 @@ use tower_method_policy::{MethodPolicyLayer, Rejection};
 use crate::support::strategies::policy;
 
 fn cors() -> CorsLayer {
-    CorsLayer::new()
-        .allow_origin(Any)
-        .allow_methods(Any)
-        .expose_headers([ALLOW])
+    CorsLayer::new().allow_origin(Any).allow_methods(Any).expose_headers([ALLOW])
 }
 
 /// A layer with the policy of `calls`.
@@ -40,13 +37,9 @@ async fn ask<S>(site: S, method: &str) -> Response<Body>
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
 {
-    let request = Request::builder()
-        .uri("/")
-        .header("origin", "https://other.example");
+    let request = Request::builder().uri("/").header("origin", "https://other.example");
     let request = match method.strip_prefix("preflight ") {
-        Some(of) => request
-            .method("OPTIONS")
-            .header("access-control-request-method", of),
+        Some(of) => request.method("OPTIONS").header("access-control-request-method", of),
         None => request.method(method),
     };
     let Ok(response) = site.oneshot(request.body(Body::empty()).unwrap()).await;
@@ -110,12 +103,7 @@ async fn with_cors_outside_no_options_reaches_the_policy() {
     ] {
         let policy = layer(calls, answer_options);
         let site = cors().layer(policy.layer(service_fn(hello)));
-        for method in [
-            "OPTIONS",
-            "preflight POST",
-            "preflight DELETE",
-            "preflight patch",
-        ] {
+        for method in ["OPTIONS", "preflight POST", "preflight DELETE", "preflight patch"] {
             let response = ask(site.clone(), method).await;
             assert_answer_of_cors(&response);
             assert!(response.extensions().get::<Rejection>().is_none());

@@ -83,17 +83,13 @@ async fn check(table: &str) {
         let words = requests.split_whitespace();
         let (targets, methods): (Vec<_>, Vec<_>) =
             words.partition(|word| word.starts_with(['/', '*']) || word.contains(':'));
-        for (method, target) in methods
-            .iter()
-            .flat_map(|method| targets.iter().map(move |target| (method, target)))
+        for (method, target) in
+            methods.iter().flat_map(|method| targets.iter().map(move |target| (method, target)))
         {
             for (answer_options, expected) in [(false, off), (true, on)] {
                 let layer = MethodPolicyLayer::new(policy(calls)).answer_options(answer_options);
                 let outcome = outcome(&layer, request(method, target)).await;
-                assert_eq!(
-                    outcome, expected,
-                    "{line}: {method} {target}, {answer_options}"
-                );
+                assert_eq!(outcome, expected, "{line}: {method} {target}, {answer_options}");
             }
             if !method.contains('+') {
                 let (parts, _) = request(method, target).into_parts();
@@ -369,11 +365,8 @@ fn a_method_of_one_character_is_a_501_until_it_is_configured() {
 #[test]
 fn a_method_longer_than_any_implemented_one_is_a_501() {
     for length in [15, 16, 17, 64, 65, 255, 256, 65_535, 65_536, 70_000] {
-        for name in [
-            "A".repeat(length),
-            format!("GET{}", "T".repeat(length)),
-            "GET".repeat(length),
-        ] {
+        for name in ["A".repeat(length), format!("GET{}", "T".repeat(length)), "GET".repeat(length)]
+        {
             assert_eq!(decisions(&method(&name)), "555555", "{length}");
         }
     }
@@ -411,11 +404,7 @@ async fn fields_and_parameters_that_override_the_method_are_ignored() {
     let layer = MethodPolicyLayer::new(policy("fallback DELETE"));
     let fields = "x-http-method-override x-http-method x-method-override x-original-method method";
     for overriding in ["GET", "DELETE", "POST", "FOO"] {
-        for (method, expected) in [
-            ("DELETE", "forward"),
-            ("POST", "405 DELETE"),
-            ("FOO", "501"),
-        ] {
+        for (method, expected) in [("DELETE", "forward"), ("POST", "405 DELETE"), ("FOO", "501")] {
             let mut request = request(method, &format!("/?_method={overriding}"));
             for field in fields.split(' ') {
                 let value = HeaderValue::from_static(overriding);

@@ -42,10 +42,7 @@ fn the_code_has_the_rows_of_the_decision_table_in_their_order() {
     assert_eq!(rows.len(), 6);
     let mut last = 0;
     for (number, comment) in (1..).zip(rows) {
-        assert!(
-            comment.starts_with(&format!("// Row {number}")),
-            "{comment}"
-        );
+        assert!(comment.starts_with(&format!("// Row {number}")), "{comment}");
         let at = DECIDE.find(&comment).expect(&comment);
         assert!(at > last, "{comment}");
         last = at;
@@ -55,18 +52,14 @@ fn the_code_has_the_rows_of_the_decision_table_in_their_order() {
 
 /// The texts of the picture, from left to right and from top to bottom.
 fn texts_of_the_picture() -> Vec<&'static str> {
-    let ends = PICTURE
-        .split("</text>")
-        .filter(|part| part.contains("<text "));
+    let ends = PICTURE.split("</text>").filter(|part| part.contains("<text "));
     ends.map(|part| part.rsplit_once('>').unwrap().1).collect()
 }
 
 /// The answers to `method` of the route that the README and the picture show, alone and behind the layer.
 async fn users(method: &str) -> [Response<Body>; 2] {
     let router = Router::new().route("/users", get("users").post("created"));
-    let app = MethodPolicyLayer::default()
-        .answer_options(true)
-        .layer(router.clone());
+    let app = MethodPolicyLayer::default().answer_options(true).layer(router.clone());
     let request = || {
         let request = Request::builder().method(method).uri("/users");
         request.body(Body::empty()).unwrap()
@@ -80,10 +73,7 @@ async fn users(method: &str) -> [Response<Body>; 2] {
 async fn the_picture_shows_the_answers_of_a_router_alone_and_behind_the_layer() {
     let texts = texts_of_the_picture();
     let (header, rows) = texts.split_at(5);
-    assert_eq!(
-        header.join(", "),
-        "request, router alone, layer, router, answer"
-    );
+    assert_eq!(header.join(", "), "request, router alone, layer, router, answer");
     let rows: Vec<_> = rows.chunks(4).collect();
     let methods: Vec<_> = rows.iter().map(|row| row[0]).collect();
     assert_eq!(methods, ["GET", "DELETE", "OPTIONS", "FOO"]);

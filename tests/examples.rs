@@ -64,11 +64,7 @@ async fn check_board(name: &str, expected: [Answer; 9]) {
             format!("HTTP/1.1 201 Created\r\nlocation: /{id}\r\ncontent-length: 0\r\n\r\n")
         );
     }
-    for (path, content) in [
-        ("/", "1: Hello!\n2: \n"),
-        ("/1", "Hello!\n\nIt's me."),
-        ("/2", ""),
-    ] {
+    for (path, content) in [("/", "1: Hello!\n2: \n"), ("/1", "Hello!\n\nIt's me."), ("/2", "")] {
         let length = content.len();
         let head = format!(
             "HTTP/1.1 200 OK\r\ncontent-type: text/plain; charset=utf-8\r\n\

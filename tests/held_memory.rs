@@ -1,10 +1,7 @@
 //! The memory that a rejected request holds while the layer waits for its body. Clients choose how much
 //! they send, so the memory must not grow with the request.
 
-#![expect(
-    unsafe_code,
-    reason = "a global allocator, here one that counts, is unsafe to implement"
-)]
+#![expect(unsafe_code, reason = "a global allocator, here one that counts, is unsafe to implement")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -97,10 +94,7 @@ fn check(method: &str, fields: &[(&str, &str)]) {
     // A response without fields gets the map of the request's fields.
     let empty = held(&layer, method, fields);
     let details = held(&layer.respond_with(ProblemDetails), method, fields);
-    assert!(
-        empty.max(details) < BOUND,
-        "{method:.10}: {empty} {details}"
-    );
+    assert!(empty.max(details) < BOUND, "{method:.10}: {empty} {details}");
 }
 
 #[test]
@@ -114,10 +108,7 @@ fn a_rejected_request_holds_no_more_than_a_bound() {
         }
     }
     // The response repeats the content type of a gRPC call.
-    for content_type in [
-        "application/grpc+proto",
-        &format!("application/grpc;{long}"),
-    ] {
+    for content_type in ["application/grpc+proto", &format!("application/grpc;{long}")] {
         check("POST", &[("content-type", content_type)]);
     }
 }
@@ -133,13 +124,7 @@ fn a_request_with_many_extensions_holds_no_more_than_a_bound() {
     let identifier = format!("\"a:{}\"", "b".repeat(360_000));
     let malformed = format!("{unsupported},\"");
     let known = ("man", "\"urn:x:known\"");
-    for long in [
-        &*unsupported,
-        &prefixes,
-        &parameters,
-        &identifier,
-        &malformed,
-    ] {
+    for long in [&*unsupported, &prefixes, &parameters, &identifier, &malformed] {
         check("M-PUT", &[("man", long)]);
         check("PUT", &[("man", long)]);
         check("M-PUT", &[("opt", long)]);

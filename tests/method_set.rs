@@ -8,7 +8,7 @@ use std::hash::{BuildHasher, RandomState};
 use http::Method;
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
-use tower_method_policy::MethodSet;
+use tower_method_policy::{MethodSet, Policy};
 
 use crate::support::strategies::{METHODS, any_method, method, registered_names, set};
 
@@ -41,53 +41,42 @@ fn in_canonical_order(names: &Names) -> Vec<&str> {
 
 #[test]
 fn the_order_is_canonical() {
-    let set = set(
-        "ZED get UNLOCK QUERY CONNECT TRACE *A OPTIONS ACL DELETE PRI PATCH PUT POST * HEAD \
-                   GET A-NAME-OF-MORE-THAN-FIFTEEN-BYTES",
-    );
-    assert_eq!(
-        set.to_string(),
-        "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE, CONNECT, QUERY, \
-         *, ACL, PRI, UNLOCK, \
-         *A, A-NAME-OF-MORE-THAN-FIFTEEN-BYTES, ZED, get"
-    );
+    let canonical =
+        "GET HEAD POST PUT PATCH DELETE OPTIONS TRACE CONNECT QUERY * ACL PRI UNLOCK *A ZED get";
+    let mut names: Vec<_> = canonical.split(' ').collect();
+    names.sort_unstable();
+    assert_eq!(set(&names.join(" ")).to_string(), canonical.replace(' ', ", "));
 }
 
-/// Everything that takes `impl Into<MethodSet>` accepts these, for example `Policy::fallback`.
+/// Everything that takes `impl Into<MethodSet>` accepts the first ones.
 #[test]
 fn every_way_to_build_a_set_gives_the_same_one() {
-    let propfind = method("PROPFIND");
-    let long = method("A-NAME-OF-MORE-THAN-FIFTEEN-BYTES");
-    let methods = [long.clone(), Method::POST, propfind.clone(), Method::POST];
     let expected = set("POST PROPFIND A-NAME-OF-MORE-THAN-FIFTEEN-BYTES");
-
-    assert_eq!(MethodSet::from(methods.clone()), expected);
-    assert_eq!(MethodSet::from(&methods), expected);
-    assert_eq!(MethodSet::from(&methods[..]), expected);
-    assert_eq!(MethodSet::from(methods.to_vec()), expected);
-    assert_eq!(MethodSet::from(&methods.to_vec()), expected);
-    assert_eq!(MethodSet::from(&expected), expected);
-    assert_eq!(MethodSet::from_iter(methods.clone()), expected);
-    assert_eq!(MethodSet::from_iter(&methods), expected);
-    assert_eq!(MethodSet::from_iter(expected.clone()), expected);
-    assert_eq!(MethodSet::from_iter(&expected), expected);
-
+    let [long, propfind] = ["A-NAME-OF-MORE-THAN-FIFTEEN-BYTES", "PROPFIND"].map(method);
+    let methods = [long.clone(), Method::POST, propfind.clone(), Method::POST];
+    let list = methods.to_vec();
+    let fallback = |policy: Policy| policy.fallback_rule().unwrap().methods().clone();
     let mut extended = MethodSet::new();
     extended.extend(methods.clone());
-    assert_eq!(extended, expected);
-
-    let mut extended = MethodSet::from(Method::POST);
-    extended.extend(&methods);
-    assert_eq!(extended, expected);
-
-    let mut inserted = MethodSet::default();
-    for method in [Method::POST, long.clone(), propfind.clone()] {
-        assert!(inserted.insert(method.clone()), "{method}");
-        assert!(!inserted.insert(method.clone()), "{method}");
+    let mut extended_by_reference = MethodSet::from(Method::POST);
+    extended_by_reference.extend(&methods);
+    for built in [
+        fallback(Policy::new().fallback(methods.clone())),
+        fallback(Policy::new().fallback(&methods)),
+        fallback(Policy::new().fallback(&methods[..])),
+        fallback(Policy::new().fallback(list.clone())),
+        fallback(Policy::new().fallback(&list)),
+        fallback(Policy::new().fallback(&expected)),
+        MethodSet::from_iter(methods.clone()),
+        MethodSet::from_iter(&methods),
+        MethodSet::from_iter(expected.clone()),
+        MethodSet::from_iter(&expected),
+        extended,
+        extended_by_reference,
+        MethodSet::from(Method::POST) | propfind | long,
+    ] {
+        assert_eq!(built, expected);
     }
-    assert_eq!(inserted, expected);
-
-    assert_eq!(MethodSet::from(Method::POST) | propfind | long, expected);
 }
 
 #[test]
@@ -105,11 +94,9 @@ fn the_operators_take_methods_arrays_slices_and_sets() {
 
     let mut changed = set;
     changed |= Method::POST;
-    assert_eq!(changed.to_string(), "GET, POST, PUT, FOO");
     changed |= &[Method::DELETE, Method::GET][..];
     assert_eq!(changed.to_string(), "GET, POST, PUT, DELETE, FOO");
     changed -= Method::PUT;
-    assert_eq!(changed.to_string(), "GET, POST, DELETE, FOO");
     changed &= [Method::GET, Method::POST, foo.clone()];
     assert_eq!(changed.to_string(), "GET, POST, FOO");
     changed -= foo;
@@ -126,39 +113,10 @@ fn a_method_that_is_not_in_the_set_can_be_used_for_a_label() {
 }
 
 #[test]
-fn the_empty_set_is_empty() {
-    for empty in [
-        MethodSet::new(),
-        MethodSet::default(),
-        MethodSet::from([]),
-        MethodSet::from_iter(Vec::<Method>::new()),
-        MethodSet::SAFE - MethodSet::SAFE,
-    ] {
-        assert!(empty.is_empty());
-        assert_eq!(empty.len(), 0);
-        assert_eq!(empty.iter().next(), None);
-        assert_eq!(empty.to_string(), "");
-        assert_eq!(format!("{empty:?}"), "[]");
-        assert!(!empty.contains(&Method::GET));
-        assert!(!empty.contains(&method("FOO")));
-        assert!(empty.is_subset(&empty) && empty.is_subset(&MethodSet::SAFE));
-        assert!(!MethodSet::SAFE.is_subset(&empty));
-    }
-}
-
-#[test]
-fn methods_are_case_sensitive() {
-    let set = set("get Post");
-    assert!(set.contains(&method("get")));
-    assert!(!set.contains(&Method::GET));
-    assert!(!set.contains(&Method::POST));
-    assert_eq!(set.len(), 2);
-}
-
-#[test]
 fn debug_reads_as_a_list() {
     let set = set("FOO GET");
     assert_eq!(format!("{set:?}"), "[GET, FOO]");
+    assert_eq!(format!("{:?}", MethodSet::new()), "[]");
     assert_eq!(format!("{set:#?}"), "[\n    GET,\n    FOO,\n]");
 }
 
@@ -171,6 +129,8 @@ proptest! {
         let names: Names = methods.iter().map(Method::to_string).collect();
         let set = MethodSet::from_iter(&methods);
 
+        // The order of insertion does not matter.
+        prop_assert_eq!(&set, &set_of(&names));
         prop_assert_eq!(set.len(), names.len());
         prop_assert_eq!(set.is_empty(), names.is_empty());
         for method in methods.iter().chain(&others) {
@@ -211,42 +171,23 @@ proptest! {
     }
 
     #[test]
-    fn the_order_of_insertion_does_not_matter(
-        (methods, shuffled) in vec(any_method(), 0..=12).prop_flat_map(|methods| {
-            (Just(methods.clone()), Just(methods).prop_shuffle())
-        }),
-    ) {
-        let set = MethodSet::from_iter(&methods);
-        let other = MethodSet::from_iter(shuffled.iter().chain(&methods));
-        prop_assert_eq!(&set, &other);
-        prop_assert_eq!(set.to_string(), other.to_string());
-        prop_assert_eq!(format!("{set:?}"), format!("{other:?}"));
-    }
-
-    #[test]
     fn the_operators_behave_as_those_of_sets(a in any_names(), b in any_names()) {
         let (set_a, set_b) = (set_of(&a), set_of(&b));
 
-        let union = &set_a | &set_b;
-        prop_assert_eq!(names_of(&union), &a | &b);
-        prop_assert_eq!(&union, &set_of(&(&a | &b)));
-        let mut assigned = set_a.clone();
-        assigned |= &set_b;
-        prop_assert_eq!(&union, &assigned);
-
-        let intersection = &set_a & &set_b;
-        prop_assert_eq!(names_of(&intersection), &a & &b);
-        prop_assert_eq!(&intersection, &set_of(&(&a & &b)));
-        let mut assigned = set_a.clone();
-        assigned &= &set_b;
-        prop_assert_eq!(&intersection, &assigned);
-
-        let difference = &set_a - &set_b;
-        prop_assert_eq!(names_of(&difference), &a - &b);
-        prop_assert_eq!(&difference, &set_of(&(&a - &b)));
-        let mut assigned = set_a.clone();
-        assigned -= &set_b;
-        prop_assert_eq!(&difference, &assigned);
+        let (union, intersection, difference) = (&set_a | &set_b, &set_a & &set_b, &set_a - &set_b);
+        let [mut joined, mut common, mut reduced] = [(); 3].map(|()| set_a.clone());
+        joined |= &set_b;
+        common &= &set_b;
+        reduced -= &set_b;
+        for (set, assigned, names) in [
+            (&union, &joined, &a | &b),
+            (&intersection, &common, &a & &b),
+            (&difference, &reduced, &a - &b),
+        ] {
+            prop_assert_eq!(names_of(set), names.clone());
+            prop_assert_eq!(set, &set_of(&names));
+            prop_assert_eq!(set, assigned);
+        }
 
         // Also asked method by method, and put together again.
         for name in &b {
@@ -279,13 +220,6 @@ proptest! {
         }
     }
 
-    #[test]
-    fn a_set_is_parsed_from_its_own_text(names in any_names()) {
-        let set = set_of(&names);
-        prop_assert_eq!(set.to_string().parse(), Ok(set.clone()));
-        prop_assert_eq!(MethodSet::try_from(set.to_string().as_str()), Ok(set));
-    }
-
     /// RFC 9110 §5.6.1.2: `#element => [ element ] *( OWS "," OWS [ element ] )`.
     #[test]
     fn lists_are_parsed_with_any_white_space_and_empty_elements(
@@ -298,7 +232,9 @@ proptest! {
             })
             .collect();
         let methods = elements.into_iter().filter_map(|(_, method, _)| method);
-        prop_assert_eq!(list.join(",").parse(), Ok(MethodSet::from_iter(methods)));
+        let set = MethodSet::from_iter(methods);
+        prop_assert_eq!(list.join(",").parse(), Ok(set.clone()));
+        prop_assert_eq!(MethodSet::try_from(&*set.to_string()), Ok(set));
     }
 
     #[test]
@@ -334,33 +270,8 @@ fn different_sets_hash_differently() {
     let of_any_length = (0..=METHODS.len()).map(|n| METHODS[..n].join(" "));
     let of_one = METHODS[1..].iter().map(|name| name.to_string());
     let sets: Vec<_> = of_any_length.chain(of_one).collect();
-    let hashes: HashSet<_> = sets
-        .iter()
-        .map(|names| state.hash_one(set(names)))
-        .collect();
-    assert_eq!(hashes.len(), sets.len());
-}
-
-#[test]
-fn lists_of_methods_are_parsed() {
-    for (list, expected) in [
-        ("", ""),
-        (" \t ", ""),
-        (",", ""),
-        (" , ,\t,", ""),
-        ("GET", "GET"),
-        ("GET,HEAD", "GET, HEAD"),
-        ("POST, GET", "GET, POST"),
-        (",GET,,HEAD,", "GET, HEAD"),
-        ("\tGET \t,\t HEAD ", "GET, HEAD"),
-        ("GET, GET,FOO, GET , FOO", "GET, FOO"),
-        ("get, GET", "GET, get"),
-        ("*", "*"),
-        ("'q', `q`, $&|~", "$&|~, 'q', `q`"),
-    ] {
-        let set: MethodSet = list.parse().unwrap();
-        assert_eq!(set.to_string(), expected, "{list:?}");
-    }
+    let hashes = sets.iter().map(|names| state.hash_one(set(names)));
+    assert_eq!(hashes.collect::<HashSet<_>>().len(), sets.len());
 }
 
 /// Tokens: RFC 9110 §5.6.2. White space is only space and tab (§5.6.3).
@@ -369,25 +280,18 @@ fn bad_tokens_are_named_with_their_byte_position() {
     for (list, bad, at) in [
         ("P OST", "P OST", 0),
         ("GET, , P OST", "P OST", 7),
-        ("GET HEAD", "GET HEAD", 0),
         ("  \t é", "é", 4),
         ("GET,ü,é", "ü", 4),
         ("GET,\u{a0}HEAD", "\u{a0}HEAD", 4),
         ("GET,\tHEAD\n", "HEAD\n", 5),
-        ("GET\r\n,HEAD", "GET\r\n", 0),
-        ("GET;q=1", "GET;q=1", 0),
         ("GET,\"HEAD\" ,POST", "\"HEAD\"", 4),
-        ("GET/HEAD", "GET/HEAD", 0),
         ("FOO, (comment) , BAR:", "(comment)", 5),
-        ("\0", "\0", 0),
-        ("GET,\u{b}", "\u{b}", 4),
+        ("GET,\0", "\0", 4),
     ] {
         let error = list.parse::<MethodSet>().unwrap_err();
         assert_eq!(error.position(), at, "{list:?}");
-        assert_eq!(
-            error.to_string(),
-            format!("{bad:?} at byte {at} is not a method name")
-        );
+        let expected = format!("{bad:?} at byte {at} is not a method name");
+        assert_eq!(error.to_string(), expected);
     }
 }
 
@@ -413,10 +317,7 @@ fn a_hundred_thousand_unregistered_methods_are_a_set_like_any_other() {
 
 #[test]
 fn the_error_for_a_huge_token_is_short() {
-    for list in [
-        "é".repeat(500_000),
-        format!("GET, {}", "\u{1}".repeat(1_000_000)),
-    ] {
+    for list in ["é", "\u{1}"].map(|part| part.repeat(500_000)) {
         let error = list.parse::<MethodSet>().unwrap_err().to_string();
         assert!(error.len() < 1_000, "{}", error.len());
         assert!(error.contains('…'), "{error}");

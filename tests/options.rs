@@ -128,11 +128,7 @@ async fn observers_responders_and_fields_of_rejections_are_not_for_the_own_answe
 #[tokio::test]
 async fn by_default_a_405_is_not_turned() {
     let listed = MethodPolicyLayer::new(policy("fallback OPTIONS"));
-    for layer in [
-        MethodPolicyLayer::default(),
-        answering("").answer_options(false),
-        listed,
-    ] {
+    for layer in [MethodPolicyLayer::default(), answering("").answer_options(false), listed] {
         for target in ["/", "/a", "*"] {
             let inner = || inner(405, "|GET");
             let response = ask(&layer, Request::options(target), inner).await;
@@ -264,9 +260,7 @@ async fn the_turned_answer_loses_the_fields_of_the_content_and_keeps_all_others(
         let response = ask(&layer, Request::options("/"), inner).await;
         assert_eq!(response.status(), 200);
         assert_eq!(response.version(), Version::HTTP_10);
-        let kept = kept
-            .split(' ')
-            .flat_map(|name| [format!("{name}: 1"), format!("{name}: 2")]);
+        let kept = kept.split(' ').flat_map(|name| [format!("{name}: 1"), format!("{name}: 2")]);
         let own = ["allow: GET, PUT, OPTIONS", "content-length: 0"].map(str::to_owned);
         let mut expected: Vec<_> = kept.chain(own).collect();
         expected.sort_by_cached_key(|field| field.split(':').next().unwrap().to_owned());

@@ -28,9 +28,7 @@ async fn with_each_server(test: impl AsyncFn(SocketAddr, Arc<Notify>)) {
             let panics = of_observer == is_observer;
             assert!(!panics || rejection.status() != 501, "a panic for the test");
         };
-        let layer = layer
-            .clone()
-            .on_rejection(move |rejection, _| panic_for_501(true, rejection));
+        let layer = layer.clone().on_rejection(move |rejection, _| panic_for_501(true, rejection));
         let layer = layer.respond_with_fn(move |rejection, request| {
             panic_for_501(false, rejection);
             PlainText.respond(rejection, request)

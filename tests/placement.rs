@@ -44,9 +44,8 @@ where
 {
     let (method, path) = line.split_once(' ').unwrap();
     let request = Request::builder().method(method).uri(path);
-    let request = fields.iter().fold(request, |request, (name, value)| {
-        request.header(*name, *value)
-    });
+    let request =
+        fields.iter().fold(request, |request, (name, value)| request.header(*name, *value));
     let request = request.body(Body::empty()).unwrap();
     app.clone().oneshot(request).await.unwrap()
 }
@@ -105,9 +104,7 @@ async fn metrics_by_route_belong_inside_where_the_route_is_known() {
     assert!(!response.headers().contains_key("x-route"));
     assert_eq!(rejections.load(Ordering::Relaxed), 1);
 
-    let outside = ServiceBuilder::new()
-        .layer(from_fn(count))
-        .service(policy.layer(router()));
+    let outside = ServiceBuilder::new().layer(from_fn(count)).service(policy.layer(router()));
     let response = ask(&outside, "GET /users", &[]).await;
     assert!(!response.headers().contains_key("x-route"));
 }

@@ -88,10 +88,9 @@ async fn a_405_carries_allow_and_a_501_nothing_unless_a_field_is_configured() {
             "" => (501, "cache-control: no-store & retry-after: 60".to_owned()),
             allow => (405, format!("{allow} & cache-control: no-store")),
         };
-        for (layer, expected) in [
-            (layer.clone(), expected),
-            (with_fields(layer.clone()), &*configured),
-        ] {
+        for (layer, expected) in
+            [(layer.clone(), expected), (with_fields(layer.clone()), &*configured)]
+        {
             let response = reject(&layer, request_to(name, target)).await;
             assert_eq!(response.status(), status);
             assert_eq!(fields(response.headers()), expected, "{name} {target}");
@@ -186,15 +185,12 @@ async fn a_responder_sets_everything_but_status_and_allow() {
                 let (name, value) = field.split_once(": ").expect("a field");
                 response.header(name, value).header(ALLOW, "FOO")
             });
-            let response = response
-                .extension("the responder's")
-                .body(Body::from("body"));
+            let response = response.extension("the responder's").body(Body::from("body"));
             response.expect("valid")
         });
-        for (name, status, allow) in [
-            ("DELETE", 405, "allow: GET, HEAD, POST & "),
-            ("FOO", 501, ""),
-        ] {
+        for (name, status, allow) in
+            [("DELETE", 405, "allow: GET, HEAD, POST & "), ("FOO", 501, "")]
+        {
             let response = reject(&layer, request(name)).await;
             assert_eq!(response.status(), status);
             assert_eq!(response.version(), Version::HTTP_10);
@@ -323,16 +319,13 @@ async fn observers_are_called_in_order_before_the_responder_with_the_whole_reque
         })
         .on_rejection(note("second"));
 
-    for (name, why) in [
-        ("DELETE", "405 Method Not Allowed by fallback"),
-        ("FOO", "501 Not Implemented"),
-    ] {
+    for (name, why) in
+        [("DELETE", "405 Method Not Allowed by fallback"), ("FOO", "501 Not Implemented")]
+    {
         let mut request = request_to(name, "http://example.com/a?b");
         *request.version_mut() = Version::HTTP_2;
         for (name, value) in [("x-a", "1"), ("x-a", "2"), ("x-b", "3")] {
-            request
-                .headers_mut()
-                .append(name, HeaderValue::from_static(value));
+            request.headers_mut().append(name, HeaderValue::from_static(value));
         }
         request.extensions_mut().insert("peer");
         reject(&layer, request).await;
@@ -580,11 +573,7 @@ async fn a_grpc_call_gets_unimplemented_whatever_the_responder_is() {
             }
             // The configured fields are sent. The other fields of a responder stay, but not the length of
             // its body.
-            let retry_after = if allow.is_empty() {
-                " & retry-after: 60"
-            } else {
-                ""
-            };
+            let retry_after = if allow.is_empty() { " & retry-after: 60" } else { "" };
             let after = format!("{retry_after} & x-request-id: 7");
             let before = format!("{allow}cache-control: no-store & ");
             let closure = with_fields(layer).respond_with_fn(|_, _| {
@@ -613,10 +602,7 @@ async fn a_responder_that_sets_a_grpc_status_keeps_its_response() {
         let response = reject(&layer, with_content_type("POST", b"application/grpc")).await;
         let fields = fields(response.headers());
         let own = "content-type: application/grpc+own & grpc-status: 7";
-        assert!(
-            fields.starts_with(allow) && fields.ends_with(own),
-            "{fields}"
-        );
+        assert!(fields.starts_with(allow) && fields.ends_with(own), "{fields}");
         assert_eq!(*response.body(), "body");
     }
 }

@@ -44,9 +44,7 @@ fn support(extensions: MandatoryExtensions) -> Result<MandatoryExtensions, Ident
 }
 
 fn layer(extensions: MandatoryExtensions, calls: &str) -> MethodPolicyLayer<PlainText> {
-    MethodPolicyLayer::new(policy(calls))
-        .mandatory_extensions(extensions)
-        .respond_with(PlainText)
+    MethodPolicyLayer::new(policy(calls)).mandatory_extensions(extensions).respond_with(PlainText)
 }
 
 /// A request whose method may end with a version, as `M-PUT@1.0`, and whose fields are separated by ` & `.
@@ -230,11 +228,7 @@ async fn row_5_an_extension_that_is_not_supported_is_510_which_names_it() {
     };
     for (fields, at_origin, at_proxy) in [
         (r#"man: "x:copy", "x:a""#, listed("x:a"), "200".to_owned()),
-        (
-            r#"man: "x:a" & c-man: "X-B", "x:c""#,
-            listed("x:a, X-B, x:c"),
-            listed("X-B, x:c"),
-        ),
+        (r#"man: "x:a" & c-man: "X-B", "x:c""#, listed("x:a, X-B, x:c"), listed("X-B, x:c")),
         (r#"c-man: "x:a" & opt: "x:b""#, listed("x:a"), listed("x:a")),
     ] {
         let line = format!("M-PUT | {fields} & connection: C-Man | ");
@@ -315,11 +309,7 @@ async fn rows_7_and_8_the_rest_of_the_table_decides_about_the_method_without_m()
         ("route / PUT", "405 PUT"),
     ] {
         check(calls, r#"M-GET M-HEAD | man: "x:copy" | 200"#).await;
-        check(
-            calls,
-            &format!(r#"M-OPTIONS | man: "x:copy" | {without} | 200"#),
-        )
-        .await;
+        check(calls, &format!(r#"M-OPTIONS | man: "x:copy" | {without} | 200"#)).await;
         // The 405 of the inner service to it is not turned.
         let layer = layer(origin(), calls).answer_options(true);
         let inner = Response::builder().status(405).header("allow", "GET");
@@ -349,10 +339,7 @@ async fn the_request_is_forwarded_unchanged_with_its_declarations() {
     let depth = ("depth", Some("a \"b\""));
     assert_eq!(parameters, [("ns", Some("16")), depth, ("fast", None)]);
     assert!(man.is_mandatory() && !man.is_hop_by_hop());
-    assert_eq!(
-        (c_man.identifier(), c_man.prefix()),
-        ("USE-transform", None)
-    );
+    assert_eq!((c_man.identifier(), c_man.prefix()), ("USE-transform", None));
     assert!(c_man.is_mandatory() && c_man.is_hop_by_hop());
     assert!(!opt.is_mandatory() && !opt.is_hop_by_hop());
 }
@@ -411,10 +398,7 @@ async fn fields_that_an_http_1_0_connection_lists_are_removed_from_a_mandatory_r
 /// "A server MUST NOT claim to have fulfilled" what it has not.
 #[tokio::test]
 async fn a_success_of_the_inner_service_is_acknowledged() {
-    let [man, c_man] = [
-        r#"man: "x:copy""#,
-        r#"c-man: "use-transform" & connection: c-man"#,
-    ];
+    let [man, c_man] = [r#"man: "x:copy""#, r#"c-man: "use-transform" & connection: c-man"#];
     let c_opt = r#"c-opt: "use-transform" & connection: c-opt"#;
     let ext = r#"ext:  & cache-control: no-cache="Ext""#;
     let c_ext = "c-ext:  & connection: C-Ext";
@@ -470,9 +454,8 @@ async fn fields_of_an_acknowledgement_are_not_added_again() {
         let added = if is_added { added } else { "" };
         let inner_fields = request("GET", &format!("{inner} & ext:  & c-ext: "));
         let inner_fields = inner_fields.headers().iter();
-        let response = inner_fields.fold(Response::builder(), |response, (name, value)| {
-            response.header(name, value)
-        });
+        let response = inner_fields
+            .fold(Response::builder(), |response, (name, value)| response.header(name, value));
         let sent = request("M-PUT", both);
         let (_, response) = answer_with(&layer(origin(), "fallback PUT"), sent, response).await;
         let expected = sorted(&format!("{inner} & ext:  & c-ext: {added}"));
@@ -537,10 +520,7 @@ fn parse(value: &[u8]) -> Result<Vec<Declaration>, String> {
 fn place(problem: &str) -> (usize, &str) {
     let place = problem.strip_prefix("opt, line 0, byte ").unwrap();
     let (position, expected) = place.split_once(": expected ").unwrap();
-    (
-        position.parse().unwrap(),
-        expected.strip_suffix('.').unwrap(),
-    )
+    (position.parse().unwrap(), expected.strip_suffix('.').unwrap())
 }
 
 #[test]

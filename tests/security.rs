@@ -79,17 +79,10 @@ fn merge_slashes(path: &str) -> String {
 async fn get_head_and_preflights_reach_the_service_whatever_the_rules_list() {
     let open = service(|_| "/admin".to_owned());
     let strict = Policy::new().fallback([Method::DELETE]);
-    for (line, expected) in [
-        ("GET /x", 200),
-        ("HEAD /x", 200),
-        ("OPTIONS /x", 200),
-        ("POST /x", 405),
-    ] {
-        assert_eq!(
-            status(&strict, open.clone(), line).await,
-            expected,
-            "{line}"
-        );
+    for (line, expected) in
+        [("GET /x", 200), ("HEAD /x", 200), ("OPTIONS /x", 200), ("POST /x", 405)]
+    {
+        assert_eq!(status(&strict, open.clone(), line).await, expected, "{line}");
     }
 }
 
@@ -125,22 +118,13 @@ async fn rules_do_not_apply_to_other_spellings_of_a_path() {
 #[tokio::test]
 async fn a_subtree_includes_the_trailing_slash() {
     let policy = Policy::new().subtree("/admin", [Method::GET]).unwrap();
-    assert_eq!(
-        status(&policy, service(merge_slashes), "DELETE /admin/").await,
-        405
-    );
+    assert_eq!(status(&policy, service(merge_slashes), "DELETE /admin/").await, 405);
 }
 
 #[tokio::test]
 async fn axum_treats_no_other_path_as_the_same() {
     let router = Router::new().route("/admin", delete("deleted"));
-    for path in [
-        "/public/../admin",
-        "/%61dmin",
-        "/Admin",
-        "//admin",
-        "/admin/",
-    ] {
+    for path in ["/public/../admin", "/%61dmin", "/Admin", "//admin", "/admin/"] {
         let status = status(&policy(), router.clone(), &format!("DELETE {path}")).await;
         assert_eq!(status, 404, "{path}");
     }
@@ -167,9 +151,6 @@ async fn serve_dir_decodes_paths_but_does_not_resolve_dot_segments() {
 async fn a_fallback_answers_405_at_an_endpoint_whose_rule_was_forgotten() {
     let router = Router::new().route("/forgotten", delete("deleted"));
     let strict = policy().fallback([Method::GET]);
-    assert_eq!(
-        status(&strict, router.clone(), "DELETE /forgotten").await,
-        405
-    );
+    assert_eq!(status(&strict, router.clone(), "DELETE /forgotten").await, 405);
     assert_eq!(status(&policy(), router, "DELETE /forgotten").await, 200);
 }

@@ -135,13 +135,10 @@ impl Configuration {
     }
 
     fn fallback(&self) -> Option<&MethodSet> {
-        self.settings
-            .iter()
-            .rev()
-            .find_map(|setting| match setting {
-                Setting::Fallback(methods) => Some(methods),
-                _ => None,
-            })
+        self.settings.iter().rev().find_map(|setting| match setting {
+            Setting::Fallback(methods) => Some(methods),
+            _ => None,
+        })
     }
 
     /// The methods of the rule at a path that the patterns `matching` match, the most specific first.
@@ -173,10 +170,7 @@ impl Configuration {
 
         // RFC 2774 §5.
         if self.has_extensions {
-            let declared = sent
-                .fields
-                .iter()
-                .filter(|(name, _)| matches!(*name, "man" | "opt"));
+            let declared = sent.fields.iter().filter(|(name, _)| matches!(*name, "man" | "opt"));
             if declared.clone().any(|(_, value)| *value == MALFORMED) {
                 return Outcome::Rejected(StatusCode::BAD_REQUEST, None);
             }
@@ -303,20 +297,13 @@ fn fields() -> impl Strategy<Value = Vec<Field>> {
         max-forwards:0 prefer:return=minimal range:bytes=0-0 sec-fetch-mode:cors te:trailers \
         transfer-encoding:chunked upgrade:websocket via:1.1 x-http-method:DELETE \
         x-http-method-override:DELETE x-method-override:DELETE";
-    const CORS: [Field; 2] = [
-        ("origin", "http://a"),
-        ("access-control-request-method", "PUT"),
-    ];
+    const CORS: [Field; 2] = [("origin", "http://a"), ("access-control-request-method", "PUT")];
     let others = OTHERS.split_whitespace();
     let others: Vec<_> = others.map(|field| field.split_once(':').unwrap()).collect();
     let declarations = vec((select(&["man", "opt"]), select(&DECLARED)), 0..=2);
     let declarations = prop_oneof![Just(vec![]), declarations];
     let count = 0..=others.len();
-    let fields = (
-        subsequence(&CORS, 0..=2),
-        declarations,
-        subsequence(others, count),
-    );
+    let fields = (subsequence(&CORS, 0..=2), declarations, subsequence(others, count));
     fields.prop_map(|(cors, declarations, others)| [cors, declarations, others].concat())
 }
 
@@ -341,13 +328,7 @@ fn requests() -> impl Strategy<Value = Sent> {
                 (path, 1) => format!("{path}?query"),
                 (path, _) => path.to_owned(),
             };
-            Sent {
-                method,
-                path,
-                target,
-                version,
-                fields,
-            }
+            Sent { method, path, target, version, fields }
         },
     )
 }

@@ -132,11 +132,7 @@ fn scripts() -> impl Strategy<Value = Script> {
             hint.set_upper(u64::from(lower) + u64::from(more));
         }
         let events = events.into();
-        Script {
-            events,
-            hint,
-            end_stream,
-        }
+        Script { events, hint, end_stream }
     })
 }
 
@@ -205,9 +201,7 @@ impl Service<Request<Full<Bytes>>> for Scripted {
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), u64>> {
         self.waker = Some(cx.waker().clone());
-        self.readiness
-            .pop_front()
-            .expect("not polled more often than asked")
+        self.readiness.pop_front().expect("not polled more often than asked")
     }
 
     fn call(&mut self, _: Request<Full<Bytes>>) -> Self::Future {
@@ -219,18 +213,8 @@ impl Service<Request<Full<Bytes>>> for Scripted {
 async fn readiness_is_the_inner_service_s() {
     let ready = Poll::Ready(Ok(()));
     let failed = Poll::Ready(Err(2));
-    let readiness = [
-        Poll::Pending,
-        Poll::Pending,
-        ready,
-        Poll::Pending,
-        ready,
-        failed,
-    ];
-    let mut service = layer().layer(Scripted {
-        readiness: readiness.into(),
-        waker: None,
-    });
+    let readiness = [Poll::Pending, Poll::Pending, ready, Poll::Pending, ready, failed];
+    let mut service = layer().layer(Scripted { readiness: readiness.into(), waker: None });
     poll_fn(|cx| {
         for expected in readiness {
             assert_eq!(service.poll_ready(cx), expected);
@@ -258,10 +242,7 @@ async fn an_error_is_the_inner_service_s_own() {
     ] {
         for (readiness, expected) in [(Ok(()), status), (Err(2), Err(2))] {
             let readiness = [Poll::Ready(readiness)].into();
-            let service = layer().layer(Scripted {
-                readiness,
-                waker: None,
-            });
+            let service = layer().layer(Scripted { readiness, waker: None });
             let answer = service.oneshot(request(name)).await;
             let status = answer.map(|response| response.status().as_u16());
             assert_eq!(status, expected, "{name}");

@@ -42,10 +42,7 @@ impl Site {
             seen.lock().unwrap().push(line);
             async { Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("inner"))) }
         });
-        Self {
-            server: Server::start(layer.layer(inner)).await,
-            forwarded,
-        }
+        Self { server: Server::start(layer.layer(inner)).await, forwarded }
     }
 
     async fn connect(&self) -> Connection {
@@ -227,11 +224,7 @@ async fn a_rejected_body_is_never_parsed_as_a_request() {
         for rest in [&declared, &chunked, &expects, &partly] {
             let mut connection = server.connect().await;
             let rejected = format!("DELETE / HTTP/1.1\r\nhost: a\r\n{rest}");
-            let next = if rest == &partly {
-                ""
-            } else {
-                "GET /next HTTP/1.1\r\nhost: a\r\n\r\n"
-            };
+            let next = if rest == &partly { "" } else { "GET /next HTTP/1.1\r\nhost: a\r\n\r\n" };
             connection.try_send(format!("{rejected}{next}")).await;
             if next.is_empty() {
                 continue;
@@ -244,12 +237,7 @@ async fn a_rejected_body_is_never_parsed_as_a_request() {
                 assert_eq!(receive(&mut connection).await, Some((200, false)));
             }
         }
-        assert!(
-            server
-                .forwarded()
-                .iter()
-                .all(|request| request == "GET /next")
-        );
+        assert!(server.forwarded().iter().all(|request| request == "GET /next"));
     }
 }
 
@@ -305,12 +293,7 @@ async fn an_http_2_upload_is_answered_and_the_connection_goes_on() {
         let request = Request::builder().method(method).uri("http://a/");
         request.body(body).unwrap()
     };
-    for (method, status) in [
-        ("DELETE", 405),
-        ("FOO", 501),
-        ("POST", 200),
-        ("DELETE", 405),
-    ] {
+    for (method, status) in [("DELETE", 405), ("FOO", 501), ("POST", 200), ("DELETE", 405)] {
         let first = stream::iter([Ok(Frame::data(Bytes::from_static(b"first")))]);
         let endless = StreamBody::new(first.chain(stream::pending()));
         let request = request(method, BodyExt::boxed(endless));

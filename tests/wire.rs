@@ -132,10 +132,7 @@ async fn a_connection_outlives_rejections_without_bodies() {
         // that is not a token does not reach the policy.
         for (request, expected) in [
             ("CONNECT b:443 HTTP/1.1", NOT_ALLOWED_AND_CLOSED),
-            (
-                "FOO / HTTP/1.0",
-                "HTTP/1.0 501 Not Implemented\r\ncontent-length: 0\r\n\r\n",
-            ),
+            ("FOO / HTTP/1.0", "HTTP/1.0 501 Not Implemented\r\ncontent-length: 0\r\n\r\n"),
             (
                 "FOO / HTTP/1.1\r\nconnection: close",
                 "HTTP/1.1 501 Not Implemented\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
@@ -197,11 +194,7 @@ async fn an_over_long_method_is_answered_with_501_up_to_the_limit_of_hyper() {
         // four times as much ends the connection.
         for (length, status) in [(16_000, 501), (17_000, 431), (16_000, 501)] {
             let request = request(&method[..length], "http://a/");
-            assert_eq!(
-                read(client.send_request(request)).await.0,
-                status,
-                "{length}"
-            );
+            assert_eq!(read(client.send_request(request)).await.0, status, "{length}");
         }
         let response = client.send_request(request(&method, "http://a/"));
         assert!(within(response).await.is_err());
@@ -237,10 +230,7 @@ async fn options_is_answered_on_a_connection_that_goes_on() {
         access-control-request-method: PUT\r\n\r\n";
     connection.send(preflight).await;
     let response = connection.receive().await;
-    assert!(
-        response.starts_with("HTTP/1.1 405 Method Not Allowed\r\n"),
-        "{response}"
-    );
+    assert!(response.starts_with("HTTP/1.1 405 Method Not Allowed\r\n"), "{response}");
     assert!(response.ends_with("\r\n\r\nnot allowed"), "{response}");
 
     let mut http2 = http2(server.address).await;
@@ -329,10 +319,7 @@ async fn path_rules_apply_to_an_extended_connect() {
     let mut client = http2(server.address).await;
     // When this is answered, the server's settings have arrived: extended CONNECT needs them.
     read(client.send_request(request("GET", "http://a/"))).await;
-    for (path, allow) in [
-        ("/", "GET, HEAD, POST"),
-        ("/dav/a", "GET, HEAD, PUT, DELETE, OPTIONS"),
-    ] {
+    for (path, allow) in [("/", "GET, HEAD, POST"), ("/dav/a", "GET, HEAD, PUT, DELETE, OPTIONS")] {
         let mut connect = request("CONNECT", format!("http://a{path}"));
         let protocol = Protocol::from_static("websocket");
         connect.extensions_mut().insert(protocol);

@@ -33,9 +33,7 @@ where
     for _ in 0..10 {
         exchange(&mut service, request(&method, path, headers));
     }
-    let requests: Vec<_> = (0..TIMES)
-        .map(|_| request(&method, path, headers))
-        .collect();
+    let requests: Vec<_> = (0..TIMES).map(|_| request(&method, path, headers)).collect();
     let mut requests = requests.into_iter();
     Box::new(move || {
         for request in requests.by_ref() {

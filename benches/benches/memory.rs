@@ -73,14 +73,8 @@ fn main() {
         let routed = count::<_, Buffer, _>(with_routes(number), "PUT", PATH);
         print(&format!("routed_{number}"), routed);
     }
-    print(
-        "get_routed",
-        count::<_, Buffer, _>(with_routes(1000), "GET", PATH),
-    );
-    for (what, name) in [
-        ("not_allowed_fields", "DELETE"),
-        ("not_implemented_fields", "FOO"),
-    ] {
+    print("get_routed", count::<_, Buffer, _>(with_routes(1000), "GET", PATH));
+    for (what, name) in [("not_allowed_fields", "DELETE"), ("not_implemented_fields", "FOO")] {
         let layer = layer()
             .cache_control(HeaderValue::from_static("no-store"))
             .retry_after(RetryAfter::after(Duration::from_secs(60)));
@@ -94,9 +88,6 @@ fn main() {
     type Future<F> = ResponseFuture<F, Buffer, Buffer>;
     let service = size_of::<MethodPolicy<Inner>>() - size_of::<Inner>();
     println!("size_of_service {service}");
-    println!(
-        "size_of_future {}",
-        size_of::<Future<InnerFuture<Buffer>>>()
-    );
+    println!("size_of_future {}", size_of::<Future<InnerFuture<Buffer>>>());
     println!("size_of_large_future {}", size_of::<Future<[u8; 4096]>>());
 }

@@ -125,9 +125,8 @@ pub const PATH: &str = "/collection-7/item";
 /// The inner service behind `count` path rules that list `PUT`, and a fallback that does not.
 pub fn with_routes(count: usize) -> MethodPolicy<Inner> {
     let policy = Policy::new().fallback([Method::GET]);
-    let policy = patterns(count).fold(policy, |policy, pattern| {
-        policy.route(&pattern, Method::PUT).expect("no conflict")
-    });
+    let policy = patterns(count)
+        .fold(policy, |policy, pattern| policy.route(&pattern, Method::PUT).expect("no conflict"));
     MethodPolicy::new(Inner::NEW, policy)
 }
 
@@ -138,9 +137,7 @@ pub fn request<B: Default>(method: &Method, path: &'static str, headers: usize) 
     *request.uri_mut() = http::Uri::from_static(path);
     let names = [HOST, USER_AGENT, ACCEPT, ACCEPT_ENCODING, ORIGIN];
     for name in names.into_iter().take(headers) {
-        request
-            .headers_mut()
-            .insert(name, HeaderValue::from_static("value"));
+        request.headers_mut().insert(name, HeaderValue::from_static("value"));
     }
     request
 }

@@ -61,11 +61,7 @@ impl Plan {
             4 => (length.min(other), Some(length.max(other))),
             _ => (other, None),
         };
-        Ok(Self {
-            steps,
-            says_end,
-            hint,
-        })
+        Ok(Self { steps, says_end, hint })
     }
 
     /// The length that the body declares.
@@ -116,13 +112,7 @@ pub(crate) struct Script {
 
 impl Script {
     pub(crate) fn new(plan: Plan, log: Rc<RefCell<Log>>) -> Self {
-        Self {
-            plan,
-            at: 0,
-            sleep: None,
-            start: now(),
-            log,
-        }
+        Self { plan, at: 0, sleep: None, start: now(), log }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Polled {

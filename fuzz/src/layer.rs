@@ -39,11 +39,7 @@ fn run(u: &mut Unstructured<'_>) -> Result<()> {
             settings: &settings,
             sent: Sent::draw(u)?,
             // An error of the inner service passes unchanged.
-            inner: if u.ratio(7, 8)? {
-                Ok(Head::draw(u)?)
-            } else {
-                Err("no answer")
-            },
+            inner: if u.ratio(7, 8)? { Ok(Head::draw(u)?) } else { Err("no answer") },
             is_in_runtime: u.ratio(2, 3)?,
         };
         if std::env::var_os("SHOW").is_some() {
@@ -115,10 +111,8 @@ impl Case<'_> {
             }
         }
         // Row 2: Fetch.
-        let is_recognized = !matches!(
-            self.model.says("OPTIONS", path, answers),
-            Says::NotImplemented
-        );
+        let is_recognized =
+            !matches!(self.model.says("OPTIONS", path, answers), Says::NotImplemented);
         if self.sent.is_preflight() && is_recognized {
             return Expected::Forward;
         }
@@ -187,9 +181,7 @@ impl Case<'_> {
         let mut arrived = arrived.into_inner();
         let expected = self.expected();
         // The observer is called once for each rejection or report.
-        let told = self
-            .mark(expected)
-            .map(|mark| format!("{} {mark}", self.sent.method));
+        let told = self.mark(expected).map(|mark| format!("{} {mark}", self.sent.method));
         assert_eq!(observed, Vec::from_iter(told));
 
         if let Expected::AnswerOptions(_) | Expected::Reject(..) = expected {

@@ -9,18 +9,14 @@ pub(crate) enum Segment {
 
 /// The segments of a valid pattern.
 pub(crate) fn segments(pattern: &str) -> Vec<Segment> {
-    let segments = pattern
-        .get(1..)
-        .unwrap_or_default()
-        .split('/')
-        .map(|segment| {
-            let is_literal = segment.starts_with("{{") || !segment.starts_with('{');
-            match is_literal {
-                true => Segment::Literal(segment.replace("{{", "{").replace("}}", "}")),
-                false if segment.starts_with("{*") => Segment::Rest,
-                false => Segment::Parameter,
-            }
-        });
+    let segments = pattern.get(1..).unwrap_or_default().split('/').map(|segment| {
+        let is_literal = segment.starts_with("{{") || !segment.starts_with('{');
+        match is_literal {
+            true => Segment::Literal(segment.replace("{{", "{").replace("}}", "}")),
+            false if segment.starts_with("{*") => Segment::Rest,
+            false => Segment::Parameter,
+        }
+    });
     segments.collect()
 }
 
@@ -156,10 +152,7 @@ fn of_segment(segment: &str) -> Validity {
     }
     // RFC 3986 §3.3, with braces, and without the wildcard.
     let is_unreserved = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
-    if literal
-        .chars()
-        .all(|c| is_unreserved(c) || "{}".contains(c))
-    {
+    if literal.chars().all(|c| is_unreserved(c) || "{}".contains(c)) {
         return Validity::Valid;
     }
     let may_be = |c: char| is_unreserved(c) || "{}!$&'()+,;=:@".contains(c);

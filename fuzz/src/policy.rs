@@ -75,12 +75,7 @@ impl Entry {
             _ => ("route", vec![patterns::segments(pattern)]),
         };
         let name = format!("{word} {pattern}");
-        Self {
-            kind,
-            pattern: pattern.to_owned(),
-            expanded,
-            rule: Rule { name, listed },
-        }
+        Self { kind, pattern: pattern.to_owned(), expanded, rule: Rule { name, listed } }
     }
 
     fn draw(u: &mut Unstructured<'_>) -> Result<Self> {
@@ -163,9 +158,7 @@ impl Model {
             let entry = Entry::draw(u)?;
             let mut others = model.entries.iter();
             if others.any(|other| other.conflicts(&entry)) {
-                let error = entry
-                    .add_to(model.build().expect("no conflict"))
-                    .unwrap_err();
+                let error = entry.add_to(model.build().expect("no conflict")).unwrap_err();
                 assert!(error.to_string().contains(&format!("{:?}", entry.pattern)));
             } else {
                 model.entries.push(entry);
@@ -194,10 +187,7 @@ impl Model {
     fn rules(&self) -> Vec<&Rule> {
         let entries = self.entries.iter();
         let entries = entries.filter(|entry| entry.kind != Kind::Exempt);
-        entries
-            .map(|entry| &entry.rule)
-            .chain(&self.fallback)
-            .collect()
+        entries.map(|entry| &entry.rule).chain(&self.fallback).collect()
     }
 
     fn recognizes(&self, method: &str) -> bool {
@@ -247,9 +237,7 @@ impl Model {
     pub(crate) fn lists(&self, policy: &Policy) {
         let rules = self.rules();
         let listed = rules.iter().flat_map(|rule| &rule.listed);
-        let listed = listed
-            .chain(&self.recognize)
-            .chain(self.recognize_only.iter().flatten());
+        let listed = listed.chain(&self.recognize).chain(self.recognize_only.iter().flatten());
         let mut all: Vec<_> = names::standard().collect();
         all.extend(listed.map(String::as_str));
         let recognized = all.into_iter().filter(|name| self.recognizes(name));

@@ -116,16 +116,10 @@ fn methods(value: &Value) -> Option<Vec<String>> {
             let names = list.split(',').map(|name| name.trim_matches([' ', '\t']));
             names.filter(|name| !name.is_empty()).collect()
         }
-        list => list
-            .as_array()?
-            .iter()
-            .map(Value::as_str)
-            .collect::<Option<_>>()?,
+        list => list.as_array()?.iter().map(Value::as_str).collect::<Option<_>>()?,
     };
     let names = names.into_iter();
-    names
-        .map(|name| is_method(name).then(|| name.to_owned()))
-        .collect()
+    names.map(|name| is_method(name).then(|| name.to_owned())).collect()
 }
 
 /// Whether data may contain this method.

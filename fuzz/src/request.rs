@@ -22,9 +22,8 @@ pub(crate) struct Sent {
     pub(crate) body: Plan,
 }
 
-const PATH_SEGMENTS: &[&str] = &[
-    "users", "me", "a%2Fb", "{id}", "id", "7", "", "", "meme", "m", "Users", "..", "%75sers",
-];
+const PATH_SEGMENTS: &[&str] =
+    &["users", "me", "a%2Fb", "{id}", "id", "7", "", "", "meme", "m", "Users", "..", "%75sers"];
 
 /// Fields that the layer reads or must not read, each with its values.
 const FIELDS: &[(&str, &str)] = &[
@@ -42,10 +41,7 @@ const FIELDS: &[(&str, &str)] = &[
 /// Values of `Man` (RFC 2774 §3), and the extensions that they declare; `None` if malformed.
 const DECLARATIONS: &[(&str, Option<&str>)] = &[
     ("\"http://a.example/x\" ;n", Some("http://a.example/x")),
-    (
-        "\"http://a.example/y\"; q=\"a, b\"",
-        Some("http://a.example/y"),
-    ),
+    ("\"http://a.example/y\"; q=\"a, b\"", Some("http://a.example/y")),
     (" , ,", Some("")),
     ("\"http://a.example/x", None),
 ];
@@ -73,13 +69,7 @@ impl Sent {
                 }
             }
         }
-        Ok(Self {
-            method,
-            uri,
-            version,
-            headers,
-            body: Plan::draw(u)?,
-        })
+        Ok(Self { method, uri, version, headers, body: Plan::draw(u)? })
     }
 
     pub(crate) fn request(&self, body: Script) -> Request<Script> {

@@ -23,7 +23,5 @@ fn layer_seeds_pass() {
 
 #[test]
 fn policy_data_seeds_pass() {
-    replay("policy_data", |data| {
-        policy_data(&String::from_utf8_lossy(data))
-    });
+    replay("policy_data", |data| policy_data(&String::from_utf8_lossy(data)));
 }

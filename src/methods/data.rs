@@ -125,10 +125,7 @@ pub(crate) fn setting_name(
 ) -> Result<&'static str, String> {
     let Some(setting) = known.iter().find(|setting| **setting == name) else {
         let name = excerpt(name, 64).quoted();
-        return Err(format!(
-            "{name} is not a setting here: use one of `{}`",
-            known.join("`, `")
-        ));
+        return Err(format!("{name} is not a setting here: use one of `{}`", known.join("`, `")));
     };
     if seen.contains(setting) {
         return Err(format!("`{setting}` is given twice"));

@@ -31,10 +31,7 @@ pub(crate) fn excerpt(text: &str, max_bytes: usize) -> Excerpt<'_> {
     while !text.is_char_boundary(end) {
         end -= 1;
     }
-    Excerpt {
-        shown: &text[..end],
-        is_cut: end < text.len(),
-    }
+    Excerpt { shown: &text[..end], is_cut: end < text.len() }
 }
 
 pub(crate) struct Excerpt<'a> {

@@ -62,10 +62,7 @@ impl MethodSet {
     }
 
     pub(crate) const fn from_bits(registered: u64) -> Self {
-        Self {
-            registered,
-            others: Vec::new(),
-        }
+        Self { registered, others: Vec::new() }
     }
 
     pub(crate) const fn from_ids(ids: &[Id]) -> Self {
@@ -89,8 +86,7 @@ impl MethodSet {
 
     /// The position of `name` in `others`, or the position where it belongs.
     fn find(&self, name: &str) -> Result<usize, usize> {
-        self.others
-            .binary_search_by(|other| other.as_str().cmp(name))
+        self.others.binary_search_by(|other| other.as_str().cmp(name))
     }
 
     /// The registered methods in the set, as bits.
@@ -114,11 +110,7 @@ impl MethodSet {
     /// ```
     #[must_use]
     pub fn name_or_other<'a>(&self, method: &'a Method) -> &'a str {
-        if self.contains(method) {
-            method.as_str()
-        } else {
-            "_OTHER"
-        }
+        if self.contains(method) { method.as_str() } else { "_OTHER" }
     }
 
     /// Adds `method`. Returns whether it was new.
@@ -157,10 +149,7 @@ impl MethodSet {
     /// Iterates over the methods in canonical [order](Self#order). Does not allocate.
     #[must_use]
     pub fn iter(&self) -> Iter<'_> {
-        Iter {
-            registered: self.registered,
-            others: self.others.iter(),
-        }
+        Iter { registered: self.registered, others: self.others.iter() }
     }
 }
 

@@ -23,14 +23,8 @@ impl<'de> Deserialize<'de> for Policy {
     }
 }
 
-const SETTINGS: &[&str] = &[
-    "recognize",
-    "recognize_only",
-    "fallback",
-    "routes",
-    "subtrees",
-    "exempt",
-];
+const SETTINGS: &[&str] =
+    &["recognize", "recognize_only", "fallback", "routes", "subtrees", "exempt"];
 
 const EXPECTED_RULES: &str = "a map of path patterns and their methods";
 
@@ -111,9 +105,7 @@ impl<'de> Visitor<'de> for Setting<'_> {
     fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
         match self.name {
             "routes" | "subtrees" | "exempt" => Err(unexpected_text(text, &self)),
-            _ => MethodsVisitor
-                .visit_str(text)
-                .map(|methods| self.set(methods)),
+            _ => MethodsVisitor.visit_str(text).map(|methods| self.set(methods)),
         }
     }
 
@@ -127,9 +119,7 @@ impl<'de> Visitor<'de> for Setting<'_> {
                 while let Some(()) = items.next_element_seed(Text(expected, &mut read))? {}
                 Ok(())
             }
-            _ => MethodsVisitor
-                .visit_seq(items)
-                .map(|methods| self.set(methods)),
+            _ => MethodsVisitor.visit_seq(items).map(|methods| self.set(methods)),
         }
     }
 

@@ -274,9 +274,9 @@ impl Policy {
         match self.stored_rule_at(path) {
             Some(rule) if rule.allow.methods.contains_name(name) => Decision::Forward,
             None if self.recognized.contains_name(name) => Decision::Forward,
-            Some(rule) if self.recognized.contains_name(name) => Decision::NotAllowed {
-                allow: &rule.allow.methods,
-            },
+            Some(rule) if self.recognized.contains_name(name) => {
+                Decision::NotAllowed { allow: &rule.allow.methods }
+            }
             _ => Decision::NotImplemented,
         }
     }

@@ -68,6 +68,5 @@ impl Visitor<'_> for SecondsOrDate {
 fn on_its_weekday(text: &str) -> Option<SystemTime> {
     let rest = text.get(3..)?;
     let days = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
-    days.iter()
-        .find_map(|day| parse_http_date(&format!("{day}{rest}")).ok())
+    days.iter().find_map(|day| parse_http_date(&format!("{day}{rest}")).ok())
 }

@@ -116,10 +116,7 @@ enum Cause {
 
 impl Rejection {
     fn new(cause: Cause) -> Self {
-        Self {
-            cause,
-            is_enforced: true,
-        }
+        Self { cause, is_enforced: true }
     }
 
     pub(crate) fn by_rule(rule: Arc<StoredRule>, answers_options: bool) -> Self {
@@ -233,11 +230,7 @@ impl fmt::Display for Rejection {
             #[cfg(feature = "rfc2774")]
             Cause::Extension(problem) => write!(f, ": {}", problem.text())?,
         }
-        f.write_str(if self.is_enforced {
-            ""
-        } else {
-            " (report only)"
-        })
+        f.write_str(if self.is_enforced { "" } else { " (report only)" })
     }
 }
 
@@ -261,10 +254,7 @@ pub struct WouldReject(Rejection);
 
 impl WouldReject {
     pub(crate) fn new(rejection: Rejection) -> Self {
-        Self(Rejection {
-            is_enforced: false,
-            ..rejection
-        })
+        Self(Rejection { is_enforced: false, ..rejection })
     }
 
     /// Returns the rejection that the policy would have made.

@@ -32,25 +32,17 @@ impl RetryAfter {
     /// Creates a delay in whole seconds, rounded up. The client counts from the receipt of the response.
     #[must_use]
     pub fn after(delay: Duration) -> Self {
-        Self {
-            value: HeaderValue::from(whole_seconds(delay)),
-            at: None,
-        }
+        Self { value: HeaderValue::from(whole_seconds(delay)), at: None }
     }
 
     /// Creates a point in time, sent as an IMF-fixdate (RFC 9110 §5.6.7) in whole seconds, rounded up.
     ///
     /// From that time on, the field is not sent. So each `501` reads the clock. A time after the year 9999
     /// becomes the last second of that year.
-    #[expect(
-        clippy::missing_panics_doc,
-        reason = "an IMF-fixdate is a valid field value"
-    )]
+    #[expect(clippy::missing_panics_doc, reason = "an IMF-fixdate is a valid field value")]
     #[must_use]
     pub fn at(time: SystemTime) -> Self {
-        let since_epoch = time
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
+        let since_epoch = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let seconds = whole_seconds(since_epoch).min(YEAR_10000 - 1);
         let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
         Self {

@@ -22,11 +22,8 @@ impl Acknowledgement {
         declarations: impl Iterator<Item = &'a Declaration>,
         version: Version,
     ) -> Self {
-        let mut acknowledgement = Self {
-            ext: false,
-            c_ext: false,
-            is_http_1_0: version <= Version::HTTP_10,
-        };
+        let mut acknowledgement =
+            Self { ext: false, c_ext: false, is_http_1_0: version <= Version::HTTP_10 };
         for declaration in declarations {
             if declaration.is_hop_by_hop() {
                 acknowledgement.c_ext = true;

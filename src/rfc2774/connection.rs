@@ -12,9 +12,5 @@ pub(super) fn is_listed(headers: &HeaderMap, name: &HeaderName) -> bool {
 /// The elements of the list in the field `name`.
 pub(super) fn elements(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &[u8]> {
     let lists = headers.get_all(name).into_iter();
-    lists.flat_map(|list| {
-        list.as_bytes()
-            .split(|&byte| byte == b',')
-            .map(<[u8]>::trim_ascii)
-    })
+    lists.flat_map(|list| list.as_bytes().split(|&byte| byte == b',').map(<[u8]>::trim_ascii))
 }

@@ -24,12 +24,9 @@ impl Declarations {
     /// not apply if an HTTP/1.0 `Connection` lists them.
     pub(super) fn parse(version: Version, headers: &HeaderMap) -> Result<Self, ExtensionProblem> {
         let mut declarations = Vec::new();
-        for (name, is_mandatory, is_hop_by_hop) in [
-            (&MAN, true, false),
-            (&C_MAN, true, true),
-            (&OPT, false, false),
-            (&C_OPT, false, true),
-        ] {
+        for (name, is_mandatory, is_hop_by_hop) in
+            [(&MAN, true, false), (&C_MAN, true, true), (&OPT, false, false), (&C_OPT, false, true)]
+        {
             let applies = if is_hop_by_hop {
                 version == Version::HTTP_11 && is_listed(headers, name)
             } else {
@@ -43,12 +40,7 @@ impl Declarations {
                     ExtensionProblem::syntax(name, line, position, expected)
                 })?;
                 declarations.extend(parsed.into_iter().map(|(identifier, parameters)| {
-                    Declaration {
-                        identifier,
-                        parameters,
-                        is_mandatory,
-                        is_hop_by_hop,
-                    }
+                    Declaration { identifier, parameters, is_mandatory, is_hop_by_hop }
                 }));
             }
         }
@@ -99,9 +91,7 @@ impl Declaration {
     #[must_use]
     pub fn prefix(&self) -> Option<&str> {
         let mut parameters = self.parameters();
-        parameters
-            .find(|(name, _)| is_prefix(name))
-            .and_then(|(_, digits)| digits)
+        parameters.find(|(name, _)| is_prefix(name)).and_then(|(_, digits)| digits)
     }
 
     /// Iterates over all parameters, including `ns`, with their unquoted values.

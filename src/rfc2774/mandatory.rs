@@ -32,19 +32,13 @@ enum Role {
 impl MandatoryExtensions {
     /// Creates the settings of an origin server. It is the last recipient of all declarations.
     pub fn at_origin() -> Self {
-        Self {
-            role: Role::Origin,
-            supported: Arc::default(),
-        }
+        Self { role: Role::Origin, supported: Arc::default() }
     }
 
     /// Creates the settings of a proxy. It must support the hop-by-hop extensions and forwards the others
     /// (RFC 2774 §14).
     pub fn at_proxy() -> Self {
-        Self {
-            role: Role::Proxy,
-            supported: Arc::default(),
-        }
+        Self { role: Role::Proxy, supported: Arc::default() }
     }
 
     /// Adds an extension. An absolute URI or a field name identifies it.
@@ -78,9 +72,7 @@ impl MandatoryExtensions {
 
     /// Whether an extension is supported, and if so whether it shares its prefix.
     fn supports(&self, declaration: &Declaration) -> Option<bool> {
-        self.supported
-            .get(&comparable(declaration.identifier()))
-            .copied()
+        self.supported.get(&comparable(declaration.identifier())).copied()
     }
 
     /// Applies the module's table to a request that is neither `GET` nor `HEAD`.
@@ -99,11 +91,7 @@ impl MandatoryExtensions {
                 Ok(()) => {
                     let acknowledgement =
                         Acknowledgement::new(self.ours(&declarations), request.version);
-                    Verdict::Fulfillable(Fulfillable {
-                        base,
-                        declarations,
-                        acknowledgement,
-                    })
+                    Verdict::Fulfillable(Fulfillable { base, declarations, acknowledgement })
                 }
             },
         }
@@ -136,10 +124,7 @@ impl MandatoryExtensions {
         for (declared, prefix, shares_prefix) in known {
             let earlier = seen.insert(prefix, shares_prefix);
             if earlier.is_some_and(|earlier_shares| !(earlier_shares && shares_prefix)) {
-                return Err(ExtensionProblem::prefix_reused(
-                    prefix,
-                    declared.identifier(),
-                ));
+                return Err(ExtensionProblem::prefix_reused(prefix, declared.identifier()));
             }
         }
         Ok(())
@@ -181,11 +166,7 @@ fn base_method(method: &Method) -> Option<Method> {
 
 /// An identifier for comparison. A field name has no colon and is case-insensitive.
 fn comparable(identifier: &str) -> String {
-    if identifier.contains(':') {
-        identifier.to_owned()
-    } else {
-        identifier.to_ascii_lowercase()
-    }
+    if identifier.contains(':') { identifier.to_owned() } else { identifier.to_ascii_lowercase() }
 }
 
 /// An HTTP/1.0 proxy may have forwarded fields that were meant only for the proxy (RFC 2774 §5).
@@ -207,11 +188,7 @@ pub struct IdentifierError(String);
 
 impl fmt::Display for IdentifierError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} is neither an absolute URI nor a field name",
-            excerpt(&self.0, 128).quoted()
-        )
+        write!(f, "{} is neither an absolute URI nor a field name", excerpt(&self.0, 128).quoted())
     }
 }
 

@@ -44,9 +44,7 @@ pub(super) fn is_identifier(bytes: &[u8]) -> bool {
         Some(colon) => {
             let (scheme, rest) = bytes.split_at(colon);
             scheme.first().is_some_and(u8::is_ascii_alphabetic)
-                && scheme
-                    .iter()
-                    .all(|&byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+                && scheme.iter().all(|&byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
                 && rest.len() > 1
                 && rest.iter().all(|&byte| is_uri(byte))
         }
@@ -83,10 +81,7 @@ impl<'a> Input<'a> {
 
     fn take_while(&mut self, accept: impl Fn(u8) -> bool) -> &'a [u8] {
         let rest = &self.value[self.at..];
-        let length = rest
-            .iter()
-            .position(|&byte| !accept(byte))
-            .unwrap_or(rest.len());
+        let length = rest.iter().position(|&byte| !accept(byte)).unwrap_or(rest.len());
         self.at += length;
         &rest[..length]
     }

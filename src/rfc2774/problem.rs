@@ -20,24 +20,16 @@ pub(crate) struct ExtensionProblem {
 
 impl ExtensionProblem {
     fn not_extended(text: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            is_malformed: false,
-            text: text.into(),
-        }
+        Self { is_malformed: false, text: text.into() }
     }
 
     fn malformed(text: String) -> Self {
-        Self {
-            is_malformed: true,
-            text: text.into(),
-        }
+        Self { is_malformed: true, text: text.into() }
     }
 
     /// The syntax that is `expected` is missing at the byte `position` in the line `line` of `field`.
     pub(super) fn syntax(field: &HeaderName, line: usize, position: usize, expected: &str) -> Self {
-        Self::malformed(format!(
-            "{field}, line {line}, byte {position}: expected {expected}."
-        ))
+        Self::malformed(format!("{field}, line {line}, byte {position}: expected {expected}."))
     }
 
     /// Two extensions use the same header prefix, and at least one does not permit it (RFC 2774 §4.1).

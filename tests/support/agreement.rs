@@ -66,11 +66,7 @@ pub(crate) async fn agree(router: &Router, policy: &Policy, more_paths: &[&str])
     }
 
     differences.dedup();
-    assert!(
-        differences.is_empty(),
-        "router and policy disagree:\n{}",
-        differences.join("\n")
-    );
+    assert!(differences.is_empty(), "router and policy disagree:\n{}", differences.join("\n"));
     not_compared
 }
 
@@ -87,9 +83,7 @@ fn difference(place: &str, rule: Rule<'_>, handled: &MethodSet) -> Option<String
     } else {
         ""
     };
-    Some(format!(
-        "{place}: the router handles [{handled}], the rule lists [{listed}]{advice}"
-    ))
+    Some(format!("{place}: the router handles [{handled}], the rule lists [{listed}]{advice}"))
 }
 
 async fn ask(router: &Router, path: &str) -> Response<Body> {

@@ -23,14 +23,8 @@ where
 pub(crate) fn fields(headers: &HeaderMap) -> String {
     let mut names: Vec<_> = headers.keys().map(http::HeaderName::as_str).collect();
     names.sort_unstable();
-    let values = |name| {
-        headers
-            .get_all(name)
-            .iter()
-            .map(|value| value.to_str().unwrap())
-    };
-    let fields = names
-        .iter()
-        .flat_map(|name| values(*name).map(move |value| format!("{name}: {value}")));
+    let values = |name| headers.get_all(name).iter().map(|value| value.to_str().unwrap());
+    let fields =
+        names.iter().flat_map(|name| values(*name).map(move |value| format!("{name}: {value}")));
     fields.collect::<Vec<_>>().join(" & ")
 }

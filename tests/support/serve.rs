@@ -44,9 +44,6 @@ impl Server {
                 connections.spawn(async move { drop(connection.await) });
             }
         });
-        Self {
-            address,
-            _tasks: tasks,
-        }
+        Self { address, _tasks: tasks }
     }
 }

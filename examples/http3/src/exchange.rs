@@ -36,12 +36,8 @@ pub(crate) async fn exchange(
     };
     let expects = request.headers().contains_key(EXPECT);
     let (unread, is_read) = oneshot::channel();
-    let upload = Upload {
-        stream: receive,
-        missing,
-        outcome: reply.outcome.clone(),
-        unread: Some(unread),
-    };
+    let upload =
+        Upload { stream: receive, missing, outcome: reply.outcome.clone(), unread: Some(unread) };
     let mut response = pin!(app.oneshot(request.map(|()| Body::new(upload))));
     let response = tokio::select! {
         biased;
@@ -68,9 +64,7 @@ fn declared_length(headers: &HeaderMap) -> Option<Option<u64>> {
     };
     // `parse` would accept a sign.
     let digits = first.to_str().ok().filter(|text| !text.starts_with('+'))?;
-    values
-        .all(|other| other == first)
-        .then_some(Some(digits.parse().ok()?))
+    values.all(|other| other == first).then_some(Some(digits.parse().ok()?))
 }
 
 /// The stream of the response. An incomplete response ends with an error code, even after a panic. quinn alone

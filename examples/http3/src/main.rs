@@ -61,15 +61,10 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let shutdown = common::shutdown_signal()?;
     // axum reads at most 2 MiB for a `String`.
     let router = Router::new()
-        .route(
-            "/",
-            get("Hello over HTTP/3!\n").post(async |text: String| text),
-        )
+        .route("/", get("Hello over HTTP/3!\n").post(async |text: String| text))
         .route("/echo", put(async |content: Body| content));
-    let app = MethodPolicyLayer::default()
-        .answer_options(true)
-        .respond_with(PlainText)
-        .layer(router);
+    let app =
+        MethodPolicyLayer::default().answer_options(true).respond_with(PlainText).layer(router);
     server::serve(listen(&address, &pem)?, app, shutdown).await;
     Ok(())
 }

@@ -35,11 +35,7 @@ impl Server {
         let directory = tempfile::tempdir().unwrap();
         let pem = directory.path().join("certificate.pem");
         let (example, address) = Example::listening(PROGRAM, [pem.to_str().unwrap()]).await;
-        Self {
-            example,
-            address,
-            certificate: CertificateDer::from_pem_file(&pem).unwrap(),
-        }
+        Self { example, address, certificate: CertificateDer::from_pem_file(&pem).unwrap() }
     }
 
     async fn client(&self) -> Client {
@@ -87,10 +83,7 @@ async fn the_application_answers_what_it_implements_and_the_policy_the_rest() {
         }
         exchange.finish().await;
         let answer = exchange.answer().await;
-        assert_eq!(
-            (answer.status.as_u16(), &*answer.content),
-            (200, message.as_bytes())
-        );
+        assert_eq!((answer.status.as_u16(), &*answer.content), (200, message.as_bytes()));
         has_length(&answer);
     }
     let (read_write, echo) = (Some("GET,HEAD,POST"), Some("PUT"));
@@ -105,10 +98,7 @@ async fn the_application_answers_what_it_implements_and_the_policy_the_rest() {
         ("OPTIONS", "/echo", 200, "", Some("PUT, OPTIONS")),
     ] {
         let answer = client.ask(method, path).await;
-        assert_eq!(
-            (answer.status.as_u16(), &*answer.content),
-            (status, content.as_bytes())
-        );
+        assert_eq!((answer.status.as_u16(), &*answer.content), (status, content.as_bytes()));
         assert_eq!(answer.field("allow"), allow, "{method} {path}");
         has_length(&answer);
         if method == "GET" {
@@ -118,12 +108,7 @@ async fn the_application_answers_what_it_implements_and_the_policy_the_rest() {
         }
     }
     let long = "M".repeat(70_000);
-    for (method, path) in [
-        ("PROPFIND", "/"),
-        ("FOO", "/"),
-        ("get", "/1/2"),
-        (&long, "/"),
-    ] {
+    for (method, path) in [("PROPFIND", "/"), ("FOO", "/"), ("get", "/1/2"), (&long, "/")] {
         is_rejected(&client.ask(method, path).await);
     }
     // Its stream stays open (RFC 9114 §4.4). h3's client sends a path, which it should not.
@@ -283,10 +268,9 @@ async fn a_server_that_stops_sends_its_answers_to_the_end_and_does_not_wait_for_
 async fn content_and_trailers_pass_both_ways() {
     let server = Server::start().await;
     let mut client = server.client().await;
-    for (head, length) in [
-        (declared("PUT", "/echo", 6), Some("6")),
-        (request("PUT", "/echo"), None),
-    ] {
+    for (head, length) in
+        [(declared("PUT", "/echo", 6), Some("6")), (request("PUT", "/echo"), None)]
+    {
         let mut exchange = client.begin(head).await;
         exchange.send("abc").await;
         exchange.send("def").await;
@@ -338,10 +322,7 @@ async fn a_server_that_stops_says_which_requests_it_does_not_answer() {
     send.finish().unwrap();
     let answer = within(receive.read_to_end(1024)).await.unwrap();
     // h3 ends its first response with a frame that means nothing (RFC 9114 §7.2.8).
-    assert!(
-        answer.windows(5).any(|frame| frame == b"\0\x03abc"),
-        "{answer:?}"
-    );
+    assert!(answer.windows(5).any(|frame| frame == b"\0\x03abc"), "{answer:?}");
     server.example.ends_cleanly().await;
 }
 

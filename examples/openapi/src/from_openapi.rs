@@ -38,9 +38,8 @@ pub const MAX_RULES: usize = 10_000;
 const MAX_LENGTH: usize = 2_000;
 
 /// The fields of a path item that are named after a method.
-const OPERATIONS: [&str; 9] = [
-    "get", "put", "post", "delete", "options", "head", "patch", "trace", "query",
-];
+const OPERATIONS: [&str; 9] =
+    ["get", "put", "post", "delete", "options", "head", "patch", "trace", "query"];
 
 /// Creates a policy with a rule for each path of the document.
 ///
@@ -152,10 +151,7 @@ fn expand(url: &str, variables: Option<&Value>, left: &mut usize) -> Result<Vec<
         let mut longer = Vec::new();
         for start in &expanded {
             for value in &values {
-                spend(
-                    left,
-                    start.len() + literal.len() + value.len() + after.len(),
-                )?;
+                spend(left, start.len() + literal.len() + value.len() + after.len())?;
                 longer.push(format!("{start}{literal}{value}"));
             }
         }

@@ -46,9 +46,7 @@ fn error_at(url: &str, variables: Value) -> String {
 /// The lines of a table: what is before ` => `, and what is after it.
 fn rows(table: &str) -> impl Iterator<Item = (&str, &str)> {
     let lines = table.trim().lines();
-    lines
-        .map(|line| line.split_once("=> ").unwrap())
-        .map(|(left, right)| (left.trim_end(), right))
+    lines.map(|line| line.split_once("=> ").unwrap()).map(|(left, right)| (left.trim_end(), right))
 }
 
 /// References are not followed, so a cycle does no harm.
@@ -73,10 +71,7 @@ fn each_operation_is_a_method_of_its_path() {
     ) {
         let item: Value = serde_json::from_str(operations).unwrap();
         let expected = [format!("/a: {methods}")];
-        assert_eq!(
-            rules(with_paths(json!({ "x-paths": 1, "/a": item }))),
-            expected
-        );
+        assert_eq!(rules(with_paths(json!({ "x-paths": 1, "/a": item }))), expected);
     }
     let no_paths = json!({ "openapi": "3.1.1", "webhooks": {} });
     assert_eq!(rules(no_paths), [""; 0]);
@@ -219,10 +214,7 @@ a => it does not begin with `/`
 ",
     ) {
         let paths = json!({ "/ok": { "get": {} }, path: { "get": {} } });
-        assert_eq!(
-            error(with_paths(paths)),
-            (path.to_owned(), reason.to_owned())
-        );
+        assert_eq!(error(with_paths(paths)), (path.to_owned(), reason.to_owned()));
     }
     // The crate rejects these.
     for path in ["/:a", "/{}", "/{*a}/b", "/a//b"] {
@@ -266,10 +258,7 @@ fn a_path_item_that_is_not_complete_is_an_error() {
     ) {
         let item: Value = serde_json::from_str(item).unwrap();
         let paths = json!({ "/ok": { "get": {} }, "/a": item });
-        assert_eq!(
-            error(with_paths(paths)),
-            ("/a".to_owned(), reason.to_owned())
-        );
+        assert_eq!(error(with_paths(paths)), ("/a".to_owned(), reason.to_owned()));
     }
 }
 
@@ -297,9 +286,7 @@ fn a_short_document_that_stands_for_many_urls_is_an_error() {
     for count in [5, 9, 100] {
         let names: Vec<String> = (0..count).map(|number| format!("v{number}")).collect();
         let url: String = names.iter().map(|name| format!("/{{{name}}}")).collect();
-        let values = names
-            .into_iter()
-            .map(|name| (name, json!({ "enum": digits })));
+        let values = names.into_iter().map(|name| (name, json!({ "enum": digits })));
         let variables = Value::Object(values.collect());
         // Variables in the host count, too.
         for url in [url.clone(), format!("https://{}/", url.replace('/', "a"))] {
@@ -308,10 +295,7 @@ fn a_short_document_that_stands_for_many_urls_is_an_error() {
             let servers = json!([{ "url": url, "variables": variables }]);
             for (item, start) in [
                 (json!({ "servers": servers, "get": {} }), "the server `"),
-                (
-                    json!({ "put": { "servers": servers } }),
-                    "PUT: the server `",
-                ),
+                (json!({ "put": { "servers": servers } }), "PUT: the server `"),
             ] {
                 let (place, reason) = error(with_paths(json!({ "/b": item })));
                 assert_eq!(place, "/b");

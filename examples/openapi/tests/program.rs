@@ -44,12 +44,7 @@ async fn it_answers_as_its_document_says() {
     assert_eq!(paths.len(), 4);
     for (path, item) in paths {
         let path = format!("/api/v1{}", path.replace("{id}", "1"));
-        let names: Vec<_> = item
-            .as_object()
-            .unwrap()
-            .keys()
-            .map(String::as_str)
-            .collect();
+        let names: Vec<_> = item.as_object().unwrap().keys().map(String::as_str).collect();
         let mut documented: MethodSet = names.join(",").to_uppercase().parse().unwrap();
         if documented.contains(&http::Method::GET) {
             documented.insert(http::Method::HEAD);

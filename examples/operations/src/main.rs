@@ -135,9 +135,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     // The log needs the client's address.
     let service = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(service);
     // axum 0.8 never returns an error here. In the next axum, `serve` returns `()`, so `?` would not compile.
-    let _ = axum::serve(listener, service)
-        .with_graceful_shutdown(shutdown)
-        .await;
+    let _ = axum::serve(listener, service).with_graceful_shutdown(shutdown).await;
     Ok(())
 }
 

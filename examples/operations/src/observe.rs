@@ -43,19 +43,10 @@ pub(crate) fn log() {
 pub(crate) fn metrics() -> Result<PrometheusHandle, BuildError> {
     // `run_upkeep` is only for histograms, and there are none.
     let metrics = PrometheusBuilder::new().install_recorder()?;
-    describe_counter!(
-        REJECTIONS,
-        "Requests that a policy rejected or only reported."
-    );
-    describe_counter!(
-        WOULD_REJECT,
-        "Answers to requests that a policy only reported."
-    );
+    describe_counter!(REJECTIONS, "Requests that a policy rejected or only reported.");
+    describe_counter!(WOULD_REJECT, "Answers to requests that a policy only reported.");
     describe_counter!(RELOADS, "How often the settings were read again.");
-    describe_gauge!(
-        LAST_RELOAD,
-        "Whether the settings that were read last apply."
-    );
+    describe_gauge!(LAST_RELOAD, "Whether the settings that were read last apply.");
     describe_gauge!(REPORT_ONLY, "Whether the current policy only reports.");
     // Each series starts at 0, so Prometheus sees the first increase.
     for outcome in ["applied", "invalid"] {
@@ -71,10 +62,7 @@ pub(crate) fn metrics() -> Result<PrometheusHandle, BuildError> {
 
 /// Answers a scrape.
 pub(crate) fn scrape(metrics: &PrometheusHandle) -> impl IntoResponse + use<> {
-    (
-        [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
-        metrics.render(),
-    )
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics.render())
 }
 
 /// Counts and logs a rejection by one of the policies.

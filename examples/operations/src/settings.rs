@@ -190,10 +190,7 @@ fn parse(content: &str) -> Result<Settings, Problem> {
 
 impl From<io::Error> for Problem {
     fn from(error: io::Error) -> Self {
-        Self {
-            place: None,
-            message: printable(&error.to_string(), MAX_LENGTH),
-        }
+        Self { place: None, message: printable(&error.to_string(), MAX_LENGTH) }
     }
 }
 

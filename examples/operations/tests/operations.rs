@@ -54,12 +54,7 @@ impl Server {
         let log = format!("RUST_LOG={log}");
         let arguments = [&log, OPERATIONS, "127.0.0.1:0", file.to_str().unwrap()];
         let mut example = Example::start("/usr/bin/env", &arguments);
-        Self {
-            address: example.address().await,
-            example,
-            file,
-            directory,
-        }
+        Self { address: example.address().await, example, file, directory }
     }
 
     /// Puts another file in the place of the settings'.
@@ -118,13 +113,9 @@ impl Server {
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         let content_type = "content-type: text/plain; version=0.0.4; charset=utf-8";
         assert!(head.contains(content_type), "{head}");
-        let lines = body
-            .lines()
-            .filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let lines = body.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
         let short = lines.map(|line| {
-            let words = line
-                .split(['{', '}', ',', ' '])
-                .filter(|word| !word.is_empty());
+            let words = line.split(['{', '}', ',', ' ']).filter(|word| !word.is_empty());
             let words = words.map(|word| match word.split_once("=\"") {
                 Some((_, value)) => value.trim_end_matches('"'),
                 None => word,
@@ -149,9 +140,7 @@ impl Server {
         let mut samples = self.samples().await;
         samples.retain(|line| line.starts_with("http_method_") && !line.ends_with(" 0"));
         samples.sort();
-        let names = samples
-            .iter()
-            .map(|line| line.trim_start_matches("http_method_"));
+        let names = samples.iter().map(|line| line.trim_start_matches("http_method_"));
         assert_eq!(names.collect::<Vec<_>>(), expected);
     }
 
@@ -201,17 +190,12 @@ async fn a_file_that_is_written_or_replaced_is_applied() {
 
     // Settings that have not changed are not applied again.
     server.replace(POST);
-    server
-        .has_sample("method_policy_reloads_total applied 2")
-        .await;
+    server.has_sample("method_policy_reloads_total applied 2").await;
     // SIGHUP applies them.
     for _ in 0..2 {
         server.example.signal("-HUP");
         let event = server.event().await;
-        assert_eq!(
-            (&event["message"], &event["asked"]),
-            (&json!(APPLIED), &json!(true))
-        );
+        assert_eq!((&event["message"], &event["asked"]), (&json!(APPLIED), &json!(true)));
     }
 
     let largest = DELETE.to_owned() + &"#".repeat(1024 * 1024 - DELETE.len());
@@ -219,10 +203,7 @@ async fn a_file_that_is_written_or_replaced_is_applied() {
     assert_eq!(server.status("DELETE").await, 200);
 
     // A file that never stops changing is reported.
-    run(
-        "ln -s /proc/uptime new; mv -T new policy.toml",
-        server.directory.path(),
-    );
+    run("ln -s /proc/uptime new; mv -T new policy.toml", server.directory.path());
     server.kept().await;
     assert_eq!(server.status("DELETE").await, 200);
     server.replace(POST);
@@ -379,9 +360,7 @@ async fn invalid_settings_are_reported_and_not_applied() {
     let file = server.directory.path().join("invalid");
     fs::write(&file, "[policy]\nfallback = ['POST', '*']\n").unwrap();
     let file = file.to_str().unwrap();
-    let (status, errors) = Example::start(OPERATIONS, &["127.0.0.1:0", file])
-        .end()
-        .await;
+    let (status, errors) = Example::start(OPERATIONS, &["127.0.0.1:0", file]).end().await;
     assert_eq!(status.code(), Some(1));
     let expected = format!("error: {file}:2:21: \"*\" ");
     assert!(errors.starts_with(&expected), "{errors}");
@@ -395,9 +374,7 @@ async fn report_only_is_switched_while_the_server_runs() {
     server.has_statuses([200, 405, 405, 501]).await;
     server.has_sample("method_policy_report_only 0").await;
 
-    server
-        .becomes("report_only = true\n[policy]\nfallback = ['POST']\n")
-        .await;
+    server.becomes("report_only = true\n[policy]\nfallback = ['POST']\n").await;
     server.has_statuses([200; 4]).await;
     // The application receives it.
     assert!(server.ask("OPTIONS", "/").await.ends_with("OPTIONS done\n"));
@@ -407,10 +384,7 @@ async fn report_only_is_switched_while_the_server_runs() {
     let answer = server.ask("DELETE", "/").await;
     assert!(answer.starts_with("HTTP/1.1 405 "), "{answer}");
     assert!(answer.contains("\r\nallow: POST, OPTIONS\r\n"), "{answer}");
-    assert!(
-        answer.contains("\r\ncache-control: max-age=9\r\n"),
-        "{answer}"
-    );
+    assert!(answer.contains("\r\ncache-control: max-age=9\r\n"), "{answer}");
     server.has_sample("method_policy_report_only 0").await;
     server
         .counted(&[
@@ -457,9 +431,7 @@ async fn a_candidate_only_counts_and_the_counters_say_who_answered() {
 
     server.becomes(policy).await;
     assert_eq!(server.status("PUT").await, 200);
-    server
-        .has_sample("http_method_rejections_total candidate not_allowed PUT false 1")
-        .await;
+    server.has_sample("http_method_rejections_total candidate not_allowed PUT false 1").await;
     server.stop().await;
 }
 
@@ -493,10 +465,7 @@ async fn a_policy_that_only_reports_and_a_candidate_are_counted_apart() {
     // An enforced rejection is not an answer of the application.
     server.becomes(candidate).await;
     assert_eq!(server.status("DELETE").await, 405);
-    for sample in [
-        "candidate not_allowed current 4xx 1",
-        "current not_allowed application 4xx 1",
-    ] {
+    for sample in ["candidate not_allowed current 4xx 1", "current not_allowed application 4xx 1"] {
         let sample = format!("http_method_would_reject_total {sample}");
         server.has_sample(&sample).await;
     }
@@ -525,10 +494,7 @@ async fn methods_that_clients_invent_are_one_series() {
     }
     assert!(samples.len() <= MethodSet::REGISTERED.len() + 1);
     let mentioning = |name| samples.iter().filter(move |sample| sample.contains(name));
-    assert_eq!(
-        (mentioning("_OTHER").count(), mentioning("FOO").count()),
-        (1, 0)
-    );
+    assert_eq!((mentioning("_OTHER").count(), mentioning("FOO").count()), (1, 0));
     // However many there were, nothing has been logged.
     server.stop().await;
 }
@@ -545,23 +511,9 @@ async fn rejections_are_logged_with_the_names_of_opentelemetry() {
     let rule = "route /notes/{id}";
     let delete = "DELETE /notes/1?secret";
     for (request, user_agent, shown, method, path, rule) in [
-        (
-            delete,
-            &b"caf\xe9"[..],
-            "caf\u{fffd}",
-            None,
-            "/notes/1",
-            Some(rule),
-        ),
+        (delete, &b"caf\xe9"[..], "caf\u{fffd}", None, "/notes/1", Some(rule)),
         ("foo /", b"", "", Some("foo"), "/", None),
-        (
-            &long_path,
-            long.as_bytes(),
-            &long[..256],
-            Some(&*original),
-            &*shown_path,
-            None,
-        ),
+        (&long_path, long.as_bytes(), &long[..256], Some(&*original), &*shown_path, None),
     ] {
         let head = format!("{request} HTTP/1.1\r\nhost: a\r\nuser-agent: ");
         let head = [head.as_bytes(), user_agent, b"\r\n\r\n"].concat();
@@ -592,9 +544,7 @@ async fn rejections_are_logged_with_the_names_of_opentelemetry() {
     }
 
     // The application answers, so the status is not known yet.
-    server
-        .becomes("report_only = true\n[policy]\nfallback = ['POST']\n")
-        .await;
+    server.becomes("report_only = true\n[policy]\nfallback = ['POST']\n").await;
     assert_eq!(server.status("DELETE").await, 200);
     let event = server.event().await;
     assert_eq!(event["enforced"], false);
@@ -626,9 +576,7 @@ async fn no_character_that_a_client_sends_harms_the_terminal_that_shows_the_log(
         let text: String = some.iter().filter(|c| !c.is_ascii()).collect();
         let fields = format!("host: a\r\nuser-agent: {text}\r\n\r\n");
         let mut client = Connection::open(server.address).await;
-        client
-            .send(format!("DELETE /{text}?{text} HTTP/1.1\r\n{fields}"))
-            .await;
+        client.send(format!("DELETE /{text}?{text} HTTP/1.1\r\n{fields}")).await;
         client.receive().await;
         let mut request = request("DELETE", "/");
         if let Ok(uri) = http::Uri::try_from(format!("http://a/{text}?{text}")) {
@@ -668,10 +616,7 @@ async fn no_character_that_a_client_sends_harms_the_terminal_that_shows_the_log(
         for value in values.filter_map(Value::as_str) {
             assert!(!value.contains(is_harmful), "{value:?}");
         }
-        for (name, count) in [
-            ("url.path", &mut paths),
-            ("user_agent.original", &mut user_agents),
-        ] {
+        for (name, count) in [("url.path", &mut paths), ("user_agent.original", &mut user_agents)] {
             let value = event[name].as_str().unwrap_or_default();
             *count += usize::from(value.contains("\\u{"));
         }

@@ -34,11 +34,7 @@ pub(crate) struct Content {
 impl From<Incoming> for Content {
     fn from(incoming: Incoming) -> Self {
         let waits_for_sender = watch::Sender::new(false);
-        Self {
-            incoming,
-            wanted: None,
-            waits_for_sender,
-        }
+        Self { incoming, wanted: None, waits_for_sender }
     }
 }
 

@@ -148,9 +148,7 @@ pub(crate) fn members<'a>(
 ) -> impl Iterator<Item = &'a [u8]> {
     let lines = headers.get_all(name).into_iter();
     let members = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
-    members
-        .map(<[u8]>::trim_ascii)
-        .filter(|member| !member.is_empty())
+    members.map(<[u8]>::trim_ascii).filter(|member| !member.is_empty())
 }
 
 /// Parses digits without a sign. A number that is too large becomes the largest one.

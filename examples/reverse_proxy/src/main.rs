@@ -144,11 +144,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     let policy = policy()?;
     let layer = MethodPolicyLayer::new(policy.clone())
         .respond_with_fn(|rejection, request| PlainText.respond(rejection, request).map(own));
-    let proxy = Arc::new(Proxy {
-        client: client(),
-        upstream,
-        policy,
-    });
+    let proxy = Arc::new(Proxy { client: client(), upstream, policy });
     let service = TowerToHyperService::new(layer.layer(service_fn(move |request| {
         let proxy = proxy.clone();
         async move {

@@ -28,10 +28,7 @@ async fn cookies_that_http2_split_over_several_fields_are_joined() {
         }
         let (response, mut upstream) = proxy.asked_http2(request).await;
         let head = upstream.receive_head().await;
-        assert!(
-            head.contains(&format!("\r\ncookie: {cookie}\r\n")),
-            "{head}"
-        );
+        assert!(head.contains(&format!("\r\ncookie: {cookie}\r\n")), "{head}");
         assert_eq!(head.matches("cookie").count(), 1, "{head}");
         upstream.send(EMPTY_OK).await;
         read(async { response.await.unwrap() }).await;
@@ -109,10 +106,7 @@ async fn a_response_whose_end_is_ambiguous_is_a_502() {
 #[tokio::test]
 async fn equal_content_lengths_become_one() {
     let proxy = Proxy::start().await;
-    for fields in [
-        "content-length: 5, 5",
-        "content-length: 5\r\ncontent-length: 5",
-    ] {
+    for fields in ["content-length: 5, 5", "content-length: 5\r\ncontent-length: 5"] {
         for (method, content) in [("GET", "hello"), ("HEAD", "")] {
             let response = format!("HTTP/1.1 200 OK\r\n{fields}\r\n\r\n{content}");
             let (seen, rest) = proxy.answered(method, &response).await;
@@ -134,13 +128,10 @@ async fn a_response_that_cannot_have_content_has_none_and_its_bytes_are_not_the_
         ("HEAD", "200 OK", "transfer-encoding: chunked"),
     ] {
         let proxy = Proxy::start().await;
-        let (mut client, mut upstream) = proxy
-            .begun(format!("{method} / HTTP/1.1\r\nhost: a\r\n\r\n"))
-            .await;
+        let (mut client, mut upstream) =
+            proxy.begun(format!("{method} / HTTP/1.1\r\nhost: a\r\n\r\n")).await;
         let smuggled = "HTTP/1.1 200 Smuggled\r\ncontent-length: 0\r\n\r\n";
-        upstream
-            .send(format!("HTTP/1.1 {status}\r\n{fields}\r\n\r\n{smuggled}"))
-            .await;
+        upstream.send(format!("HTTP/1.1 {status}\r\n{fields}\r\n\r\n{smuggled}")).await;
         let head = client.receive_head().await;
         starts_with(&head, format!("{status}\r\n"));
         assert!(!head.contains("transfer-encoding"), "{head}");
@@ -253,13 +244,7 @@ async fn the_policy_and_the_upstream_see_the_same_path() {
     let proxy = Proxy::start().await;
     let host = "HTTP/1.1\r\nhost: a\r\n\r\n";
     // The rule for this path does not list DELETE.
-    for target in [
-        "/health",
-        "/health?x",
-        "/health#x",
-        "http://b/health",
-        "http://b/health?x#y",
-    ] {
+    for target in ["/health", "/health?x", "/health#x", "http://b/health", "http://b/health?x#y"] {
         let answer = proxy.rejected(format!("DELETE {target} {host}")).await;
         starts_with(&answer, "405 ");
         assert!(answer.contains("\r\nallow: GET, HEAD\r\n"), "{answer}");
@@ -295,9 +280,7 @@ async fn the_policy_and_the_upstream_see_the_same_path() {
 async fn max_forwards_limits_options_and_trace_and_the_smallest_number_counts() {
     let proxy = Proxy::start().await;
     let request = |method: &str, values: &[&str]| {
-        let fields = values
-            .iter()
-            .map(|value| format!("max-forwards: {value}\r\n"));
+        let fields = values.iter().map(|value| format!("max-forwards: {value}\r\n"));
         let fields: String = fields.collect();
         format!("{method} / HTTP/1.1\r\nhost: a\r\n{fields}\r\n")
     };
@@ -319,9 +302,7 @@ async fn max_forwards_limits_options_and_trace_and_the_smallest_number_counts() 
         // It has no meaning for other methods.
         for method in ["GET", "PURGE"] {
             let head = proxy.forwarded(request(method, values)).await;
-            let lines = head
-                .lines()
-                .filter_map(|line| line.strip_prefix("max-forwards: "));
+            let lines = head.lines().filter_map(|line| line.strip_prefix("max-forwards: "));
             assert_eq!(lines.collect::<Vec<_>>(), values);
         }
     }
@@ -364,11 +345,7 @@ async fn an_expectation_of_an_http_1_0_client_is_not_forwarded() {
 
 #[tokio::test]
 async fn a_request_in_a_loop_is_answered_with_508() {
-    let Proxy {
-        example,
-        address,
-        upstream,
-    } = Proxy::start().await;
+    let Proxy { example, address, upstream } = Proxy::start().await;
     // The upstream is the proxy itself.
     let mut wires = JoinSet::new();
     wires.spawn(async move {

@@ -83,14 +83,7 @@ async fn fields_are_changed_as_rfc_9110_and_rfc_9112_ask() {
     let chunked = "transfer-encoding: chunked\r\n\r\n";
     let proxy = Proxy::start().await;
     let host = proxy.upstream.local_addr().unwrap();
-    for [
-        request,
-        seen_by_upstream,
-        content,
-        response,
-        seen_by_client,
-        answer,
-    ] in [
+    for [request, seen_by_upstream, content, response, seen_by_client, answer] in [
         // `Allow` passes unchanged.
         [
             "DELETE / HTTP/1.1\r\nhost: a\r\n\r\n",
@@ -225,9 +218,7 @@ async fn http2_becomes_http1() {
     let (response, mut upstream) = proxy.asked_http2(request("purge", "http://b:1/c")).await;
     let head = "purge /c HTTP/1.1\ncontent-length: 0\nhost: b:1\nvia: 2.0 method-policy";
     expect(&mut upstream, head, "").await;
-    upstream
-        .send("HTTP/1.1 200 OK\r\nconnection: x\r\nx: 1\r\ncontent-length: 1\r\n\r\na")
-        .await;
+    upstream.send("HTTP/1.1 200 OK\r\nconnection: x\r\nx: 1\r\ncontent-length: 1\r\n\r\na").await;
     let (status, headers, content) = read(async { response.await.unwrap() }).await;
     assert_eq!((status.as_u16(), &*content), (200, &b"a"[..]));
     assert_eq!(headers["via"], "1.1 method-policy");
@@ -240,12 +231,9 @@ async fn http2_becomes_http1() {
 #[tokio::test]
 async fn the_upstream_receives_no_user_information() {
     let proxy = Proxy::start().await;
-    for (authority, host) in [
-        ("u:p@b", "b"),
-        ("u@b:8080", "b:8080"),
-        ("@b", "b"),
-        ("u:p@[::1]:8080", "[::1]:8080"),
-    ] {
+    for (authority, host) in
+        [("u:p@b", "b"), ("u@b:8080", "b:8080"), ("@b", "b"), ("u:p@[::1]:8080", "[::1]:8080")]
+    {
         let url = format!("http://{authority}/");
         let request_line = format!("GET {url} HTTP/1.1\r\nhost: {host}\r\n\r\n");
         let expected = format!("GET / HTTP/1.1\nhost: {host}\nvia: 1.1 method-policy");
@@ -291,11 +279,7 @@ async fn the_last_recipient_answers() {
 #[tokio::test]
 async fn chunked_content_arrives_with_every_method() {
     let proxy = Proxy::start().await;
-    for (method, field) in [
-        ("GET", ""),
-        ("purge", ""),
-        ("POST", "content-length: 1\r\n"),
-    ] {
+    for (method, field) in [("GET", ""), ("purge", ""), ("POST", "content-length: 1\r\n")] {
         let (mut client, mut upstream) = proxy
             .asked(format!(
                 "{method} / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n{field}\r\n\
@@ -379,11 +363,7 @@ async fn an_upstream_without_a_valid_response_is_a_502() {
         proxy.stop_after(error).await;
     }
 
-    let Proxy {
-        example,
-        address,
-        upstream,
-    } = Proxy::start().await;
+    let Proxy { example, address, upstream } = Proxy::start().await;
     drop(upstream);
     let mut client = Connection::open(address).await;
     for request in [GET, &format!("{PUT}b")] {
@@ -456,10 +436,9 @@ async fn an_upstream_that_hangs_is_a_504_and_a_slow_client_is_not() {
 
 #[tokio::test]
 async fn a_response_that_is_cut_off_does_not_look_complete() {
-    for (framing, part) in [
-        ("content-length: 10", "hello"),
-        ("transfer-encoding: chunked", "5\r\nhello\r\n"),
-    ] {
+    for (framing, part) in
+        [("content-length: 10", "hello"), ("transfer-encoding: chunked", "5\r\nhello\r\n")]
+    {
         let proxy = Proxy::start().await;
         let (mut client, mut upstream) = proxy.begun(GET).await;
         let response = format!("HTTP/1.1 200 OK\r\n{framing}\r\n\r\n{part}");
@@ -514,10 +493,9 @@ async fn a_client_that_leaves_ends_its_request() {
         proxy.stop().await;
     }
     // In the middle of a request, which must not look complete:
-    for (framing, part) in [
-        ("content-length: 10", "hello"),
-        ("transfer-encoding: chunked", "5\r\nhello\r\n"),
-    ] {
+    for (framing, part) in
+        [("content-length: 10", "hello"), ("transfer-encoding: chunked", "5\r\nhello\r\n")]
+    {
         let proxy = Proxy::start().await;
         let put = format!("PUT / HTTP/1.1\r\nhost: a\r\n{framing}\r\n\r\n{part}");
         let (client, mut upstream) = proxy.begun(put).await;

@@ -41,9 +41,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
         signal.await;
         // Clients that watch the server's health get the new status. Then their streams end. Open streams
         // would keep the server from stopping.
-        reporter
-            .set_service_status("", ServingStatus::NotServing)
-            .await;
+        reporter.set_service_status("", ServingStatus::NotServing).await;
         reporter.clear_service_status("").await;
     };
     Server::builder()

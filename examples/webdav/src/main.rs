@@ -53,10 +53,7 @@ fn router(directory: &Path) -> Router {
         .build_handler();
     let share = any(async move |request: Request| share(&dav, request).await);
     Router::new()
-        .route(
-            "/",
-            get("The files are under /dav/.\n").post(async |text: String| text),
-        )
+        .route("/", get("The files are under /dav/.\n").post(async |text: String| text))
         .route(SHARE, share.clone())
         .route(&format!("{SHARE}/"), share.clone())
         .route(&format!("{SHARE}/{{*path}}"), share)

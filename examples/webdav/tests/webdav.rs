@@ -21,9 +21,7 @@ async fn start() -> (Example, SocketAddr) {
 /// interest.
 async fn ask(address: SocketAddr, request: &str, fields: &str) -> String {
     let mut connection = Connection::open(address).await;
-    connection
-        .send(format!("{request} HTTP/1.1\r\nhost: a\r\n{fields}\r\n"))
-        .await;
+    connection.send(format!("{request} HTTP/1.1\r\nhost: a\r\n{fields}\r\n")).await;
     connection.receive_head().await
 }
 
@@ -74,10 +72,7 @@ async fn options_outside_the_share_has_no_dav_field() {
     let (_example, address) = start().await;
     let head = ask(address, "OPTIONS /", "").await;
     has_status(&head, 200, "/");
-    assert!(
-        head.contains("\r\nallow: GET, HEAD, POST, OPTIONS\r\n"),
-        "{head}"
-    );
+    assert!(head.contains("\r\nallow: GET, HEAD, POST, OPTIONS\r\n"), "{head}");
     for field in ["\r\ndav:", "\r\nms-author-via:"] {
         assert!(!head.contains(field), "{head}");
     }
@@ -126,11 +121,7 @@ const SPELLINGS: &[&str] = &[
 /// The share still has its file, and takes another.
 async fn share_is_there(address: SocketAddr, after: &str) {
     has_status(&ask(address, "GET /dav/a", "").await, 200, after);
-    has_status(
-        &ask(address, "PROPFIND /dav/", "depth: 1\r\n").await,
-        207,
-        after,
-    );
+    has_status(&ask(address, "PROPFIND /dav/", "depth: 1\r\n").await, 207, after);
     put(address, "/dav/another").await;
     has_status(&ask(address, "DELETE /dav/another", "").await, 204, after);
 }
@@ -155,15 +146,7 @@ async fn the_share_itself_cannot_be_deleted_copied_or_moved() {
 async fn nothing_replaces_the_share_itself() {
     let (_example, address) = start().await;
     put(address, "/dav/a").await;
-    let outside = [
-        "/davx",
-        "/davx/",
-        "/",
-        "/other",
-        "//dav",
-        "/x/../dav",
-        "/da%76",
-    ];
+    let outside = ["/davx", "/davx/", "/", "/other", "//dav", "/x/../dav", "/da%76"];
     for path in SPELLINGS.iter().chain(&outside) {
         for destination in [
             (*path).to_owned(),
@@ -218,17 +201,9 @@ async fn a_destination_in_the_share_is_taken_with_any_host() {
         let head = ask(address, &format!("{method} {from}"), &fields).await;
         has_status(&head, 201, destination);
     }
-    for (path, status) in [
-        ("/dav/a", 200),
-        ("/dav/b", 404),
-        ("/dav/c", 200),
-        ("/dav/d%20e", 200),
-        ("/dav/f", 200),
-    ] {
-        has_status(
-            &ask(address, &format!("GET {path}"), "").await,
-            status,
-            path,
-        );
+    for (path, status) in
+        [("/dav/a", 200), ("/dav/b", 404), ("/dav/c", 200), ("/dav/d%20e", 200), ("/dav/f", 200)]
+    {
+        has_status(&ask(address, &format!("GET {path}"), "").await, status, path);
     }
 }

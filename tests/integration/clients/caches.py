@@ -2,8 +2,8 @@
 
 import contextlib
 
-from harness import case, example, expect, free_port, proxy, scratch, succeed
-from proxies import NGINX, varnish
+from harness import case, example, expect, free_port, scratch, status, succeed
+from proxies import nginx_with, varnish
 
 # It keeps whatever may be kept, for ten minutes. {methods} are those whose responses it looks at.
 CACHING = """
@@ -25,16 +25,8 @@ NOT_STORED = 'cache_control = "no-store"\n'
 
 
 def nginx(directory, port, authority, methods=""):
-    directory.chmod(0o755)
-    file = directory / "nginx.conf"
     http = CACHING.format(directory=directory, port=port, authority=authority, methods=methods)
-    file.write_text(NGINX.format(directory=directory, http=http))
-    return proxy("nginx", port, "nginx", "-c", file, "-e", "stderr")
-
-
-def status(method: str, url: str) -> str:
-    command = ("curl", "-sS", "--max-time", 10, "-o", "/dev/null", "-w", "%{http_code}")
-    return succeed(*command, "-X", method, url)
+    return nginx_with(directory, port, http)
 
 
 def reloads(server) -> int:
@@ -70,9 +62,9 @@ for name, tool, cache in [("nginx", "nginx", nginx), ("varnish", "varnishd", var
         with cached(cache, REJECTING) as (url, change):
             asked = {"PROPFIND": "501", "DELETE": "405", "POST": "405"}
             for method, rejection in asked.items():
-                expect(status(method, url), rejection, method)
+                expect(status(url, method), rejection, method)
             change(ALLOWING)
-            answers = {method: status(method, url) for method in [*asked, "GET"]}
+            answers = {method: status(url, method) for method in [*asked, "GET"]}
             expect(answers, {"PROPFIND": "405", "DELETE": "405", "POST": "200", "GET": "200"}, "then")
         return "keeps no rejection: a method that is allowed is served at once"
 
@@ -81,12 +73,12 @@ for name, tool, cache in [("nginx", "nginx", nginx), ("varnish", "varnishd", var
 def _():
     methods = "proxy_cache_methods POST;"
     with cached(nginx, REJECTING, methods=methods) as (url, change):
-        expect(status("POST", url), "405", "POST")
+        expect(status(url, "POST"), "405", "POST")
         change(ALLOWING)
         # As nginx's key for what it keeps leaves the method out, the 405 is even what GET gets.
-        expect([status(method, url) for method in ("POST", "GET")], ["405", "405"], "then")
+        expect([status(url, method) for method in ("POST", "GET")], ["405", "405"], "then")
     with cached(nginx, NOT_STORED + REJECTING, methods=methods) as (url, change):
-        expect(status("POST", url), "405", "POST")
+        expect(status(url, "POST"), "405", "POST")
         change(ALLOWING)
-        expect([status(method, url) for method in ("POST", "GET")], ["200", "200"], "then")
+        expect([status(url, method) for method in ("POST", "GET")], ["200", "200"], "then")
     return "keeps what POST got, and gives it to GET; not with `Cache-Control: no-store`"

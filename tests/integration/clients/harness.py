@@ -105,7 +105,6 @@ def expect(seen, expected, what: str) -> None:
 
 
 def expect_all(answers, times: int, expected: str, what: str) -> None:
-    """As many answers as there were requests, each the expected one."""
     expect(dict(collections.Counter(answers)), {expected: times}, what)
 
 
@@ -128,7 +127,7 @@ def zeros(size: int):
 
 @contextlib.contextmanager
 def process(*command, **options):
-    """A process, in a group of its own that is ended with it."""
+    """A process in a new group, which is ended with it."""
     environment = {**os.environ, "PATH": PATH, **options.pop("env", {})}
     child = subprocess.Popen(
         [str(word) for word in command], env=environment, start_new_session=True, **options
@@ -162,6 +161,12 @@ def succeed(*command, **options) -> str:
     return stdout
 
 
+def status(url: str, method: str = "GET") -> str:
+    """The status that curl gets."""
+    command = ("curl", "-sS", "--max-time", 10, "-o", os.devnull, "-w", "%{http_code}")
+    return succeed(*command, "-X", method, url)
+
+
 def stop(child: subprocess.Popen, what: str, seconds: int) -> None:
     """Asks a server to stop; it has to do so by itself, and successfully."""
     child.terminate()
@@ -185,27 +190,10 @@ class Server:
         host, port = self.authority.rsplit(":", 1)
         return host, int(port)
 
-    def has_read_all(self) -> bool:
-        """Whether it has read whatever has been sent to it."""
-        _, port = self.address
-        for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
-            _, local, _, _, queues, *_ = line.split()
-            if local.endswith(f":{port:04X}") and not queues.endswith(":00000000"):
-                return False
-        return True
-
-    def read_all(self) -> None:
-        """Waits for that."""
-        while not self.has_read_all():
-            time.sleep(0.02)
-
 
 @contextlib.contextmanager
 def example(name: str, *arguments: str, stops_within: int = 15):
-    """An example, listening, with these arguments after the address.
-
-    It has to stop when it is told to, within so many seconds, and to write nothing to stderr.
-    """
+    """An example, listening. `arguments` follow its address. It has to stop on SIGTERM, silently."""
     program = PACKAGES / name
     if not program.exists():
         program = EXAMPLES / name
@@ -228,10 +216,9 @@ def example(name: str, *arguments: str, stops_within: int = 15):
 
 @contextlib.contextmanager
 def free_port():
-    """A port of 127.0.0.1 that nobody is given but who asks for it, for as long as this lasts.
+    """A port of 127.0.0.1 that the kernel does not choose meanwhile.
 
-    It is bound, and so none that the kernel chooses; as it is not listened on, a server that sets
-    SO_REUSEADDR, as all do, can bind it too.
+    It is bound, but not listened on, so a server that sets SO_REUSEADDR can bind it.
     """
     with socket.socket() as holder:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -249,10 +236,7 @@ def accepts(port: int) -> bool:
 
 @contextlib.contextmanager
 def proxy(name: str, port: int, *command, chatter: str = "$^", **options):
-    """A proxy that listens on this port; its URL.
-
-    It logs errors only, and so nothing, but for lines that match `chatter`.
-    """
+    """A proxy that listens on this port; its URL. It logs nothing but lines that match `chatter`."""
     with (
         tempfile.TemporaryFile("w+") as log,
         process(*command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **options) as child,

@@ -3,34 +3,17 @@
 import contextlib
 import time
 
-from harness import Failure, case, example, expect, free_port, proxy, scratch, succeed
-from proxies import HAPROXY, IN_FRONT, NGINX, caddy
+from harness import Failure, case, example, expect, free_port, scratch, status
+from proxies import IN_FRONT, caddy, haproxy, nginx_with
 
 COUNTING = "fail_duration 60s\n        max_fails 3\n        unhealthy_status 5xx"
 
 
-def status(url: str, method: str = "GET") -> str:
-    command = ("curl", "-sS", "--max-time", 10, "-o", "/dev/null", "-w", "%{http_code}")
-    return succeed(*command, "-X", method, url)
-
-
-def haproxy(directory, port, authority, backend):
-    file = directory / "haproxy.cfg"
-    config = HAPROXY.format(port=port, authority=authority)
-    server = f"    server site {authority}"
-    file.write_text(config.replace(server, backend.format(authority=authority)))
-    # It logs when it marks a server down, and that a backend has none.
-    return proxy("haproxy", port, "haproxy", "-db", "-f", file, chatter=r".*(DOWN|no server)")
-
-
 def nginx(directory, port, authority):
-    directory.chmod(0o755)
-    file = directory / "nginx.conf"
     http = IN_FRONT.format(port=port, authority=authority, buffering="on")
     http = http.replace(f"server {authority};", f"server {authority} max_fails=1;")
     http = http.replace("proxy_pass", f"proxy_next_upstream {NEXT_UPSTREAM};\n proxy_pass")
-    file.write_text(NGINX.format(directory=directory, http=http))
-    return proxy("nginx", port, "nginx", "-c", file, "-e", "stderr")
+    return nginx_with(directory, port, http)
 
 
 # All statuses that it has a word for and that could be a rejection's.
@@ -76,31 +59,33 @@ def _():
         return "200 for everybody"
 
 
+# It logs when it marks a server down, and that a backend has none.
+MARKED_DOWN = r".*(DOWN|no server)"
 OBSERVING = """    default-server check inter 60s observe layer7 error-limit 3 on-error mark-down
     server site {authority}"""
-
-
-@case("haproxy-observe-layer7", "haproxy", "curl")
-def _():
-    def in_front(directory, port, authority):
-        return haproxy(directory, port, authority, OBSERVING)
-
-    with behind(in_front) as url:
-        expect(after_a_stranger(url, "501"), "200", "everybody's answer")
-        return "200 for everybody: a 501 does not count"
-
-
 PROBING = """    option httpchk
     default-server check inter 100ms fall 2
     server site {authority}"""
 
 
+def observing(directory, port, authority):
+    return haproxy(directory, port, authority, OBSERVING, MARKED_DOWN)
+
+
+def probing(directory, port, authority):
+    return haproxy(directory, port, authority, PROBING, MARKED_DOWN)
+
+
+@case("haproxy-observe-layer7", "haproxy", "curl")
+def _():
+    with behind(observing) as url:
+        expect(after_a_stranger(url, "501"), "200", "everybody's answer")
+        return "200 for everybody: a 501 does not count"
+
+
 @case("haproxy-httpchk", "haproxy", "curl")
 def _():
-    def in_front(directory, port, authority):
-        return haproxy(directory, port, authority, PROBING)
-
-    with behind(in_front) as url:
+    with behind(probing) as url:
         deadline = time.monotonic() + 1
         while time.monotonic() < deadline:
             expect(status(url), "200", "the answer while probes are answered")
@@ -109,10 +94,7 @@ def _():
 
 @case("haproxy-httpchk-without-answering", "haproxy", "curl")
 def _():
-    def in_front(directory, port, authority):
-        return haproxy(directory, port, authority, PROBING)
-
-    with behind(in_front, "no-options") as url:
+    with behind(probing, "no-options") as url:
         while status(url) != "503":
             time.sleep(0.05)
         return "down: OPTIONS / HTTP/1.0 is answered with 405"

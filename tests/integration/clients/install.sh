@@ -1,12 +1,11 @@
 #!/bin/sh
-# Installs what run.py drives, from Debian's packages, as root: one by one, so that one that cannot
-# be had does not keep the others away; and what it imports, from PyPI and npm, beside what cargo builds.
-# Says which are missing in the end, and fails for them.
+# Installs the programs that run.py starts from Debian, as root, one by one, and its libraries from PyPI
+# and npm. Prints in the end what is missing, and then fails.
 
 set -u
 export DEBIAN_FRONTEND=noninteractive
 
-# The proxies are started by run.py with files of its own: no package may start a service.
+# run.py starts the proxies itself: no package may start a service.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
     trap 'rm -f "$policy"' EXIT

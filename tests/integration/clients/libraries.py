@@ -1,9 +1,5 @@
 """Clients that are libraries, each as its users use it: with its defaults."""
 
-import contextlib
-import http.client
-import pathlib
-import urllib.parse
 from collections.abc import Callable, Iterator
 
 from harness import CLIENTS, HERE, KIB, PACKAGES, output, succeed
@@ -19,7 +15,7 @@ def in_python(upload: Callable[[str, object], str]) -> Client:
                 with file.open("rb") as content:
                     try:
                         yield upload(url, content if framing == "declared" else parts(content))
-                    except Exception as error:  # Each library has errors of its own.
+                    except Exception as error:  # Each library has other errors.
                         yield repr(error)
 
     return client
@@ -27,28 +23,6 @@ def in_python(upload: Callable[[str, object], str]) -> Client:
 
 def parts(content) -> Iterator[bytes]:
     return iter(lambda: content.read(64 * KIB), b"")
-
-
-def by_http_client(url, framing, files):
-    connection = http.client.HTTPConnection(urllib.parse.urlsplit(url).netloc)
-
-    def upload(_url, content):
-        # It declares no length of its own accord but that of bytes.
-        try:
-            length = {"Content-Length": str(pathlib.Path(content.name).stat().st_size)}
-        except AttributeError:
-            length = {}
-        try:
-            connection.request("DELETE", "/", content, length)
-            with connection.getresponse() as response:
-                response.read()
-                return f"{response.status} {response.getheader('Allow')}"
-        except Exception:
-            connection.close()
-            raise
-
-    with contextlib.closing(connection):
-        yield from in_python(upload)(url, framing, files)
 
 
 def by_requests(url, content):
@@ -66,7 +40,7 @@ def by_httpx(url, content):
 
 
 def program(*command) -> Client:
-    """A client that is a program of its own."""
+    """A client that is a program."""
 
     def client(url, framing, files):
         code, answers, error = output(*command, url, framing, TIMES, *files, seconds=100)
@@ -87,11 +61,9 @@ def by_go(url, framing, files):
 LIBRARIES: dict[str, tuple[tuple[str, ...], Client]] = {
     # Without `Expect`, upon which it would not send what it is not asked for.
     "curl": (("curl",), curls("-H", "Expect:", report="%{http_code} %header{allow}")),
-    "http.client": ((), by_http_client),
     "requests": (("python:requests",), in_python(by_requests)),
     "httpx": (("python:httpx",), in_python(by_httpx)),
     "node-fetch": (("node",), program("node", HERE / "fetch.mjs")),
-    "node-http": (("node",), program("node", HERE / "http.mjs")),
     "reqwest": ((), program(PACKAGES / "uploads", "reqwest")),
     "ureq": ((), program(PACKAGES / "uploads", "ureq")),
     "go": (("go",), by_go),

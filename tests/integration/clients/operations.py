@@ -2,11 +2,10 @@
 
 import json
 import time
-import urllib.error
 import urllib.parse
 import urllib.request
 
-from harness import case, example, expect, free_port, proxy, scratch, succeed
+from harness import case, example, expect, free_port, proxy, scratch, status, succeed
 
 SETTINGS = """
 [policy]
@@ -39,17 +38,6 @@ def query(prometheus: str, expression: str) -> list[dict]:
         return json.load(answer)["data"]["result"]
 
 
-def is_ready(prometheus: str) -> bool:
-    """It listens before it answers queries with anything but 503."""
-    try:
-        with urllib.request.urlopen(f"{prometheus}-/ready", timeout=10):
-            return True
-    except urllib.error.HTTPError as error:
-        if error.code != 503:
-            raise
-        return False
-
-
 def seen(prometheus: str) -> dict[tuple[str, str, str], int]:
     counts = {}
     for result in query(prometheus, QUERY):
@@ -78,16 +66,12 @@ def _():
 
             config.write_text(CONFIG.format(target=server.authority))
             with free_port() as port:
-                command = [
-                    "prometheus",
-                    f"--config.file={config}",
-                    f"--storage.tsdb.path={directory / 'data'}",
-                    f"--web.listen-address=127.0.0.1:{port}",
-                    "--log.level=error",
-                ]
+                command = ["prometheus", f"--config.file={config}", "--log.level=error"]
+                command += [f"--storage.tsdb.path={directory / 'data'}"]
+                command += [f"--web.listen-address=127.0.0.1:{port}"]
                 with proxy("prometheus", port, *command) as prometheus:
                     end = time.monotonic() + 30
-                    while not is_ready(prometheus) and time.monotonic() < end:
+                    while status(f"{prometheus}-/ready") == "503" and time.monotonic() < end:
                         time.sleep(0.1)
                     while seen(prometheus) != COUNTED and time.monotonic() < end:
                         time.sleep(0.1)

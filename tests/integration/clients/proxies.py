@@ -54,7 +54,6 @@ frontend clients
     bind 127.0.0.1:{port}
     default_backend site
 backend site
-    server site {authority}
 """
 
 APACHE = """
@@ -90,19 +89,23 @@ http://127.0.0.1:{port} {{
 """
 
 
-def nginx(directory, port, authority, buffering):
+def nginx_with(directory, port, http):
     # Its workers run as `nobody` when it is started by root.
     directory.chmod(0o755)
     file = directory / "nginx.conf"
-    http = IN_FRONT.format(port=port, authority=authority, buffering=buffering)
     file.write_text(NGINX.format(directory=directory, http=http))
     return proxy("nginx", port, "nginx", "-c", file, "-e", "stderr")
 
 
-def haproxy(directory, port, authority):
+def nginx(directory, port, authority, buffering):
+    http = IN_FRONT.format(port=port, authority=authority, buffering=buffering)
+    return nginx_with(directory, port, http)
+
+
+def haproxy(directory, port, authority, server="    server site {authority}", chatter="$^"):
     file = directory / "haproxy.cfg"
-    file.write_text(HAPROXY.format(port=port, authority=authority))
-    return proxy("haproxy", port, "haproxy", "-db", "-f", file)
+    file.write_text((HAPROXY + server + "\n").format(port=port, authority=authority))
+    return proxy("haproxy", port, "haproxy", "-db", "-f", file, chatter=chatter)
 
 
 def apache(directory, port, authority):
@@ -145,9 +148,8 @@ WAYS = {
     "varnish": (("varnishd",), varnish),
 }
 
-# Caddy passes `Expect` on and sends the body without waiting for what it asked for, so the server, which
-# does not touch the body then, closes while Caddy is sending: about one of five answers is lost. It has to
-# be told not to pass the field on.
+# Caddy passes `Expect` on and sends the body without waiting, so about one of five answers is lost unless
+# it is told not to pass the field on.
 EXPECTING = {name: way for name, (_, way) in WAYS.items()} | {
     "caddy": functools.partial(caddy, option="header_up -Expect")
 }
@@ -180,11 +182,11 @@ for way_name, (way_tools, way) in WAYS.items():
 
         @case(f"{way_name}-{library}", *way_tools, *tools, seconds=240)
         def _(way=way, client=client):
-            with way_to("axum", way) as url:
+            with way_to("hyper", way) as url:
                 return rejected(upload(client, url))
 
     @case(f"{way_name}-curl-expect", *way_tools, "curl", seconds=120)
     def _(way=EXPECTING[way_name], asks=way_name in ASKING):
         client = curls("-H", "Expect: 100-continue")
-        with way_to("axum", way) as url:
+        with way_to("hyper", way) as url:
             return rejected(upload(unasked(client) if asks else client, url), f"1.1 {REJECTION}")

@@ -17,7 +17,7 @@ import time
 from harness import CASES, Failure, OutOfTime, Skipped, time_limit
 
 SUBJECTS = """
-    uploads proxies caches slow connections memory webdav browser schemas
+    uploads proxies caches connections memory webdav browser schemas
     reverse_proxy operations http3 infrastructure calls
 """
 

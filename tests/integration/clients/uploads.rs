@@ -21,9 +21,7 @@ use ureq::SendBody;
 const PART: usize = 64 * 1024;
 
 fn answer(status: StatusCode, fields: &HeaderMap) -> String {
-    let allow = fields
-        .get(ALLOW)
-        .map_or("", |allow| allow.to_str().unwrap_or("?"));
+    let allow = fields.get(ALLOW).map_or("", |allow| allow.to_str().unwrap_or("?"));
     format!("{} {allow}", status.as_u16())
 }
 

@@ -24,9 +24,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
 
     let shutdown = common::shutdown_signal()?;
     let listener = common::listen().await?;
-    axum::serve(listener, app)
-        .with_graceful_shutdown(shutdown)
-        .await?;
+    axum::serve(listener, app).with_graceful_shutdown(shutdown).await?;
     Ok(())
 }
 

@@ -19,9 +19,7 @@ type Board = Arc<Mutex<Vec<String>>>;
 async fn list(State(board): State<Board>) -> String {
     let messages = board.lock().expect("no panic");
     let lines = (1..).zip(messages.iter());
-    lines
-        .map(|(id, message)| format!("{id}: {message}\n"))
-        .collect()
+    lines.map(|(id, message)| format!("{id}: {message}\n")).collect()
 }
 
 async fn add(State(board): State<Board>, message: String) -> StatusCode {
@@ -30,23 +28,15 @@ async fn add(State(board): State<Board>, message: String) -> StatusCode {
 }
 
 async fn serve() -> Result<(), Box<dyn Error>> {
-    let router = Router::new()
-        .route("/", get(list).post(add))
-        .with_state(Board::default());
-    let policy = Policy::new()
-        .route("/", [Method::GET, Method::POST])?
-        .fallback([Method::GET]);
-    let app = MethodPolicyLayer::new(policy)
-        .respond_with(ProblemDetails)
-        .layer(router);
+    let router = Router::new().route("/", get(list).post(add)).with_state(Board::default());
+    let policy = Policy::new().route("/", [Method::GET, Method::POST])?.fallback([Method::GET]);
+    let app = MethodPolicyLayer::new(policy).respond_with(ProblemDetails).layer(router);
 
     let shutdown = common::shutdown_signal()?;
     let listener = common::listen().await?;
     let service = ServiceExt::<Request>::into_make_service(app);
     // The next axum returns no `Result` here.
-    let _ = axum::serve(listener, service)
-        .with_graceful_shutdown(shutdown)
-        .await;
+    let _ = axum::serve(listener, service).with_graceful_shutdown(shutdown).await;
     Ok(())
 }
 

@@ -1,5 +1,7 @@
 //! Policies from formats and configuration crates that are too heavy for the tests of the crate itself.
 
+use std::fmt::{Debug, Display};
+
 use http::Method;
 use serde_json::{Value, json};
 use tower_method_policy::{Policy, PolicyError};
@@ -39,68 +41,7 @@ exempt = ["/ws"]
 "/dav" = ["ACL", "PUT"]
 "#;
 
-#[test]
-fn ron() {
-    let expected = expected().expect("valid");
-    for text in [
-        r#"(
-            recognize: ["ACL"], recognize_only: "GET, HEAD, POST", fallback: ["POST"], exempt: ["/ws"],
-            routes: { "/login.html": "POST", "/users/{id}": ["PUT", "DELETE"] },
-            subtrees: { "/dav": ["ACL", "PUT"] },
-        )"#,
-        r#"{
-            "recognize": ["ACL"], "recognize_only": "GET, HEAD, POST", "fallback": ["POST"],
-            "exempt": ["/ws"],
-            "routes": { "/login.html": "POST", "/users/{id}": ["PUT", "DELETE"] },
-            "subtrees": { "/dav": ["ACL", "PUT"] },
-        }"#,
-    ] {
-        assert_eq!(ron::from_str::<Policy>(text).expect(text), expected);
-    }
-    let null: Policy = ron::from_str("(recognize: None, routes: None, exempt: ())").expect("null");
-    assert_eq!(null, Policy::new());
-    for text in [
-        "(fallback: None)",
-        "(routes: { \"/a\": None })",
-        "(recognize_only: ())",
-    ] {
-        assert!(ron::from_str::<Policy>(text).is_err(), "{text}");
-    }
-    let error = ron::from_str::<Policy>("(\n  fallback: [\"get\"])").unwrap_err();
-    assert_eq!(error.span.start.line, 2, "{error}");
-    assert!(
-        error
-            .to_string()
-            .contains(r#""get" is not "GET": methods are case-sensitive"#)
-    );
-}
-
-#[test]
-fn cbor() {
-    let mut bytes = Vec::new();
-    ciborium::into_writer(&data(), &mut bytes).expect("writable");
-    let policy: Policy = ciborium::from_reader(&bytes[..]).expect("readable");
-    assert_eq!(policy, expected().expect("valid"));
-    for (data, is_valid) in nulls() {
-        let mut bytes = Vec::new();
-        ciborium::into_writer(&data, &mut bytes).expect("writable");
-        let policy = ciborium::from_reader::<Policy, _>(&bytes[..]);
-        assert_eq!(policy.is_ok(), is_valid, "{data}");
-    }
-}
-
-#[test]
-fn message_pack() {
-    let bytes = rmp_serde::to_vec(&data()).expect("writable");
-    let policy: Policy = rmp_serde::from_slice(&bytes).expect("readable");
-    assert_eq!(policy, expected().expect("valid"));
-    for (data, is_valid) in nulls() {
-        let bytes = rmp_serde::to_vec(&data).expect("writable");
-        let policy = rmp_serde::from_slice::<Policy>(&bytes);
-        assert_eq!(policy.is_ok(), is_valid, "{data}");
-    }
-}
-
+/// Data with nulls, and whether it is a policy.
 fn nulls() -> [(Value, bool); 7] {
     [
         (json!({ "recognize": null }), true),
@@ -113,32 +54,77 @@ fn nulls() -> [(Value, bool); 7] {
     ]
 }
 
+/// Checks a format that can express all of JSON's data.
+fn check<E: Debug>(read: impl Fn(&Value) -> Result<Policy, E>) {
+    assert_eq!(read(&data()).expect("valid"), expected().expect("valid"));
+    for (data, is_valid) in nulls() {
+        assert_eq!(read(&data).is_ok(), is_valid, "{data}");
+    }
+}
+
+const MISTAKE: &str = r#""get" is not "GET": methods are case-sensitive"#;
+
+/// Checks a crate that reads TOML and JSON. The route `/Users` becomes `users`.
+fn check_crate<E: Debug + Display>(
+    read_toml: impl Fn(&str) -> Result<Policy, E>,
+    read_json: impl Fn(&str) -> Result<Policy, E>,
+    users: &str,
+) {
+    let expected = expected().expect("valid");
+    assert_eq!(read_toml(TOML).expect("TOML"), expected);
+    check(|data| read_json(&data.to_string()));
+    let upper = read_toml("exempt = ['/Exempt']\n[routes]\n'/Users' = []").expect("valid");
+    assert_eq!(upper.rules().next().and_then(|rule| rule.pattern()), Some(users));
+    // Values are not changed.
+    assert!(upper.exempt_paths().eq(["/Exempt"]));
+    let error = read_toml("[routes]\n'/a' = ['get']").expect_err("a mistake");
+    assert!(error.to_string().contains(MISTAKE), "{error}");
+}
+
+#[test]
+fn ron() {
+    let text = r#"(
+        recognize: ["ACL"], recognize_only: "GET, HEAD, POST", fallback: ["POST"], exempt: ["/ws"],
+        routes: { "/login.html": "POST", "/users/{id}": ["PUT", "DELETE"] },
+        subtrees: { "/dav": ["ACL", "PUT"] },
+    )"#;
+    let policy: Policy = ron::from_str(text).expect(text);
+    assert_eq!(policy, expected().expect("valid"));
+    // A map is read as well as a struct.
+    let map = ron::from_str::<Policy>(&data().to_string());
+    assert_eq!(map.expect("a map"), policy);
+    let null: Policy = ron::from_str("(recognize: None, routes: None, exempt: ())").expect("null");
+    assert_eq!(null, Policy::new());
+    for text in ["(fallback: None)", "(routes: { \"/a\": None })", "(recognize_only: ())"] {
+        assert!(ron::from_str::<Policy>(text).is_err(), "{text}");
+    }
+    let error = ron::from_str::<Policy>("(\n  fallback: [\"get\"])").unwrap_err();
+    assert_eq!(error.span.start.line, 2, "{error}");
+    assert!(error.to_string().contains(MISTAKE), "{error}");
+}
+
+#[test]
+fn cbor() {
+    check(|data| {
+        let mut bytes = Vec::new();
+        ciborium::into_writer(data, &mut bytes).expect("writable");
+        ciborium::from_reader(&bytes[..])
+    });
+}
+
+#[test]
+fn message_pack() {
+    check(|data| rmp_serde::from_slice(&rmp_serde::to_vec(data).expect("writable")));
+}
+
 #[test]
 fn figment() {
     use figment::Figment;
     use figment::providers::{Format, Json, Toml};
 
-    let expected = expected().expect("valid");
-    let toml = Figment::from(Toml::string(TOML));
-    assert_eq!(toml.extract::<Policy>().expect("TOML"), expected);
-    let json = Figment::from(Json::string(&data().to_string()));
-    assert_eq!(json.extract::<Policy>().expect("JSON"), expected);
-
-    // Keys keep their case.
-    let upper = Figment::from(Toml::string("[routes]\n'/Users' = []"));
-    let upper: Policy = upper.extract().expect("valid");
-    assert!(upper.rule_at("/Users").is_some());
-
-    for (data, is_valid) in nulls() {
-        let json = Figment::from(Json::string(&data.to_string()));
-        assert_eq!(json.extract::<Policy>().is_ok(), is_valid, "{data}");
-    }
-    let error = Figment::from(Toml::string("[routes]\n'/a' = ['get']"));
-    let error = error.extract::<Policy>().unwrap_err().to_string();
-    assert!(
-        error.contains(r#""get" is not "GET": methods are case-sensitive"#),
-        "{error}"
-    );
+    let toml = |text: &str| Figment::from(Toml::string(text)).extract().map_err(Box::new);
+    let json = |text: &str| Figment::from(Json::string(text)).extract().map_err(Box::new);
+    check_crate(toml, json, "/Users");
 }
 
 #[test]
@@ -146,33 +132,11 @@ fn config_0_15() {
     use config::{Config, File, FileFormat};
 
     let read = |text: &str, format| {
-        let config = Config::builder()
-            .add_source(File::from_str(text, format))
-            .build()?;
-        config.try_deserialize::<Policy>()
+        let source = File::from_str(text, format);
+        Config::builder().add_source(source).build()?.try_deserialize()
     };
-    let expected = expected().expect("valid");
-    assert_eq!(read(TOML, FileFormat::Toml).expect("TOML"), expected);
-    assert_eq!(
-        read(&data().to_string(), FileFormat::Json).expect("JSON"),
-        expected
-    );
-
-    // Keys keep their case.
-    let upper = read("[routes]\n'/Users' = []", FileFormat::Toml).expect("valid");
-    assert!(upper.rule_at("/Users").is_some());
-
-    for (data, is_valid) in nulls() {
-        let policy = read(&data.to_string(), FileFormat::Json);
-        assert_eq!(policy.is_ok(), is_valid, "{data}");
-    }
-    let error = read("[routes]\n'/a' = ['get']", FileFormat::Toml)
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains(r#""get" is not "GET": methods are case-sensitive"#),
-        "{error}"
-    );
+    let [toml, json] = [FileFormat::Toml, FileFormat::Json];
+    check_crate(|text| read(text, toml), |text| read(text, json), "/Users");
 }
 
 #[test]
@@ -180,27 +144,9 @@ fn config_0_14_makes_keys_lower_case() {
     use config_0_14::{Config, File, FileFormat};
 
     let read = |text: &str, format| {
-        let config = Config::builder()
-            .add_source(File::from_str(text, format))
-            .build()?;
-        config.try_deserialize::<Policy>()
+        let source = File::from_str(text, format);
+        Config::builder().add_source(source).build()?.try_deserialize()
     };
-    let expected = expected().expect("valid");
-    assert_eq!(read(TOML, FileFormat::Toml).expect("TOML"), expected);
-    assert_eq!(
-        read(&data().to_string(), FileFormat::Json).expect("JSON"),
-        expected
-    );
-
-    let upper = read("[routes]\n'/Users' = []", FileFormat::Toml).expect("valid");
-    assert!(upper.rule_at("/Users").is_none());
-    assert!(upper.rule_at("/users").is_some());
-    // Values are not changed.
-    let exempt = read("fallback = 'POST'\nexempt = ['/Users']", FileFormat::Toml).expect("valid");
-    assert!(exempt.rule_at("/Users").is_none());
-
-    for (data, is_valid) in nulls() {
-        let policy = read(&data.to_string(), FileFormat::Json);
-        assert_eq!(policy.is_ok(), is_valid, "{data}");
-    }
+    let [toml, json] = [FileFormat::Toml, FileFormat::Json];
+    check_crate(|text| read(text, toml), |text| read(text, json), "/users");
 }

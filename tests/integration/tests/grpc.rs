@@ -27,7 +27,7 @@ use tower_method_policy::{
 
 use crate::support::grpc::grpc;
 use crate::support::serve::Server;
-use crate::support::server::{http2, read, request, within};
+use crate::support::server::within;
 
 /// Serves the gRPC health service, which says that it is serving.
 async fn serve<R>(layer: MethodPolicyLayer<R>) -> Server
@@ -68,15 +68,6 @@ fn permission_denied(_: &Rejection, _: &Parts) -> Response<Body> {
     response
 }
 
-#[tokio::test]
-async fn a_client_is_served_through_the_policy() {
-    let policy = Policy::new().fallback([Method::POST]);
-    let server = serve(MethodPolicyLayer::new(policy)).await;
-    let mut client = grpc(server.address).await;
-    assert_eq!(check(&mut client).await, Ok(ServingStatus::Serving));
-    assert_eq!(watch(&mut client).await, Ok(ServingStatus::Serving));
-}
-
 async fn sees<R>(layer: MethodPolicyLayer<R>, code: Code)
 where
     R: Respond<Body> + Clone + Send + Sync + 'static,
@@ -88,53 +79,20 @@ where
 }
 
 #[tokio::test]
-async fn a_client_sees_unimplemented_for_405_with_each_responder() {
+async fn a_client_sees_unimplemented_for_405_or_the_status_that_the_responder_sets() {
     sees(without_watch(), Code::Unimplemented).await;
     sees(without_watch().respond_with(PlainText), Code::Unimplemented).await;
-    let problem_details = without_watch().respond_with(ProblemDetails);
-    sees(problem_details, Code::Unimplemented).await;
-}
-
-#[tokio::test]
-async fn a_client_sees_the_status_that_the_responder_sets() {
     let layer = without_watch().respond_with_fn(permission_denied);
     sees(layer, Code::PermissionDenied).await;
 }
 
 #[tokio::test]
 async fn a_client_sees_unimplemented_for_501() {
-    let policy = || Policy::new().recognize_only([Method::GET]);
-    for server in [
-        serve(MethodPolicyLayer::new(policy())).await,
-        serve(MethodPolicyLayer::new(policy()).respond_with(ProblemDetails)).await,
-    ] {
-        let mut client = grpc(server.address).await;
-        assert_eq!(check(&mut client).await, Err(Code::Unimplemented));
-        assert_eq!(watch(&mut client).await, Err(Code::Unimplemented));
-    }
-}
-
-#[tokio::test]
-async fn rest_and_grpc_share_a_port_and_a_responder() {
-    let server = serve(without_watch().respond_with(ProblemDetails)).await;
+    let policy = Policy::new().recognize_only([Method::GET]);
+    let server = serve(MethodPolicyLayer::new(policy).respond_with(ProblemDetails)).await;
     let mut client = grpc(server.address).await;
+    assert_eq!(check(&mut client).await, Err(Code::Unimplemented));
     assert_eq!(watch(&mut client).await, Err(Code::Unimplemented));
-
-    let mut client = http2(server.address).await;
-    for (method, path, status) in [
-        ("POST", "/grpc.health.v1.Health/Watch", 405),
-        ("DELETE", "/users", 405),
-        ("FOO", "/users", 501),
-    ] {
-        let mut request = request(method, format!("http://a{path}"));
-        let json = HeaderValue::from_static("application/json");
-        request.headers_mut().insert("content-type", json);
-        let (received, headers, body) = read(client.send_request(request)).await;
-        assert_eq!(received, status);
-        assert_eq!(headers["content-type"], "application/problem+json");
-        assert!(!headers.contains_key("grpc-status"));
-        assert!(!body.is_empty());
-    }
 }
 
 /// A client that streams and waits for the answer gets it.
@@ -154,32 +112,7 @@ async fn a_bidirectional_stream_is_answered() {
         let path = PathAndQuery::from_static("/a.Service/Bidirectional");
         let first = HealthCheckRequest::default();
         let requests = tonic::Request::new(stream::iter([first]).chain(stream::pending()));
-        let status = within(client.streaming(requests, path, codec))
-            .await
-            .unwrap_err();
+        let status = within(client.streaming(requests, path, codec)).await.unwrap_err();
         assert_eq!(status.code(), Code::Unimplemented);
     }
-}
-
-#[tokio::test]
-async fn a_service_is_called_without_a_server() {
-    let (_, health) = tonic_health::server::health_reporter();
-    let service = without_watch().layer(Routes::new(health));
-
-    // A service is a channel, as far as the client is concerned.
-    let mut client = HealthClient::new(service.clone());
-    let reply = client.check(HealthCheckRequest::default()).await.unwrap();
-    assert_eq!(reply.into_inner().status(), ServingStatus::Serving);
-    let rejected = client
-        .watch(HealthCheckRequest::default())
-        .await
-        .unwrap_err();
-    assert_eq!(rejected.code(), Code::Unimplemented);
-}
-
-// This holds if it compiles.
-#[test]
-fn the_layer_is_accepted_by_the_server() {
-    let layer = MethodPolicyLayer::default().on_rejection(|_, _| {});
-    let _ = tonic::transport::Server::builder().layer(layer);
 }

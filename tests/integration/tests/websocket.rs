@@ -54,9 +54,7 @@ async fn serve(layer: MethodPolicyLayer) -> (SocketAddr, JoinSet<()>) {
 /// The status of the answer to a WebSocket's beginning, and what a text is answered.
 async fn greet(address: SocketAddr, version: Version) -> (StatusCode, Option<String>) {
     let stream = TokioIo::new(within(TcpStream::connect(address)).await.unwrap());
-    let request = http::Request::builder()
-        .version(version)
-        .header("sec-websocket-version", "13");
+    let request = http::Request::builder().version(version).header("sec-websocket-version", "13");
     let mut response = if version == Version::HTTP_2 {
         let handshake = conn::http2::handshake::<_, _, Empty<Bytes>>(TokioExecutor::new(), stream);
         let (mut client, connection) = within(handshake).await.unwrap();
@@ -98,15 +96,12 @@ async fn greet(address: SocketAddr, version: Version) -> (StatusCode, Option<Str
 #[tokio::test]
 async fn websockets_work_behind_the_default_layer() {
     let (address, _tasks) = serve(MethodPolicyLayer::default()).await;
-    let hello = Some("Hello!".to_owned());
-    assert_eq!(
-        greet(address, Version::HTTP_11).await,
-        (StatusCode::SWITCHING_PROTOCOLS, hello.clone())
-    );
-    assert_eq!(
-        greet(address, Version::HTTP_2).await,
-        (StatusCode::OK, hello)
-    );
+    for (version, status) in
+        [(Version::HTTP_11, StatusCode::SWITCHING_PROTOCOLS), (Version::HTTP_2, StatusCode::OK)]
+    {
+        let hello = Some("Hello!".to_owned());
+        assert_eq!(greet(address, version).await, (status, hello));
+    }
 }
 
 #[tokio::test]
@@ -118,9 +113,6 @@ async fn a_rule_has_to_list_connect() {
 
     let policy = policy.route("/echo", [Method::CONNECT]).unwrap();
     let (address, _tasks) = serve(MethodPolicyLayer::new(policy)).await;
-    let (status, answer) = greet(address, Version::HTTP_2).await;
-    assert_eq!(
-        (status, answer.as_deref()),
-        (StatusCode::OK, Some("Hello!"))
-    );
+    let hello = Some("Hello!".to_owned());
+    assert_eq!(greet(address, Version::HTTP_2).await, (StatusCode::OK, hello));
 }

@@ -34,9 +34,8 @@ pub(crate) async fn quic(
 ) -> quinn::Connection {
     let mut roots = RootCertStore::empty();
     roots.add(certificate).unwrap();
-    let mut tls = rustls::ClientConfig::builder()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let mut tls =
+        rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
     tls.alpn_protocols = vec![b"h3".to_vec()];
     let tls = QuicClientConfig::try_from(tls).unwrap();
     let mut endpoint = Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -164,8 +163,6 @@ pub(crate) fn request(method: &str, path: &str) -> Request<()> {
 /// A request that declares how long its content is.
 pub(crate) fn declared(method: &str, path: &str, length: u64) -> Request<()> {
     let mut request = request(method, path);
-    request
-        .headers_mut()
-        .insert("content-length", length.into());
+    request.headers_mut().insert("content-length", length.into());
     request
 }

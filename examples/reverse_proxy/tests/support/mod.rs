@@ -50,11 +50,7 @@ impl Proxy {
         let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", upstream.local_addr().unwrap());
         let (example, address) = Example::listening(PROXY, [&url]).await;
-        Self {
-            example,
-            address,
-            upstream,
-        }
+        Self { example, address, upstream }
     }
 
     pub(crate) async fn client(&self) -> Connection {

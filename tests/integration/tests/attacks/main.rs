@@ -1,7 +1,6 @@
 //! Attacks on the examples, each as a user runs it: bounded in number, and over loopback.
 //!
-//! What they come to is printed: `cargo test -p integration-tests --test attacks -- --nocapture`. The example tonic speaks
-//! HTTP/2 alone, so what can only be said in HTTP/1.x is not said to it.
+//! The example tonic speaks only HTTP/2, so it is not attacked over HTTP/1.x.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]

@@ -1,10 +1,12 @@
 //! An example under attack, and the honest client that it has to serve meanwhile.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
+use futures_util::{Stream, StreamExt};
 use h2::client::SendRequest;
 use http::{Request, StatusCode};
 use tokio::net::TcpStream;
@@ -44,12 +46,7 @@ pub(crate) struct Program {
 impl Program {
     pub(crate) async fn start(name: &'static str) -> Self {
         let (example, address) = Example::listening(executable(name), []).await;
-        let program = Self {
-            name,
-            address,
-            descriptors: example.descriptors(),
-            example,
-        };
+        let program = Self { name, address, descriptors: example.descriptors(), example };
         // The first requests of all take memory that is kept.
         for method in ["DELETE", "FOO"] {
             let client = connect(address).await;
@@ -70,12 +67,22 @@ impl Program {
         self.example.resident()
     }
 
-    /// By how much that has grown since it was `before`. It has not grown by more than is allowed.
+    /// Asserts that it has not grown by more than `allowed` since it was `before`.
     #[track_caller]
-    pub(crate) fn grown(&self, before: u64, allowed: u64) -> u64 {
+    pub(crate) fn grown(&self, before: u64, allowed: u64) {
         let grown = self.resident().saturating_sub(before);
         assert!(grown <= allowed, "{}: grew by {grown} KiB", self.name);
-        grown
+    }
+
+    /// Waits for all answers. Asserts that it grows by at most 2 MiB after the first `warm` of them.
+    pub(crate) async fn grows_little(&self, answers: impl Stream<Item = ()>, warm: usize) {
+        let mut answers = pin!(answers);
+        for _ in 0..warm {
+            answers.next().await;
+        }
+        let before = self.resident();
+        answers.for_each(async |()| {}).await;
+        self.grown(before, 2048);
     }
 
     /// Waits until it has closed all connections.
@@ -103,10 +110,7 @@ impl Program {
         tokio::time::sleep(Duration::from_secs(30)).await;
         let (status, errors) = self.example.end().await;
         assert_eq!(status.code(), Some(1), "{errors}");
-        assert_eq!(
-            errors,
-            "error: clients kept their connections open for 40s after the signal\n"
-        );
+        assert_eq!(errors, "error: clients kept their connections open for 40s after the signal\n");
     }
 
     /// There is nothing left of the attack, so it ends when it is told to.

@@ -25,7 +25,6 @@ const UPLOADS: usize = 2000;
 /// for them; the others stall once they have been counted, and are answered sooner.
 #[tokio::test]
 async fn thousands_of_slow_uploads_keep_nobody_from_being_served() {
-    // Each on a connection of its own.
     let connections = on_each(ALL, async |name| {
         let program = Program::start(name).await;
         let address = program.address;
@@ -34,9 +33,9 @@ async fn thousands_of_slow_uploads_keep_nobody_from_being_served() {
             _ => Slow::Http1 { address },
         });
         // hyper's buffers, above all: of 8 KiB and more for each connection.
-        hang(program, "connections", clients.collect(), 40).await;
+        hang(program, clients.collect(), 40).await;
     });
-    // As many on a connection as are let.
+    // As many on a connection as the server allows.
     let streams = on_each(ALL, async |name| {
         let program = Program::start(name).await;
         let mut clients = Vec::new();
@@ -44,7 +43,7 @@ async fn thousands_of_slow_uploads_keep_nobody_from_being_served() {
             let client = connect(program.address).await;
             clients.extend((0..200).map(|_| Slow::Stream(client.clone())));
         }
-        hang(program, "streams", clients, 10).await;
+        hang(program, clients, 10).await;
     });
     if can_open(ALL.len() * UPLOADS + 500) {
         tokio::join!(connections, streams);
@@ -56,27 +55,22 @@ fn can_open(files: usize) -> bool {
     let limits = getrlimit(Resource::Nofile);
     let can = limits.maximum.is_none_or(|maximum| maximum >= files as u64);
     if can {
-        let limits = Rlimit {
-            current: limits.maximum.or(Some(files as u64)),
-            ..limits
-        };
+        let limits = Rlimit { current: limits.maximum.or(Some(files as u64)), ..limits };
         setrlimit(Resource::Nofile, limits).unwrap();
     } else {
-        // Said even of a test that passes.
-        let skipped =
-            format!("SKIPPED: {files} files have to be open, and the limit is {limits:?}\n");
-        std::io::stderr().write_all(skipped.as_bytes()).unwrap();
+        // Also shown if the test passes.
+        let mut stderr = std::io::stderr();
+        writeln!(stderr, "SKIPPED: the limit of open files is {limits:?}").unwrap();
     }
     can
 }
 
 /// Lets all of the clients hang, and asks meanwhile; then answers come. The memory that each takes is
 /// bounded, in KiB. On a slow machine some are answered before the last one has begun.
-async fn hang(program: Program, what: &str, clients: Vec<Slow>, allowed: u64) {
+async fn hang(program: Program, clients: Vec<Slow>, allowed: u64) {
     let name = program.name;
     let before = program.resident();
     let count = clients.len();
-    let start = Instant::now();
     let (stall, stalls) = watch::channel(false);
     let begun = Arc::<AtomicUsize>::default();
     // The kernel keeps a thousand that the program has yet to accept, and resets others.
@@ -117,13 +111,7 @@ async fn hang(program: Program, what: &str, clients: Vec<Slow>, allowed: u64) {
     let resident = program.resident();
     // On a machine that is slow, too, the time of some may be up by now.
     let mut answers: Vec<_> = std::iter::from_fn(|| uploads.try_join_next()).collect();
-    let hanging = uploads.len();
-    let seconds = start.elapsed().as_secs_f64();
     let each = resident.saturating_sub(before) as f64 / count as f64;
-    println!(
-        "{name}: {hanging} of {count} {what} hang after {seconds:.1} s, {each:.1} KiB each, 100 others \
-         served"
-    );
     assert!(each <= allowed as f64, "{name}: {each:.1} KiB each");
 
     stall.send(true).unwrap();
@@ -134,17 +122,13 @@ async fn hang(program: Program, what: &str, clients: Vec<Slow>, allowed: u64) {
     for answer in answers {
         assert_eq!(answer.unwrap(), StatusCode::METHOD_NOT_ALLOWED, "{name}");
     }
-    let seconds = start.elapsed().as_secs_f64();
-    println!("{name}: all {count} {what} answered after {seconds:.1} s");
     program.survives().await;
 }
 
 /// As `within`, and for as long as `Drain` waits at most.
 async fn within_bounds<F: Future>(future: F) -> F::Output {
     let limit = Duration::from_secs(30 + 120);
-    tokio::time::timeout(limit, future)
-        .await
-        .expect("no answer came within the bounds")
+    tokio::time::timeout(limit, future).await.expect("no answer came within the bounds")
 }
 
 /// Ready when this client is to send nothing more.
@@ -206,10 +190,7 @@ impl Upload {
             let status = answer.strip_prefix("HTTP/1.1 ").unwrap();
             status[..3].parse().unwrap()
         };
-        Self {
-            sender: Sender::Http1(writer),
-            answer: Box::pin(answer),
-        }
+        Self { sender: Sender::Http1(writer), answer: Box::pin(answer) }
     }
 
     async fn http2(client: Client) -> Self {
@@ -223,10 +204,7 @@ impl Upload {
             drop(client);
             status
         };
-        Self {
-            sender: Sender::Http2(stream),
-            answer: Box::pin(answer),
-        }
+        Self { sender: Sender::Http2(stream), answer: Box::pin(answer) }
     }
 }
 

@@ -2,7 +2,9 @@
 //! where all who read the bytes have to agree on that (RFC 9112 §11.2).
 
 use crate::program::{ALL, BOARDS, Program, ask, connect, on_each, request};
-use crate::support::frames::{Frames, HEADERS, PROTOCOL_ERROR, RST_STREAM, bare_headers, data};
+use crate::support::frames::{
+    Frame, Frames, HEADERS, PROTOCOL_ERROR, RST_STREAM, bare_headers, data,
+};
 use crate::support::server::Connection;
 
 /// It leaves a message on the board if it is taken for a request.
@@ -19,9 +21,7 @@ pub(crate) async fn answers(program: &Program, bytes: impl AsRef<[u8]>) -> Strin
     let received = connection.receive_rest().await;
     let answers = received.split("HTTP/1.").skip(1).map(|answer| {
         let (head, _) = answer.split_once("\r\n\r\n").unwrap();
-        let mut connection = head
-            .lines()
-            .filter_map(|line| line.strip_prefix("connection: "));
+        let mut connection = head.lines().filter_map(|line| line.strip_prefix("connection: "));
         // To an HTTP/1.0 client that asked for it hyper adds `keep-alive`; `close` counts (RFC 9112 §9.3).
         let closes = connection.any(|options| options.contains("close"));
         format!("{}{}", &head[2..5], if closes { " close" } else { "" })
@@ -36,9 +36,9 @@ async fn messages(program: &Program) -> usize {
     list.split(|byte| *byte == b'\n').count() - 1
 }
 
-/// What follows the request line is followed by two requests. Where the connection is closed they are
-/// never answered, and nothing is done about them.
-async fn hold(cases: &[(&str, &str)]) {
+/// Sends each request with two others behind it. Where the connection is closed they are never answered, and
+/// nothing is done about them.
+async fn hold(cases: &[(String, &str)]) {
     on_each(BOARDS, async |name| {
         let program = Program::start(name).await;
         let mut posted = 0;
@@ -48,8 +48,6 @@ async fn hold(cases: &[(&str, &str)]) {
             posted += usize::from(seen.contains("201"));
             assert_eq!(messages(&program).await, posted, "{name}: {request:?}");
         }
-        let count = cases.len();
-        println!("{name}: {count} requests, {posted} of them with others behind them");
         program.survives().await;
     })
     .await;
@@ -66,39 +64,23 @@ async fn what_follows_an_unread_body_is_never_a_request() {
         "expect: 100-continue\r\ncontent-length: 5",
         "expect: 100-continue\r\ntransfer-encoding: chunked",
     ] {
-        for method in ["DELETE", "FOO"] {
-            cases.push((
-                format!("{method} / HTTP/1.1\r\nhost: a\r\n{framing}\r\n\r\n"),
-                method,
-            ));
+        for (method, expected) in [("DELETE", "405 close"), ("FOO", "501 close")] {
+            let head = format!("{method} / HTTP/1.1\r\nhost: a\r\n{framing}\r\n\r\n");
+            cases.push((head, expected));
         }
     }
-    let cases: Vec<_> = cases
-        .iter()
-        .map(|(request, method)| match *method {
-            "DELETE" => (&**request, "405 close"),
-            _ => (&**request, "501 close"),
-        })
-        .collect();
     hold(&cases).await;
 }
 
 #[tokio::test]
 async fn what_follows_a_read_body_is_answered_in_order() {
+    let upload = "DELETE / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nhello";
+    let chunked = "FOO / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n0\r\nx-trailer: 1\r\n\r\n";
+    let empty = "FOO / HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n";
     hold(&[
-        (
-            "DELETE / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nhello",
-            "405, 201, 200 close",
-        ),
-        (
-            "FOO / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n0\r\nx-trailer: 1\r\n\r\n",
-            "501, 201, 200 close",
-        ),
-        (
-            "FOO / HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n\
-             DELETE / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\n\r\nx",
-            "501, 405, 201, 200 close",
-        ),
+        (upload.to_owned(), "405, 201, 200 close"),
+        (chunked.to_owned(), "501, 201, 200 close"),
+        (format!("{empty}{upload}"), "501, 405, 201, 200 close"),
     ])
     .await;
 
@@ -106,11 +88,9 @@ async fn what_follows_a_read_body_is_answered_in_order() {
     on_each(BOARDS, async |name| {
         let program = Program::start(name).await;
         let before = program.resident();
-        let upload = "DELETE / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nhello";
         let seen = answers(&program, upload.repeat(1000) + LAST).await;
         assert_eq!(seen, "405, ".repeat(1000) + "200 close");
-        let grown = program.grown(before, 2048);
-        println!("{name}: 1000 pipelined uploads, grew by {grown} KiB");
+        program.grown(before, 2048);
         program.survives().await;
     })
     .await;
@@ -121,163 +101,82 @@ async fn what_follows_a_read_body_is_answered_in_order() {
 async fn lengths_that_can_be_read_in_two_ways_make_no_second_request() {
     let length = SMUGGLED.len() + LAST.len();
     let case = |fields: &str, content: &str| {
+        let fields = fields.replace("te:", "transfer-encoding:").replace("cl:", "content-length:");
+        let fields = fields.replace('|', "\r\n");
         format!("DELETE / HTTP/1.1\r\nhost: a\r\n{fields}\r\n\r\n{content}")
     };
     let mut cases = Vec::new();
     // `Transfer-Encoding` overrides `Content-Length`, and the connection is closed after the response.
-    for fields in [
-        format!("content-length: {length}\r\ntransfer-encoding: chunked"),
-        "content-length: 5\r\ntransfer-encoding: chunked".to_owned(),
-        "transfer-encoding: chunked\r\ncontent-length: 5".to_owned(),
-        "transfer-encoding: chunked\r\ncontent-length: x".to_owned(),
-    ] {
-        cases.push((case(&fields, "0\r\n\r\n"), "405 close"));
+    let both = format!(
+        "cl: {length}|te: chunked; cl: 5|te: chunked; te: chunked|cl: 5; te: chunked|cl: x"
+    );
+    for fields in both.split("; ") {
+        cases.push((case(fields, "0\r\n\r\n"), "405 close"));
     }
-    for fields in [
-        "transfer-encoding: identity",
-        "transfer-encoding: chunked, identity",
-        "transfer-encoding: xchunked",
-        "transfer-encoding: \x0bchunked",
-        "transfer-encoding: chunked\r\ntransfer-encoding: identity",
-        "transfer-encoding:",
-        "transfer-encoding : chunked",
-        " transfer-encoding: chunked",
-        "content-length: 0\r\ntransfer-encoding: identity",
-        "content-length: 0\r\ncontent-length: 5",
-        "content-length: 0, 5",
-        "content-length: +0",
-        "content-length: -1",
-        "content-length: 0x0",
-        "content-length: 0 0",
-        "content-length:",
-        "content-length: 18446744073709551616",
-        "content-length : 0",
-    ] {
+    let faulty = "te: identity; te: chunked, identity; te: xchunked; te: \x0bchunked; te: chunked|te: identity; te:; \
+                  transfer-encoding : chunked;  te: chunked; cl: 0|te: identity; cl: 0|cl: 5; cl: 0, 5; cl: +0; \
+                  cl: -1; cl: 0x0; cl: 0 0; cl:; cl: 18446744073709551616; content-length : 0";
+    for fields in faulty.split("; ") {
         cases.push((case(fields, "0\r\n\r\n"), "400 close"));
     }
-    // The head can be understood, so the layer rejects it; the body cannot.
-    for size in [
-        "10000000000000000",
-        "FFFFFFFFFFFFFFFFF",
-        // It fits, so it is waited for.
-        "FFFFFFFFFFFFFFFF",
-        "-1",
-        "+0",
-        "0x0",
-        "",
-        "g",
-        "0 0",
-        " 0",
-    ] {
-        let chunk = format!("{size}\r\n\r\n");
-        cases.push((case("transfer-encoding: chunked", &chunk), "405 close"));
-    }
+    // The head can be understood, so the layer rejects it; the body cannot. The third fits, so it is waited for.
+    let sizes = "10000000000000000|FFFFFFFFFFFFFFFFF|FFFFFFFFFFFFFFFF|-1|+0|0x0||g|0 0| 0";
+    let chunks = sizes.split('|').map(|size| format!("{size}\r\n\r\n"));
     // A chunk that does not end where it says.
-    cases.push((
-        case("transfer-encoding: chunked", "5\r\nhello0\r\n\r\n"),
-        "405 close",
-    ));
+    for chunk in chunks.chain(["5\r\nhello0\r\n\r\n".to_owned()]) {
+        cases.push((case("te: chunked", &chunk), "405 close"));
+    }
     // The same, said twice, is unambiguous.
-    for fields in [
-        "content-length: 5\r\ncontent-length: 5",
-        "content-length: 5",
-    ] {
+    for fields in ["cl: 5|cl: 5", "cl: 5"] {
         cases.push((case(fields, "hello"), "405, 201, 200 close"));
     }
-    let cases: Vec<_> = cases
-        .iter()
-        .map(|(request, expected)| (&**request, *expected))
-        .collect();
     hold(&cases).await;
 }
 
 /// A client of HTTP/1.0 is never told to continue, and its connection ends unless it asks otherwise.
 #[tokio::test]
 async fn http_1_0_makes_no_second_request_either() {
-    let case = |fields: &str, content: &str| format!("DELETE / HTTP/1.0\r\n{fields}\r\n{content}");
     let keep = "connection: keep-alive\r\n";
+    let length = "content-length: 5\r\n";
+    // RFC 9110 §10.1.1: the expectation is ignored, so the body is read.
+    let expect = format!("expect: 100-continue\r\n{length}");
+    let (kept, faulty) = ("405, 201, 200 close", "400 close");
+    // RFC 9112 §6.1: with `Transfer-Encoding` the framing is faulty.
+    let chunked = "transfer-encoding: chunked\r\n";
     let cases = [
-        (case("", ""), "405"),
-        (case(keep, ""), "405, 201, 200 close"),
-        (case("content-length: 5\r\n", "hello"), "405"),
-        (
-            case(&format!("{keep}content-length: 5\r\n"), "hello"),
-            "405, 201, 200 close",
-        ),
-        // RFC 9110 §10.1.1: the expectation is ignored, so the body is read.
-        (
-            case("expect: 100-continue\r\ncontent-length: 5\r\n", "hello"),
-            "405",
-        ),
-        (
-            case(
-                &format!("{keep}expect: 100-continue\r\ncontent-length: 5\r\n"),
-                "hello",
-            ),
-            "405, 201, 200 close",
-        ),
-        (case("content-length: 67108865\r\n", ""), "405 close"),
-        (
-            case(&format!("{keep}content-length: 67108865\r\n"), ""),
-            "405 close",
-        ),
-        // RFC 9112 §6.1: its framing is faulty.
-        (
-            case("transfer-encoding: chunked\r\n", "0\r\n\r\n"),
-            "400 close",
-        ),
-        (
-            case(
-                &format!("{keep}content-length: 5\r\ntransfer-encoding: chunked\r\n"),
-                "hello",
-            ),
-            "400 close",
-        ),
-        (
-            case(
-                &format!("{keep}content-length: 0\r\ncontent-length: 5\r\n"),
-                "",
-            ),
-            "400 close",
-        ),
+        (String::new(), "", "405"),
+        (keep.to_owned(), "", kept),
+        (length.to_owned(), "hello", "405"),
+        (format!("{keep}{length}"), "hello", kept),
+        (expect.clone(), "hello", "405"),
+        (format!("{keep}{expect}"), "hello", kept),
+        ("content-length: 67108865\r\n".to_owned(), "", "405 close"),
+        (format!("{keep}content-length: 67108865\r\n"), "", "405 close"),
+        (chunked.to_owned(), "0\r\n\r\n", faulty),
+        (format!("{keep}{length}{chunked}"), "hello", faulty),
+        (format!("{keep}content-length: 0\r\n{length}"), "", faulty),
     ];
-    let cases: Vec<_> = cases
-        .iter()
-        .map(|(request, expected)| (&**request, *expected))
-        .collect();
+    let cases = cases.map(|(fields, content, expected)| {
+        (format!("DELETE / HTTP/1.0\r\n{fields}\r\n{content}"), expected)
+    });
     hold(&cases).await;
 }
 
 /// RFC 9110 §9.3.6: another protocol may follow. Content has no meaning in it.
 #[tokio::test]
 async fn what_follows_a_rejected_connect_is_never_a_request() {
+    let of_both = "|content-length: 0#|content-length: 5#|connection: keep-alive#|\
+                   expect: 100-continue#content-length: 5#";
+    let only_1_1 = "transfer-encoding: chunked#|content-length: 0#transfer-encoding: chunked#|\
+                    connection: upgrade#upgrade: websocket#";
     let mut cases = Vec::new();
-    for version in ["1.1", "1.0"] {
-        for fields in [
-            "",
-            "content-length: 0\r\n",
-            "content-length: 5\r\n",
-            "connection: keep-alive\r\n",
-            "expect: 100-continue\r\ncontent-length: 5\r\n",
-        ] {
-            cases.push(format!(
-                "CONNECT b:443 HTTP/{version}\r\nhost: b:443\r\n{fields}\r\n"
-            ));
+    for (version, all) in [("1.1", of_both), ("1.0", of_both), ("1.1", only_1_1)] {
+        for fields in all.split('|') {
+            let fields = fields.replace('#', "\r\n");
+            let head = format!("CONNECT b:443 HTTP/{version}\r\nhost: b:443\r\n{fields}\r\n");
+            cases.push((head, "405 close"));
         }
     }
-    for fields in [
-        "transfer-encoding: chunked\r\n",
-        "content-length: 0\r\ntransfer-encoding: chunked\r\n",
-        "connection: upgrade\r\nupgrade: websocket\r\n",
-    ] {
-        cases.push(format!(
-            "CONNECT b:443 HTTP/1.1\r\nhost: b:443\r\n{fields}\r\n"
-        ));
-    }
-    let cases: Vec<_> = cases
-        .iter()
-        .map(|request| (&**request, "405 close"))
-        .collect();
     hold(&cases).await;
 }
 
@@ -321,10 +220,8 @@ async fn over_http_2_what_follows_a_rejected_connect_is_never_a_request() {
         // The connection goes on, and on no other stream was anything answered.
         let received = frames.ping().await.unwrap();
         let last = frames.stream();
-        assert!(
-            received.iter().all(|frame| frame.stream < last),
-            "{received:?}"
-        );
+        let is_before = |frame: &Frame| frame.stream < last;
+        assert!(received.iter().all(is_before), "{received:?}");
         if name != "tonic" {
             assert_eq!(messages(&program).await, 0, "{name}");
         }

@@ -76,11 +76,7 @@ pub(crate) fn headers(
     for (name, value) in fields {
         field(&mut block, name.as_bytes(), value.as_bytes());
     }
-    let flags = if ends {
-        END_HEADERS | END_STREAM
-    } else {
-        END_HEADERS
-    };
+    let flags = if ends { END_HEADERS | END_STREAM } else { END_HEADERS };
     frame(HEADERS, flags, stream, &block)
 }
 
@@ -142,11 +138,7 @@ impl Frames {
     pub(crate) async fn open(address: SocketAddr) -> Self {
         let stream = within(TcpStream::connect(address)).await.unwrap();
         stream.set_nodelay(true).unwrap();
-        let mut frames = Self {
-            stream: BufReader::new(stream),
-            window: 65_535,
-            next: 1,
-        };
+        let mut frames = Self { stream: BufReader::new(stream), window: 65_535, next: 1 };
         frames.send(PREFACE).await;
         frames.send(frame(SETTINGS, 0, 0, &[])).await;
         frames
@@ -185,12 +177,7 @@ impl Frames {
             }
             _ => {}
         }
-        Some(Frame {
-            kind,
-            flags,
-            stream,
-            payload,
-        })
+        Some(Frame { kind, flags, stream, payload })
     }
 
     /// What comes before the answer to a `PING`; an error is what comes before the connection ends.
