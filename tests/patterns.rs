@@ -442,6 +442,10 @@ const INVALID: &[(&str, &str)] = &[
         "/a%zz",
         "has the segment `a%zz`: write a percent sign as `%25`",
     ),
+    (
+        "/a%e}}2",
+        "has the segment `a%e}}2`: write a percent sign as `%25`",
+    ),
     // Parts of a URL that are not its path.
     (
         "/a?x",

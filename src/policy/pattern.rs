@@ -106,7 +106,7 @@ fn check_segment(segment: &str) -> Result<Segment, String> {
         "give each path a rule".to_owned()
     } else if let Some(culprit) = literal.chars().find(|&c| !is_path_char(c)) {
         format!("{culprit:?} is not valid in a path")
-    } else if !literal.split('%').skip(1).all(is_encoded) {
+    } else if !segment.split('%').skip(1).all(is_encoded) {
         "write a percent sign as `%25`".to_owned()
     } else {
         return Ok(Segment::Literal);
