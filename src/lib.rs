@@ -101,12 +101,12 @@
 //!
 //! | request | instructions | allocations |
 //! |---|---|---|
-//! | `GET`, if the inner service is an axum `Router` | +15 | 0 |
-//! | `GET`, `HEAD`, `POST`, forwarded | +17 | 0 |
-//! | `PROPFIND`, forwarded | +78 | 0 |
-//! | forwarded by a [rule](Policy::route) | +75, and `matchit`'s look-up | 0 to 2 |
-//! | `405` | +1361 | 3 |
-//! | `501` | +1307 | 3 |
+//! | `GET`, if the inner service is an axum `Router` | +25 | 0 |
+//! | `GET`, `HEAD`, `POST`, forwarded | +29 | 0 |
+//! | `PROPFIND`, forwarded | +88 | 0 |
+//! | forwarded by a [rule](Policy::route) | +72, and `matchit`'s look-up | 0 to 2 |
+//! | `405` | +1407 | 3 |
+//! | `501` | +1421 | 3 |
 //!
 //! # Features
 //!
