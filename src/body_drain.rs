@@ -45,9 +45,11 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 ///
 /// # Panics
 ///
-/// The timer is a [`tokio::time::Sleep`]. It panics in a runtime without timers (`enable_time`), and if it is
-/// polled after its runtime was shut down. [`MethodPolicyLayer::layer`](tower_layer::Layer::layer) panics in a
+/// The timer is tokio's [`Sleep`][sleep]. It panics in a runtime without timers (`enable_time`), and if it is
+/// polled after its runtime was shut down. [`MethodPolicyLayer`](crate::MethodPolicyLayer) panics in a
 /// runtime without timers, so that you find this mistake early. Use [`BodyDrain::none`] there.
+///
+/// [sleep]: https://docs.rs/tokio/latest/tokio/time/struct.Sleep.html
 ///
 /// # As data
 ///

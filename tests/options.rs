@@ -1,5 +1,5 @@
 //! The two answers to `OPTIONS` (RFC 9110 §9.3.7): the layer's own, and the inner service's `405` that
-//! becomes `200`. Which of them a request gets is in `decision_table.rs`.
+//! becomes `200`. `decision_table.rs` tests which of them a request gets, `axum.rs` tests a real router.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
@@ -9,11 +9,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use axum::Router;
-use axum::handler::Handler;
-use axum::routing::{any, delete, get, options, patch, post, put};
 use http::request::Builder;
-use http::{HeaderValue, Method, Request, Response, Version};
+use http::{HeaderValue, Request, Response, Version};
 use http_body_util::Full;
 use tower::{Layer, service_fn};
 use tower_method_policy::{
@@ -338,99 +335,4 @@ async fn a_policy_inside_a_policy_gives_the_methods_of_the_inner_one() {
     let response = nested("", posts.report_only(true), "OPTIONS").await;
     assert_eq!(response.status(), 418);
     assert!(response.extensions().get::<WouldReject>().is_some());
-}
-
-// A real router.
-
-/// A route of each kind, and the methods that axum's own `405` names at a path of it.
-fn router() -> (Router, [(&'static str, &'static str); 8]) {
-    let wrapped = (|| async { "a" }).layer(MethodPolicyLayer::default());
-    let router = Router::new()
-        .route("/", get("a"))
-        .route("/login", post("a"))
-        .route("/users", get("a").post("a"))
-        .route("/users/{id}", get("a").put("a").delete("a"))
-        .route("/patch", patch("a"))
-        .route("/files/{*path}", put("a").delete("a"))
-        .nest("/api", Router::new().route("/v1", delete("a")))
-        .route("/wrapped", post(wrapped));
-    let routes = [
-        ("/", "GET,HEAD"),
-        ("/login", "POST"),
-        ("/users", "GET,HEAD,POST"),
-        ("/users/7", "GET,HEAD,PUT,DELETE"),
-        ("/patch", "PATCH"),
-        ("/files/a/b", "PUT,DELETE"),
-        ("/api/v1", "DELETE"),
-        ("/wrapped", "POST"),
-    ];
-    (router, routes)
-}
-
-/// The response of `router` behind a layer without rules.
-async fn ask_router(router: &Router, method: &str, target: &str) -> Response<String> {
-    let layer = answering("").respond_with(ProblemDetails);
-    let request = Request::builder().method(method).uri(target);
-    let request = request.body(axum::body::Body::empty()).unwrap();
-    send(layer.layer(router.clone()), request).await
-}
-
-#[tokio::test]
-async fn in_front_of_a_router_without_rules_every_allow_is_the_router_s() {
-    let (router, routes) = router();
-    for (target, allow) in routes {
-        // `OPTIONS` is 200 with the router's methods.
-        let listed: MethodSet = allow.parse().unwrap();
-        let expected = (&listed | Method::OPTIONS).to_string();
-        assert_empty(
-            &ask_router(&router, "OPTIONS", target).await,
-            Some(&expected),
-        );
-
-        // A recognized method has the router's own 405, or is handled.
-        for method in MethodSet::STANDARD - [Method::GET, Method::HEAD, Method::OPTIONS] {
-            let response = ask_router(&router, method.as_str(), target).await;
-            if listed.contains(&method) {
-                assert_eq!(response.status(), 200, "{method} {target}");
-            } else {
-                assert_eq!(response.status(), 405);
-                assert_eq!(response.headers()["allow"], allow, "{method} {target}");
-                assert!(response.extensions().get::<Rejection>().is_none());
-            }
-        }
-
-        // Any other method is a 501 without `Allow`.
-        for method in ["FOO", "get", "PROPFIND"] {
-            let response = ask_router(&router, method, target).await;
-            assert_eq!(response.status(), 501);
-            assert!(!response.headers().contains_key("allow"));
-        }
-    }
-    assert_eq!(
-        ask_router(&router, "OPTIONS", "/missing").await.status(),
-        404
-    );
-    assert_empty(&ask_router(&router, "OPTIONS", "*").await, None);
-}
-
-#[tokio::test]
-async fn routes_that_handle_options_answer_by_themselves() {
-    let service = service_fn(async |_: Request<axum::body::Body>| {
-        Ok::<_, Infallible>(Response::new(axum::body::Body::from("any")))
-    });
-    let router = Router::new()
-        .route("/any", any("any"))
-        .route("/own", get("a").merge(options(async || [("dav", "1")])))
-        .route_service("/service", service);
-    for (target, body, dav) in [
-        ("/any", "any", false),
-        ("/service", "any", false),
-        ("/own", "", true),
-    ] {
-        let response = ask_router(&router, "OPTIONS", target).await;
-        assert_eq!(response.status(), 200);
-        assert!(!response.headers().contains_key("allow"), "{target}");
-        assert_eq!(response.headers().contains_key("dav"), dav);
-        assert_eq!(response.body(), body);
-    }
 }

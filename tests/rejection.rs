@@ -405,6 +405,7 @@ async fn a_time_is_sent_as_an_imf_fixdate_rounded_up() {
     let last_of_9999 = 253_402_300_799;
     for (seconds, nanoseconds, expected) in [
         (4_102_444_799, 0, "Thu, 31 Dec 2099 23:59:59 GMT"),
+        (4_102_444_800, 0, "Fri, 01 Jan 2100 00:00:00 GMT"),
         (4_102_444_799, TICK, "Fri, 01 Jan 2100 00:00:00 GMT"),
         (4_107_542_399, 5 * TICK, "Mon, 01 Mar 2100 00:00:00 GMT"),
         (13_574_606_400, 0, "Tue, 29 Feb 2400 12:00:00 GMT"),

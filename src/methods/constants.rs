@@ -57,6 +57,8 @@ impl MethodSet {
 impl MethodSet {
     /// The methods of a WebDAV server (RFC 4918 §9): `GET`, `HEAD`, `PUT`, `DELETE`, `OPTIONS`, `COPY`, `LOCK`,
     /// `MKCOL`, `MOVE`, `PROPFIND`, `PROPPATCH`, and `UNLOCK`.
+    ///
+    /// Some servers handle more: dav-server 0.11 also handles `PATCH`. Write `MethodSet::WEBDAV | Method::PATCH` then.
     pub const WEBDAV: Self = Self::from_bits(WEBDAV);
 
     /// The methods of a CalDAV server (RFC 4791 §2): [`WEBDAV`](Self::WEBDAV), `ACL`, `REPORT`, and `MKCALENDAR`.

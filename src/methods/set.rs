@@ -25,7 +25,7 @@ use super::registry::{self, Id, Name};
 ///
 /// With the feature `serde`, a set is read from a list of names or from one string such as `"GET, HEAD"`. It
 /// is written as a list. In data, a name consists of letters, digits, `-`, and `_`. A registered name in
-/// another case (`get`) is an error. So are `ANY`, `ALL`, and `NONE` in any case.
+/// another case (`get`) is an error. So are `ANY`, `ALL`, `NONE`, and the names of sets such as `WEBDAV`, in any case.
 ///
 /// # Cost
 ///

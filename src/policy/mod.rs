@@ -110,7 +110,9 @@ const GET_AND_HEAD: MethodSet = MethodSet::from_ids(&[Id::GET, Id::HEAD]);
 /// - `null` means an empty `recognize`, `routes`, `subtrees`, or `exempt`. It is an error for
 ///   `fallback`, `recognize_only`, and a rule. Ignoring it there would allow more than was meant.
 /// - Errors show the value, its position if the format knows it, and the correct spelling if there is
-///   one. See [`MethodSet`](MethodSet#as-data) for the names that are errors in data.
+///   one. See [`MethodSet`](MethodSet#as-data) for the names that are errors in data. A misspelled name
+///   (`PTU`) is a new method. `policy.recognized() - MethodSet::REGISTERED` shows such names.
+/// - In TOML, write `recognize`, `fallback`, and `exempt` above the first `[table]`.
 /// - Some readers change keys. `config` 0.14.1 converts every key to lower case, including path patterns:
 ///   a rule for `/Users` becomes a rule for `/users`. `config` 0.15.25 and `figment` 0.10.19 keep keys.
 #[derive(Clone)]
@@ -175,7 +177,8 @@ impl Policy {
     /// listed method appears in `Allow`.
     ///
     /// `methods` are the methods that the inner service handles there. `HEAD` is added if `GET` is
-    /// listed. `route("/login", [Method::POST])` gives `Allow: POST`.
+    /// listed. `route("/login", [Method::POST])` gives `Allow: POST`. The inner service still receives `GET`
+    /// and `HEAD` there, and answers them.
     ///
     /// # Patterns
     ///
@@ -208,7 +211,8 @@ impl Policy {
     /// Adds a rule for `prefix`, for `prefix` with a trailing slash, and for every path below it.
     ///
     /// `prefix` consists of literal segments and `{name}`. Subtrees and routes can be nested, and the longer
-    /// pattern wins. List the methods as for [`route`](Self::route).
+    /// pattern wins. List the methods as for [`route`](Self::route). `Allow` lists them at every path of the
+    /// subtree, whether a resource exists there or not.
     ///
     /// ```
     /// use http::Method;

@@ -8,8 +8,8 @@ use super::respond::{Respond, with_content_type};
 /// A responder that answers with problem details as `application/problem+json` (RFC 9457).
 ///
 /// `type` is `about:blank`, so `title` is the status phrase (RFC 9457 §4.2.1). For a `405`, the extension
-/// member `allow` repeats the `Allow` field, because some clients cannot read the field. One example is a
-/// script of another origin.
+/// member `allow` repeats the `Allow` field for clients that cannot read the field, such as scripts of another
+/// origin behind a CORS layer that is outside the policy.
 ///
 /// ```json
 /// {"type":"about:blank","title":"Method Not Allowed","status":405,"detail":"The method DELETE is not allowed here.","allow":["GET","HEAD","POST"]}

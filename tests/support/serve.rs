@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tower::Service;
 
-/// Serves HTTP/1.x and HTTP/2 on its own port, and ends with its connections when it is dropped.
+/// Serves HTTP/1.x and HTTP/2 on a free port, and ends with its connections when it is dropped.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     _tasks: JoinSet<()>,
