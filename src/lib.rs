@@ -104,8 +104,8 @@
 //! | `GET`, `HEAD`, `POST`, forwarded | +29 | 0 |
 //! | `PROPFIND`, forwarded | +88 | 0 |
 //! | forwarded by a [rule](Policy::route) | +72, and `matchit`'s look-up | 0 to 2 |
-//! | `405` | +1418 | 3 |
-//! | `501` | +1432 | 3 |
+//! | `405` | +1407 | 3 |
+//! | `501` | +1421 | 3 |
 //!
 //! # Features
 //!
