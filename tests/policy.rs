@@ -30,21 +30,12 @@ fn a_new_policy_recognizes_the_standard_methods_and_has_no_rules() {
 #[test]
 fn the_default_what_is_added_and_what_rules_list_is_recognized() {
     for (calls, expected) in [
-        (
-            "recognize FOO; recognize PROPFIND; recognize",
-            "STANDARD FOO PROPFIND",
-        ),
+        ("recognize FOO; recognize PROPFIND; recognize", "STANDARD FOO PROPFIND"),
         ("recognize FOO; fallback", "STANDARD FOO"),
-        (
-            "recognize PRI * ** pri ANY GET|POST",
-            "STANDARD PRI * ** pri ANY GET|POST",
-        ),
+        ("recognize PRI * ** pri ANY GET|POST", "STANDARD PRI * ** pri ANY GET|POST"),
         ("recognize_only", "GET HEAD"),
         ("recognize_only POST", "GET HEAD POST"),
-        (
-            "recognize FOO; recognize_only POST; recognize_only QUERY",
-            "GET HEAD QUERY FOO",
-        ),
+        ("recognize FOO; recognize_only POST; recognize_only QUERY", "GET HEAD QUERY FOO"),
         (
             "recognize_only; fallback BAR; route /a BAZ; subtree /b QUX; exempt /c",
             "GET HEAD BAR BAZ QUX",
@@ -78,11 +69,7 @@ fn the_most_specific_pattern_that_matches_the_path_is_taken() {
                 None => (RuleKind::Fallback, None),
             };
             let rule = policy.rule_at(path).unwrap();
-            assert_eq!(
-                (rule.kind(), rule.pattern()),
-                expected,
-                "{path} {configured:?}"
-            );
+            assert_eq!((rule.kind(), rule.pattern()), expected, "{path} {configured:?}");
         }
     }
 }
