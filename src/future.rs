@@ -112,8 +112,7 @@ where
                 if let Some(change) = change.take() {
                     change.apply(&mut response);
                 }
-                // This drops the future here, out of line. If the compiler inlined this drop into the
-                // drop of the whole future, each forwarded request would take 11 more instructions.
+                // Without `Done`, each forwarded request would take 4 more instructions.
                 self.set(Self::Done);
                 Poll::Ready(Ok(response))
             }
