@@ -207,7 +207,7 @@ async fn a_server_that_is_stopped_answers_the_requests_that_have_begun_and_close
         let mut rejected = server.client().await;
         let mut stalled = rejected.begin(declared("FOO", "/", 100)).await;
         stalled.send("abc").await;
-        // So both have arrived: they are on connections of their own.
+        // So both have arrived: they are on separate connections.
         busy.ask("GET", "/").await;
         rejected.ask("GET", "/").await;
 

@@ -27,7 +27,7 @@ use self::server::within;
 /// The content of 64 KiB that large uploads are made of.
 pub(crate) const CHUNK: Bytes = Bytes::from_static(&[0; 64 * 1024]);
 
-/// A connection over which nothing was sent beside TLS.
+/// A connection over which nothing was sent except TLS.
 pub(crate) async fn quic(
     address: SocketAddr,
     certificate: CertificateDer<'_>,
