@@ -20,7 +20,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
-use tower::{Layer, service_fn};
+use tower::{Layer, ServiceExt, service_fn};
 use tower_method_policy::{
     MethodPolicyLayer, PlainText, Policy, ProblemDetails, Rejection, Respond,
 };
@@ -114,5 +114,25 @@ async fn a_bidirectional_stream_is_answered() {
         let requests = tonic::Request::new(stream::iter([first]).chain(stream::pending()));
         let status = within(client.streaming(requests, path, codec)).await.unwrap_err();
         assert_eq!(status.code(), Code::Unimplemented);
+    }
+}
+
+/// The row of docs/placement.md: tonic-web answers other requests over HTTP/1.1 itself.
+#[tokio::test]
+async fn grpc_web_belongs_inside_the_policy() {
+    let grpc_web = tonic_web::GrpcWebLayer::new();
+    let (_, health) = tonic_health::server::health_reporter();
+    let policy = MethodPolicyLayer::new(Policy::new().fallback([Method::POST]));
+    let inside = policy.layer(grpc_web.layer(Routes::new(health.clone())));
+    let outside = grpc_web.layer(policy.layer(Routes::new(health)));
+    for (method, expected) in [("PUT", 405), ("DELETE", 405), ("FOO", 501)] {
+        let request = || {
+            let request = Request::builder().method(method).uri("/grpc.health.v1.Health/Check");
+            request.body(tonic::body::Body::default()).unwrap()
+        };
+        let answer = inside.clone().oneshot(request()).await.unwrap();
+        assert_eq!(answer.status(), expected, "{method}");
+        let answer = outside.clone().oneshot(request()).await.unwrap();
+        assert_eq!(answer.status(), 400, "{method}");
     }
 }
