@@ -104,6 +104,13 @@ impl Connection {
         String::from_utf8(rest).unwrap()
     }
 
+    /// Sends no more, and waits until the peer has closed the connection too.
+    pub(crate) async fn close(mut self) {
+        // The peer may have reset the connection.
+        let _ = within(self.stream.shutdown()).await;
+        self.receive_rest().await;
+    }
+
     /// Whether the peer closes the connection in order, without another byte.
     pub(crate) async fn is_closed(&mut self) -> bool {
         within(self.stream.read(&mut [0])).await.unwrap() == 0

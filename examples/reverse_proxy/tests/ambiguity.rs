@@ -50,14 +50,14 @@ async fn a_content_length_next_to_a_transfer_encoding_is_removed() {
         let head = format!("HTTP/1.1 200 OK\r\n{fields}\r\n\r\n");
         let chunked = "5\r\nhello\r\n0\r\n\r\n";
         let response = format!("{head}{chunked}");
-        let (seen, content) = proxy.answered("GET", &response).await;
+        let (seen, content) = Proxy::start().await.answered("GET", &response).await;
         assert_eq!(
             seen,
             "HTTP/1.1 200 OK\nconnection: close\ntransfer-encoding: chunked\nvia: 1.1 method-policy"
         );
         assert_eq!(content, chunked);
         // A response to HEAD has no content, and does not claim a length.
-        let (seen, content) = proxy.answered("HEAD", &head).await;
+        let (seen, content) = Proxy::start().await.answered("HEAD", &head).await;
         let expected = "HTTP/1.1 200 OK\nconnection: close\nvia: 1.1 method-policy";
         assert_eq!((&*seen, &*content), (expected, ""));
 
@@ -105,17 +105,15 @@ async fn a_response_whose_end_is_ambiguous_is_a_502() {
 
 #[tokio::test]
 async fn equal_content_lengths_become_one() {
-    let proxy = Proxy::start().await;
     for fields in ["content-length: 5, 5", "content-length: 5\r\ncontent-length: 5"] {
         for (method, content) in [("GET", "hello"), ("HEAD", "")] {
             let response = format!("HTTP/1.1 200 OK\r\n{fields}\r\n\r\n{content}");
-            let (seen, rest) = proxy.answered(method, &response).await;
+            let (seen, rest) = Proxy::start().await.answered(method, &response).await;
             let expected = "connection: close\ncontent-length: 5\nvia: 1.1 method-policy";
             assert_eq!(seen, format!("HTTP/1.1 200 OK\n{expected}"));
             assert_eq!(rest, content);
         }
     }
-    proxy.stop().await;
 }
 
 #[tokio::test]

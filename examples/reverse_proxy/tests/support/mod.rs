@@ -99,6 +99,8 @@ impl Proxy {
         let head = upstream.receive_head().await;
         upstream.send(EMPTY_OK).await;
         client.receive_head().await;
+        // The proxy must not use this connection again.
+        upstream.close().await;
         lines(&head)
     }
 
@@ -108,7 +110,7 @@ impl Proxy {
         let request = format!("{method} / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
         let (mut client, mut upstream) = self.begun(request).await;
         upstream.send(response).await;
-        drop(upstream);
+        upstream.close().await;
         let head = client.receive_head().await;
         (lines(&head), client.receive_rest().await)
     }
