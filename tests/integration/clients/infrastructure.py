@@ -3,7 +3,7 @@
 import contextlib
 import time
 
-from harness import Failure, case, example, expect, free_port, scratch, status
+from harness import MIB, Failure, case, example, expect, free_port, scratch, status, succeed, zeros
 from proxies import IN_FRONT, caddy, haproxy, nginx_with
 
 COUNTING = "fail_duration 60s\n        max_fails 3\n        unhealthy_status 5xx"
@@ -105,3 +105,23 @@ def _():
     with behind(nginx) as url:
         expect(after_a_stranger(url, "501"), "200", "everybody's answer")
         return "200 for everybody: nginx has no word for 501"
+
+
+def limiting(directory, port, authority):
+    http = IN_FRONT.format(port=port, authority=authority, buffering="on")
+    http = http.replace("proxy_pass", "limit_except GET POST { deny all; }\n proxy_pass")
+    # It logs each request that it denies.
+    return nginx_with(directory, port, http, chatter=".*access forbidden by rule")
+
+
+@case("nginx-limit-except", "nginx", "curl")
+def _():
+    """The row of README.md: 403 without `Allow`, also to a client that is sending."""
+    with behind(limiting) as url, zeros(16 * MIB) as file:
+        for method in ("FOO", "DELETE", "OPTIONS"):
+            expect(status(url, method), "403", method)
+        expect("allow:" in succeed("curl", "-sSi", "-X", "DELETE", url).lower(), False, "Allow")
+        for _ in range(5):
+            command = ("curl", "-sS", "--max-time", 20, "-o", "/dev/null", "-w", "%{http_code}")
+            expect(succeed(*command, "-X", "DELETE", "-T", file, url), "403", "an upload")
+        return "403 without Allow, uploads included"

@@ -89,12 +89,12 @@ http://127.0.0.1:{port} {{
 """
 
 
-def nginx_with(directory, port, http):
+def nginx_with(directory, port, http, **options):
     # Its workers run as `nobody` when it is started by root.
     directory.chmod(0o755)
     file = directory / "nginx.conf"
     file.write_text(NGINX.format(directory=directory, http=http))
-    return proxy("nginx", port, "nginx", "-c", file, "-e", "stderr")
+    return proxy("nginx", port, "nginx", "-c", file, "-e", "stderr", **options)
 
 
 def nginx(directory, port, authority, buffering):
