@@ -14,7 +14,9 @@ use axum::extract::{MatchedPath, Request};
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::routing::{delete, get};
+use futures_util::FutureExt;
 use http::{Method, StatusCode};
+use tower::limit::ConcurrencyLimit;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt};
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::CorsLayer;
@@ -219,6 +221,28 @@ async fn a_timeout_outside_bounds_the_wait_for_a_rejected_upload() {
     let request = Request::builder().method("FOO").body(stalled);
     let response = app.oneshot(request.unwrap()).await;
     assert_eq!(response.unwrap().status(), 503);
+}
+
+#[tokio::test]
+async fn a_concurrency_limit_belongs_outside_where_a_rejection_releases_its_permit() {
+    /// Rejects a request, and returns whether another clone is ready before the first is dropped, and then.
+    async fn ready_after_a_rejection<S>(mut service: S) -> [bool; 2]
+    where
+        S: Service<Request, Response = Response, Error = Infallible> + Clone,
+    {
+        let mut waiting = service.clone();
+        let foo = Request::builder().method("FOO").body(Body::empty()).unwrap();
+        let rejected = service.ready().await.unwrap().call(foo).await.unwrap();
+        assert_eq!(rejected.status(), 501);
+        let before = waiting.ready().now_or_never().is_some();
+        drop(service);
+        [before, waiting.ready().now_or_never().is_some()]
+    }
+    let policy = MethodPolicyLayer::default();
+    let inside = policy.layer(ConcurrencyLimit::new(router(), 1));
+    assert_eq!(ready_after_a_rejection(inside).await, [false, true]);
+    let outside = ConcurrencyLimit::new(policy.layer(router()), 1);
+    assert_eq!(ready_after_a_rejection(outside).await, [true, true]);
 }
 
 #[tokio::test]
