@@ -17,7 +17,8 @@
 //! let app = policy.layer(router); // Wrap the finished router last.
 //!
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
-//! axum::serve(listener, ServiceExt::<Request>::into_make_service(app)).await
+//! let _ = axum::serve(listener, ServiceExt::<Request>::into_make_service(app)).await;
+//! # Ok(())
 //! # }
 //! ```
 //!
