@@ -270,7 +270,7 @@ impl<B: Body> RequestBody<B> {
 pub(crate) struct Clock {
     bounds: Arc<BodyDrain>,
     has_known_length: bool,
-    /// `None` before the first wait.
+    /// `None` before the first wait. It is boxed, because inline it would make the future of every request larger.
     alarm: Option<Pin<Box<Alarm>>>,
 }
 
