@@ -6,7 +6,7 @@ use http::header::{ACCESS_CONTROL_REQUEST_METHOD, ORIGIN};
 use http::{HeaderMap, Method, request};
 
 use crate::methods::MethodSet;
-use crate::methods::registry::{Id, Name};
+use crate::methods::registry::Id;
 use crate::policy::{Policy, StoredRule};
 use crate::rejection::Rejection;
 #[cfg(feature = "rfc2774")]
@@ -109,18 +109,15 @@ impl DecisionTable {
 
     /// Applies rows 4 to 6 to a request that rows 1 to 3 do not match.
     fn rows_4_to_6(&self, method: &Method, rule: Option<&Arc<StoredRule>>) -> Outcome<'_> {
-        let name = Name::get(method);
-        let is_recognized = self.policy.recognized().contains_name(name);
-        match rule {
+        match self.policy.check(method, rule) {
             // Row 4.
-            Some(rule) if rule.allow.methods.contains_name(name) => Outcome::Forward,
-            None if is_recognized => Outcome::Forward,
+            Ok(()) => Outcome::Forward,
             // Row 5 (RFC 9110 §15.5.6).
-            Some(rule) if is_recognized => {
+            Err(Some(rule)) => {
                 Outcome::Reject(Rejection::by_rule(rule.clone(), self.answers_options))
             }
             // Row 6 (RFC 9110 §15.6.2).
-            _ => Outcome::Reject(Rejection::not_implemented()),
+            Err(None) => Outcome::Reject(Rejection::not_implemented()),
         }
     }
 

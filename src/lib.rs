@@ -105,8 +105,8 @@
 //! | `GET`, `HEAD`, `POST`, forwarded | +29 | 0 |
 //! | `PROPFIND`, forwarded | +88 | 0 |
 //! | forwarded by a [rule](Policy::route) | +72, and `matchit`'s look-up | 0 to 2 |
-//! | `405` | +1407 | 3 |
-//! | `501` | +1421 | 3 |
+//! | `405` | +1410 | 3 |
+//! | `501` | +1424 | 3 |
 //!
 //! # Features
 //!

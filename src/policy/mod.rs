@@ -270,14 +270,28 @@ impl Policy {
         if matches!(*method, Method::GET | Method::HEAD) {
             return Decision::Forward;
         }
+        match self.check(method, self.stored_rule_at(path)) {
+            Ok(()) => Decision::Forward,
+            Err(Some(rule)) => Decision::NotAllowed { allow: &rule.allow.methods },
+            Err(None) => Decision::NotImplemented,
+        }
+    }
+
+    /// Applies rows 4 to 6 of the layer's decision table, given the rule at the path. The error of row 5 is
+    /// the rule, and that of row 6 is `None`.
+    #[inline]
+    pub(crate) fn check<'a>(
+        &self,
+        method: &Method,
+        rule: Option<&'a Arc<StoredRule>>,
+    ) -> Result<(), Option<&'a Arc<StoredRule>>> {
         let name = Name::get(method);
-        match self.stored_rule_at(path) {
-            Some(rule) if rule.allow.methods.contains_name(name) => Decision::Forward,
-            None if self.recognized.contains_name(name) => Decision::Forward,
-            Some(rule) if self.recognized.contains_name(name) => {
-                Decision::NotAllowed { allow: &rule.allow.methods }
-            }
-            _ => Decision::NotImplemented,
+        let is_recognized = self.recognized.contains_name(name);
+        match rule {
+            Some(rule) if rule.allow.methods.contains_name(name) => Ok(()),
+            None if is_recognized => Ok(()),
+            Some(rule) if is_recognized => Err(Some(rule)),
+            _ => Err(None),
         }
     }
 
