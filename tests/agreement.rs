@@ -1,4 +1,4 @@
-//! Tests of `support/agreement.rs`, the helper that compares a policy's rules with an axum router.
+//! Tests the helper `support/agreement.rs`, which compares a policy's rules with an axum router.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
@@ -20,7 +20,7 @@ fn methods(list: &str) -> MethodSet {
     list.parse().unwrap()
 }
 
-/// A route that handles these methods.
+/// Returns a route that handles the methods in `list`.
 fn handlers(list: &str) -> MethodRouter {
     let methods = methods(list).into_iter();
     methods.fold(MethodRouter::new(), |route, method| {
@@ -28,28 +28,29 @@ fn handlers(list: &str) -> MethodRouter {
     })
 }
 
-/// A router with these routes.
-fn router(routes: &[(&str, &str)]) -> Router {
+/// Returns a router with `routes`, each a path and the methods that it handles.
+fn router_with(routes: &[(&str, &str)]) -> Router {
     routes.iter().fold(Router::new(), |router, (path, list)| router.route(path, handlers(list)))
 }
 
-/// A policy with these routes.
-fn routes(routes: &[(&str, &str)]) -> Policy {
+/// Returns a policy with `routes`, each a pattern and the methods that its rule lists.
+fn policy_with(routes: &[(&str, &str)]) -> Policy {
     let add = |policy: Policy, (pattern, list): &(&str, &str)| policy.route(pattern, methods(list));
     routes.iter().try_fold(Policy::new(), add).unwrap()
 }
 
-/// The lines of the message with which `agree` fails.
+/// Returns the lines of the message of `agree`'s panic, without the first line.
 async fn differences(router: &Router, policy: &Policy, more_paths: &[&str]) -> Vec<String> {
-    let agreed = AssertUnwindSafe(agree(router, policy, more_paths));
-    let panic = agreed.catch_unwind().await.unwrap_err();
+    let comparison = AssertUnwindSafe(agree(router, policy, more_paths));
+    let panic = comparison.catch_unwind().await.unwrap_err();
     let message = panic.downcast::<String>().unwrap();
     let (first, lines) = message.split_once('\n').unwrap();
     assert_eq!(first, "router and policy disagree:");
     lines.lines().map(str::to_owned).collect()
 }
 
-const AGREED: &[(&str, &str)] = &[
+/// Routes with the same methods in the router and in the policy.
+const MATCHING_ROUTES: &[(&str, &str)] = &[
     ("/", "GET, POST"),
     ("/login", "POST"),
     ("/ping", "HEAD"),
@@ -62,32 +63,33 @@ const AGREED: &[(&str, &str)] = &[
 ];
 
 #[tokio::test]
-async fn a_rule_written_as_the_route_agrees() {
-    let not_compared = agree(&router(AGREED), &routes(AGREED), &[]).await;
+async fn rules_that_list_the_methods_of_their_routes_pass() {
+    let not_compared =
+        agree(&router_with(MATCHING_ROUTES), &policy_with(MATCHING_ROUTES), &[]).await;
     assert!(not_compared.is_empty());
 }
 
-/// Each with the methods of the route and of the rule, and the advice.
 #[tokio::test]
-async fn a_difference_names_the_rule_and_the_methods_of_both() {
-    const NEEDS_GET: &str = " (the rule needs GET)";
-    const ADDS_OPTIONS: &str = " (the layer adds OPTIONS, the rule need not)";
+async fn each_difference_names_the_rule_and_both_lists_of_methods() {
+    const ADD_GET: &str = " (add GET to the rule)";
+    const REMOVE_OPTIONS: &str = " (remove OPTIONS from the rule; `answer_options` adds it)";
+    // The pattern, the methods of the route, the methods of the rule, and the advice.
     let cases = [
         ("/x/{id}", "GET, HEAD, DELETE", "GET, HEAD, PUT", ""),
         ("/1", "POST", "GET, HEAD, POST", ""),
-        // `GET` is forwarded anyway, so nobody would notice until a client reads `Allow`.
-        ("/2", "GET, HEAD, POST", "POST", NEEDS_GET),
-        ("/3/{id}", "GET, HEAD", "", NEEDS_GET),
-        ("/4/{*path}", "GET, HEAD, PUT", "PUT", NEEDS_GET),
-        ("/5", "GET, HEAD", "HEAD", NEEDS_GET),
-        ("/6", "GET, HEAD", "GET, HEAD, OPTIONS", ADDS_OPTIONS),
-        ("/7", "POST", "POST, OPTIONS", ADDS_OPTIONS),
+        // The layer always forwards `GET`, so only `Allow` shows this mistake.
+        ("/2", "GET, HEAD, POST", "POST", ADD_GET),
+        ("/3/{id}", "GET, HEAD", "", ADD_GET),
+        ("/4/{*path}", "GET, HEAD, PUT", "PUT", ADD_GET),
+        ("/5", "GET, HEAD", "HEAD", ADD_GET),
+        ("/6", "GET, HEAD", "GET, HEAD, OPTIONS", REMOVE_OPTIONS),
+        ("/7", "POST", "POST, OPTIONS", REMOVE_OPTIONS),
         ("/8", "GET, HEAD, OPTIONS", "GET, HEAD", ""),
     ];
     let handled = cases.map(|(pattern, handled, ..)| (pattern, handled));
     let listed = cases.map(|(pattern, _, listed, _)| (pattern, listed));
-    let router = router(&[AGREED, &handled].concat());
-    let policy = routes(&[AGREED, &listed].concat());
+    let router = router_with(&[MATCHING_ROUTES, &handled].concat());
+    let policy = policy_with(&[MATCHING_ROUTES, &listed].concat());
     let policy = policy.route("/logout", [Method::POST]).unwrap();
     let lines = cases.map(|(pattern, handled, listed, advice)| {
         let handled = format!("route {pattern}: the router handles [{handled}]");
@@ -100,11 +102,11 @@ async fn a_difference_names_the_rule_and_the_methods_of_both() {
     assert_eq!(found, expected);
 }
 
-/// The same rules are right whether the layer answers `OPTIONS` or not.
+/// The rules stay the same if the layer answers `OPTIONS`. The layer adds `OPTIONS` to every `Allow`.
 #[tokio::test]
-async fn rules_that_agree_give_the_router_s_allow_also_if_the_layer_answers_options() {
-    let router = router(AGREED);
-    let layer = MethodPolicyLayer::new(routes(AGREED)).answer_options(true);
+async fn with_answer_options_matching_rules_give_the_allow_of_the_router_plus_options() {
+    let router = router_with(MATCHING_ROUTES);
+    let layer = MethodPolicyLayer::new(policy_with(MATCHING_ROUTES)).answer_options(true);
     let app = layer.layer(router.clone());
     let request = |method, path| {
         let request = Request::builder().method(method).uri(path);
@@ -113,7 +115,7 @@ async fn rules_that_agree_give_the_router_s_allow_also_if_the_layer_answers_opti
     for (path, answer) in [
         ("/", Some("GET, HEAD, POST, OPTIONS")),
         ("/login", Some("POST, OPTIONS")),
-        // The handler sends none.
+        // The route's own `OPTIONS` handler sends no `Allow`.
         ("/own", None),
     ] {
         let Ok(response) = app.clone().oneshot(request("OPTIONS", path)).await;
@@ -133,27 +135,27 @@ async fn rules_that_agree_give_the_router_s_allow_also_if_the_layer_answers_opti
 
 #[tokio::test]
 async fn the_fallback_is_compared_at_the_given_paths() {
-    let router = router(&[("/a", "POST"), ("/b", "GET")]).route("/c", any(""));
+    let router = router_with(&[("/a", "POST"), ("/b", "GET")]).route("/c", any(""));
     let policy = Policy::new().fallback([Method::POST]);
     assert!(agree(&router, &policy, &["/a"]).await.is_empty());
     assert_eq!(agree(&router, &policy, &["/a", "/c"]).await, ["/c"]);
     assert_eq!(
         differences(&router, &policy, &["/a", "/b", "/c", "/d"]).await,
         [
-            "fallback at /b: the router handles [GET, HEAD], the rule lists [POST] (the rule needs GET)",
+            "fallback at /b: the router handles [GET, HEAD], the rule lists [POST] (add GET to the rule)",
             "/d: the router has no route for it",
         ]
     );
 }
 
-/// axum sends `Allow` also if the fallback of a route answers.
+/// axum sends `Allow` even if a fallback answers for the route.
 #[tokio::test]
-async fn a_fallback_of_the_route_hides_no_route() {
+async fn a_route_with_its_own_fallback_is_compared() {
     let router = Router::new()
         .route("/a", get("").fallback(StatusCode::NOT_FOUND))
         .route("/b", get(""))
         .method_not_allowed_fallback(async || StatusCode::IM_A_TEAPOT);
-    let policy = routes(&[("/a", "GET, PUT"), ("/b", "GET, PUT")]);
+    let policy = policy_with(&[("/a", "GET, PUT"), ("/b", "GET, PUT")]);
     let expected = ["/a", "/b"].map(|path| {
         format!("route {path}: the router handles [GET, HEAD], the rule lists [GET, HEAD, PUT]")
     });
@@ -161,15 +163,15 @@ async fn a_fallback_of_the_route_hides_no_route() {
 }
 
 #[tokio::test]
-async fn handlers_of_all_methods_are_returned_and_not_compared() {
+async fn a_route_whose_handler_takes_all_methods_is_returned_and_not_compared() {
     let router = Router::new()
         .route("/any", any(""))
         .route("/both", any("").post(""))
         .route_service("/service", get("").put(""))
         .nest_service("/nested", any(""))
         .route("/none", any(StatusCode::NOT_FOUND));
-    // A service that sends `Allow` is compared.
-    let policy = routes(&[("/service", "GET, PUT"), ("/any", "PUT"), ("/both", "PUT")]);
+    // `/service` is compared, because its service sends `Allow`.
+    let policy = policy_with(&[("/service", "GET, PUT"), ("/any", "PUT"), ("/both", "PUT")]);
     let policy = policy.route("/nested", [Method::PUT]).unwrap();
     let not_compared = agree(&router, &policy, &[]).await;
     assert_eq!(not_compared, ["/any", "/both", "/nested"]);
@@ -182,7 +184,7 @@ async fn handlers_of_all_methods_are_returned_and_not_compared() {
 async fn a_subtree_is_compared_at_its_prefix_and_below() {
     let paths = "/files /files/ /files/{*path} /below/{*path} /mixed/{*path}".split(' ');
     let paths: Vec<_> = paths.map(|path| (path, "GET, PUT")).collect();
-    let router = router(&paths).nest_service("/dav", any("")).route("/mixed", get(""));
+    let router = router_with(&paths).nest_service("/dav", any("")).route("/mixed", get(""));
     let subtree = |policy: Policy, prefix| policy.subtree(prefix, methods("GET, PUT")).unwrap();
     let policy = ["/files", "/below", "/dav"].into_iter().fold(Policy::new(), subtree);
     assert_eq!(agree(&router, &policy, &[]).await, ["/dav"]);
@@ -199,7 +201,7 @@ async fn a_subtree_is_compared_at_its_prefix_and_below() {
 
 #[tokio::test]
 async fn an_exempt_path_without_a_route_is_a_difference() {
-    let router = router(&[("/events/{id}", "GET")]).route("/ws", any(""));
+    let router = router_with(&[("/events/{id}", "GET")]).route("/ws", any(""));
     let exempt = |policy: Policy, pattern| policy.exempt(pattern).unwrap();
     let policy = ["/ws", "/events/{id}"].into_iter().fold(Policy::new(), exempt);
     assert!(agree(&router, &policy, &[]).await.is_empty());

@@ -8,18 +8,21 @@ use axum::http::{HeaderMap, Method, Request, Response, StatusCode};
 use tower::ServiceExt;
 use tower_method_policy::{MethodSet, Policy, Rule, RuleKind};
 
-/// Panics unless each rule of `policy` lists the methods that `router` handles there. `router` is the
-/// application without the layer. `more_paths` are paths of routes at which the fallback applies.
+/// Panics unless each rule of `policy` lists the methods that `router` handles at its path. `router` is the
+/// application without the layer. `more_paths` are paths or patterns of routes at which the fallback applies.
 ///
-/// It sends a method that no route handles. axum then names the methods of the route in `Allow`, and
-/// no handler runs. List `GET` in a rule if the route has a `GET` handler, and `OPTIONS` only if it has an
-/// `OPTIONS` handler, also if the layer answers `OPTIONS`.
+/// `agree` sends requests with an unknown method. axum answers with the methods of the route in `Allow` and runs
+/// no handler, unless one handler takes all methods.
 ///
-/// Returns the patterns and paths at which axum sends no `Allow`, because one handler takes all methods:
-/// `any`, `route_service`, and the router's fallback. Pin them in the test:
-/// `assert_eq!(agree(…).await, ["/dav"])`. If such a handler answers `404`, its path counts as unknown.
+/// If a route has a `GET` handler, its rule must list `GET`. A rule must not list `OPTIONS` if the route has no
+/// `OPTIONS` handler, even if the layer answers `OPTIONS`.
 ///
-/// axum does not list its routes, so a route that neither a rule nor `more_paths` names is not found.
+/// Returns the patterns and paths at which axum sends no `Allow`, because one handler takes all methods
+/// (`any`, `route_service`, the router's fallback). Compare them with the list that you expect:
+/// `assert_eq!(agree(…).await, ["/dav"])`. If such a handler answers `404`, `agree` reports that the router has
+/// no route.
+///
+/// axum does not list its routes. To compare a route without a rule, add its path to `more_paths`.
 pub(crate) async fn agree(router: &Router, policy: &Policy, more_paths: &[&str]) -> Vec<String> {
     let mut differences = Vec::new();
     let mut not_compared = Vec::new();
@@ -27,32 +30,32 @@ pub(crate) async fn agree(router: &Router, policy: &Policy, more_paths: &[&str])
     for rule in policy.rules() {
         let pattern = rule.pattern().expect("only the fallback has no pattern");
         let mut has_route = false;
-        let mut takes_all = false;
+        let mut takes_all_methods = false;
         for path in paths_of(rule) {
-            let response = ask(router, &path).await;
+            let response = send_unknown_method(router, &path).await;
             match allow(response.headers()) {
                 Some(handled) => differences.extend(difference(&rule.to_string(), rule, &handled)),
                 None if response.status() == StatusCode::NOT_FOUND => continue,
-                None => takes_all = true,
+                None => takes_all_methods = true,
             }
             has_route = true;
         }
         if !has_route {
             differences.push(format!("{rule}: the router has no route for it"));
         }
-        if takes_all {
+        if takes_all_methods {
             not_compared.push(pattern.to_owned());
         }
     }
 
     for pattern in policy.exempt_paths() {
-        if ask(router, &sample(pattern)).await.status() == StatusCode::NOT_FOUND {
+        if send_unknown_method(router, &sample(pattern)).await.status() == StatusCode::NOT_FOUND {
             differences.push(format!("exempt {pattern}: the router has no route for it"));
         }
     }
 
     for path in more_paths {
-        let response = ask(router, &sample(path)).await;
+        let response = send_unknown_method(router, &sample(path)).await;
         match (allow(response.headers()), policy.rule_at(&sample(path))) {
             (_, None) => differences.push(format!("{path}: no rule applies")),
             (Some(handled), Some(rule)) => {
@@ -70,36 +73,36 @@ pub(crate) async fn agree(router: &Router, policy: &Policy, more_paths: &[&str])
     not_compared
 }
 
-/// The line about a rule that does not list exactly the methods that are handled.
+/// Describes the difference between the methods of `rule` and the `handled` methods, if there is one.
 fn difference(place: &str, rule: Rule<'_>, handled: &MethodSet) -> Option<String> {
     let listed = rule.methods();
     if listed == handled {
         return None;
     }
     let advice = if handled.contains(&Method::GET) && !listed.contains(&Method::GET) {
-        " (the rule needs GET)"
+        " (add GET to the rule)"
     } else if listed.contains(&Method::OPTIONS) && !handled.contains(&Method::OPTIONS) {
-        " (the layer adds OPTIONS, the rule need not)"
+        " (remove OPTIONS from the rule; `answer_options` adds it)"
     } else {
         ""
     };
     Some(format!("{place}: the router handles [{handled}], the rule lists [{listed}]{advice}"))
 }
 
-async fn ask(router: &Router, path: &str) -> Response<Body> {
+async fn send_unknown_method(router: &Router, path: &str) -> Response<Body> {
     let request = Request::builder().method("X-UNKNOWN").uri(path);
     let request = request.body(Body::empty()).expect("a valid path");
     let Ok(response) = router.clone().oneshot(request).await;
     response
 }
 
-/// The methods of a response's `Allow`, if it has one.
+/// Returns the methods in `Allow`, or `None` if there is no `Allow`.
 fn allow(headers: &HeaderMap) -> Option<MethodSet> {
     let allow = headers.get(ALLOW)?.to_str().expect("`Allow` is ASCII");
     Some(allow.parse().expect("`Allow` is a list of methods"))
 }
 
-/// Paths at which a rule applies.
+/// Returns paths at which `rule` applies.
 fn paths_of(rule: Rule<'_>) -> Vec<String> {
     let path = sample(rule.pattern().unwrap_or_default());
     match rule.kind() {
@@ -108,13 +111,13 @@ fn paths_of(rule: Rule<'_>) -> Vec<String> {
     }
 }
 
-/// A path that `pattern` matches. Each parameter becomes a segment.
+/// Returns a path that `pattern` matches. Each parameter becomes `sample`.
 fn sample(pattern: &str) -> String {
     let mut path = String::new();
     let mut characters = pattern.chars().peekable();
     while let Some(c) = characters.next() {
         match c {
-            // Two braces stand for one.
+            // `{{` and `}}` are escaped braces.
             '{' if characters.next_if_eq(&'{').is_some() => path.push('{'),
             '}' if characters.next_if_eq(&'}').is_some() => path.push('}'),
             '{' => {

@@ -1,6 +1,6 @@
-//! What several test files use.
+//! Helpers that several test files share.
 
-#![allow(dead_code, reason = "no test file uses all of it")]
+#![allow(dead_code, reason = "no test file uses every helper")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
 pub(crate) mod answer;
