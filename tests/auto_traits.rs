@@ -1,5 +1,5 @@
-//! The auto traits of every public type, with `Clone` and `Debug`. They are part of the public API. They are
-//! the same for every set of features, because another crate may enable a feature.
+//! Tests which public types implement `Clone`, `Debug`, and the auto traits. These traits are part of the public
+//! API. They must not depend on the enabled features, because another crate may enable a feature.
 
 use std::error::Error;
 use std::fmt::Debug;
@@ -21,24 +21,24 @@ use tower_method_policy::{
     ResponseFuture, RetryAfter, Rule, RuleKind, WouldReject, method_set,
 };
 
-/// Whether a type has a trait. An inherent constant hides the constant of the trait.
+/// Returns whether a type implements a trait. If it does, the inherent constant `HAS` hides the one of `Fallback`.
 macro_rules! has {
     ($type:ty, $trait:path) => {{
-        #[allow(dead_code, reason = "not every type lacks the trait")]
-        trait Otherwise {
+        #[allow(dead_code, reason = "unused if the type implements the trait")]
+        trait Fallback {
             const HAS: bool = false;
         }
-        impl<T: ?Sized> Otherwise for T {}
-        struct Of<T: ?Sized>(PhantomData<T>);
-        #[allow(dead_code, reason = "not every type has the trait")]
-        impl<T: ?Sized + $trait> Of<T> {
+        impl<T: ?Sized> Fallback for T {}
+        struct Type<T: ?Sized>(PhantomData<T>);
+        #[allow(dead_code, reason = "unused if the type does not implement the trait")]
+        impl<T: ?Sized + $trait> Type<T> {
             const HAS: bool = true;
         }
-        <Of<$type>>::HAS
+        <Type<$type>>::HAS
     }};
 }
 
-macro_rules! each {
+macro_rules! assert_traits {
     ($expected:expr; $($type:ty),+ $(,)?) => {
         $(
             let traits = [
@@ -60,49 +60,49 @@ type Answer = Result<Response<Body>, ()>;
 type Responder = fn(&Rejection, &Parts) -> Response<Body>;
 
 #[test]
-fn data_has_every_auto_trait() {
-    each! { [true; 7];
+fn data_types_have_every_auto_trait() {
+    assert_traits! { [true; 7];
         BodyDrain, Decision<'_>, EmptyBody, MethodSet, ParseMethodSetError, PlainText, PolicyError,
         ProblemDetails, Reason, Rejection, RetryAfter, Rule<'_>, RuleKind, WouldReject,
         method_set::IntoIter, method_set::Iter<'_>,
     }
     #[cfg(feature = "rfc2774")]
-    each! { [true; 7]; Declaration, Declarations, IdentifierError, MandatoryExtensions }
+    assert_traits! { [true; 7]; Declaration, Declarations, IdentifierError, MandatoryExtensions }
 }
 
-/// `matchit`'s router is not `RefUnwindSafe`.
+/// `matchit`'s router is not `RefUnwindSafe`, and a policy contains one.
 #[test]
-fn a_policy_has_every_auto_trait_but_one() {
-    each! { [true, true, true, true, true, true, false]; Policy }
+fn a_policy_has_every_auto_trait_except_ref_unwind_safe() {
+    assert_traits! { [true, true, true, true, true, true, false]; Policy }
 }
 
-/// The values in observers and in the extensions of a request are unknown.
+/// Observers and the extensions of a request can contain values of any type.
 #[test]
-fn types_with_closures_or_a_request_are_not_unwind_safe() {
-    each! { [true, true, true, true, true, false, false];
+fn types_that_contain_closures_or_a_request_are_not_unwind_safe() {
+    assert_traits! { [true, true, true, true, true, false, false];
         MethodPolicy<()>, MethodPolicy<(), PlainText>, MethodPolicyLayer, MethodPolicyLayer<PlainText>,
         MethodPolicyLayer<Responder>,
     }
-    each! { [false, true, true, true, true, false, false];
+    assert_traits! { [false, true, true, true, true, false, false];
         ResponseFuture<Ready<Answer>, Body, Body>, ResponseFuture<Pending<Answer>, Body, Body>,
     }
 }
 
 #[test]
-fn the_future_has_the_auto_traits_of_its_parts() {
-    type OfBody<T> = ResponseFuture<Ready<Answer>, T, Body>;
-    type OfFuture<T> = ResponseFuture<T, Body, Body>;
+fn the_auto_traits_of_the_response_future_depend_on_its_parts() {
+    type WithBody<T> = ResponseFuture<Ready<Answer>, T, Body>;
+    type WithFuture<T> = ResponseFuture<T, Body, Body>;
     type NotSend = *const ();
 
-    assert!(!has!(OfFuture<NotSend>, Send) && !has!(OfFuture<NotSend>, Sync));
-    assert!(!has!(OfBody<NotSend>, Send) && !has!(OfBody<NotSend>, Sync));
-    assert!(!has!(OfFuture<PhantomPinned>, Unpin));
-    assert!(!has!(OfBody<PhantomPinned>, Unpin));
-    assert!(has!(OfFuture<Pending<PhantomPinned>>, Unpin));
+    assert!(!has!(WithFuture<NotSend>, Send) && !has!(WithFuture<NotSend>, Sync));
+    assert!(!has!(WithBody<NotSend>, Send) && !has!(WithBody<NotSend>, Sync));
+    assert!(!has!(WithFuture<PhantomPinned>, Unpin));
+    assert!(!has!(WithBody<PhantomPinned>, Unpin));
+    assert!(has!(WithFuture<Pending<PhantomPinned>>, Unpin));
 }
 
 #[test]
-fn ready_responders_are_copied_and_errors_are_errors() {
+fn responders_implement_copy_and_default_and_errors_implement_error() {
     assert!(has!(EmptyBody, Copy) && has!(PlainText, Copy) && has!(ProblemDetails, Copy));
     assert!(has!(EmptyBody, Default) && has!(PlainText, Default) && has!(ProblemDetails, Default));
     assert!(has!(PolicyError, Error) && has!(PolicyError, PartialEq));

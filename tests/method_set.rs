@@ -1,4 +1,4 @@
-//! `MethodSet`: building, comparing, combining, writing, and parsing.
+//! Tests how a `MethodSet` is built, compared, combined, written, and parsed.
 
 mod support;
 
@@ -27,7 +27,8 @@ fn names_of(set: &MethodSet) -> Names {
     set.iter().map(Method::to_string).collect()
 }
 
-/// The methods that come first, then the other registered ones alphabetically, then the rest.
+/// Returns the common methods in the order of `first`, then the other registered methods, then all others. The last
+/// two groups are sorted alphabetically.
 fn in_canonical_order(names: &Names) -> Vec<&str> {
     let first = "GET HEAD POST PUT PATCH DELETE OPTIONS TRACE CONNECT QUERY".split(' ');
     let registered = |name: &str| registered_names().iter().any(|entry| entry == name);
@@ -40,7 +41,7 @@ fn in_canonical_order(names: &Names) -> Vec<&str> {
 }
 
 #[test]
-fn the_order_is_canonical() {
+fn methods_are_written_in_canonical_order() {
     let canonical =
         "GET HEAD POST PUT PATCH DELETE OPTIONS TRACE CONNECT QUERY * ACL PRI UNLOCK *A ZED get";
     let mut names: Vec<_> = canonical.split(' ').collect();
@@ -48,9 +49,9 @@ fn the_order_is_canonical() {
     assert_eq!(set(&names.join(" ")).to_string(), canonical.replace(' ', ", "));
 }
 
-/// Everything that takes `impl Into<MethodSet>` accepts the first ones.
+/// The calls of `fallback` test the conversions for `impl Into<MethodSet>`.
 #[test]
-fn every_way_to_build_a_set_gives_the_same_one() {
+fn every_way_to_build_a_set_gives_the_same_set() {
     let expected = set("POST PROPFIND A-NAME-OF-MORE-THAN-FIFTEEN-BYTES");
     let [long, propfind] = ["A-NAME-OF-MORE-THAN-FIFTEEN-BYTES", "PROPFIND"].map(method);
     let methods = [long.clone(), Method::POST, propfind.clone(), Method::POST];
@@ -80,7 +81,7 @@ fn every_way_to_build_a_set_gives_the_same_one() {
 }
 
 #[test]
-fn the_operators_take_methods_arrays_slices_and_sets() {
+fn the_operators_accept_methods_arrays_slices_and_sets() {
     let set = set("GET PUT FOO");
     let foo = method("FOO");
     assert_eq!((&set | Method::POST).to_string(), "GET, POST, PUT, FOO");
@@ -104,7 +105,7 @@ fn the_operators_take_methods_arrays_slices_and_sets() {
 }
 
 #[test]
-fn a_method_that_is_not_in_the_set_can_be_used_for_a_label() {
+fn name_or_other_returns_other_if_the_set_does_not_contain_the_method() {
     let known = set("GET FOO");
     assert_eq!(known.name_or_other(&Method::GET), "GET");
     assert_eq!(known.name_or_other(&method("FOO")), "FOO");
@@ -113,7 +114,7 @@ fn a_method_that_is_not_in_the_set_can_be_used_for_a_label() {
 }
 
 #[test]
-fn debug_reads_as_a_list() {
+fn the_debug_output_is_a_list() {
     let set = set("FOO GET");
     assert_eq!(format!("{set:?}"), "[GET, FOO]");
     assert_eq!(format!("{:?}", MethodSet::new()), "[]");
@@ -156,7 +157,7 @@ proptest! {
     }
 
     #[test]
-    fn methods_are_inserted_and_removed_one_by_one(
+    fn methods_can_be_inserted_and_removed_one_by_one(
         steps in vec((any_method(), any::<bool>()), 0..=40),
     ) {
         let (mut set, mut names) = (MethodSet::new(), Names::new());
@@ -171,7 +172,7 @@ proptest! {
     }
 
     #[test]
-    fn the_operators_behave_as_those_of_sets(a in any_names(), b in any_names()) {
+    fn the_operators_agree_with_those_of_btree_set(a in any_names(), b in any_names()) {
         let (set_a, set_b) = (set_of(&a), set_of(&b));
 
         let (union, intersection, difference) = (&set_a | &set_b, &set_a & &set_b, &set_a - &set_b);
@@ -189,7 +190,7 @@ proptest! {
             prop_assert_eq!(set, assigned);
         }
 
-        // Also asked method by method, and put together again.
+        // The returned sets can be used like any other set.
         for name in &b {
             prop_assert!(union.contains(&method(name)));
             prop_assert_eq!(intersection.contains(&method(name)), a.contains(name));
@@ -199,8 +200,8 @@ proptest! {
     }
 
     #[test]
-    fn comparisons_behave_as_those_of_sets(a in any_names(), b in any_names(), c in any_names()) {
-        // Two sets at random are seldom related, so some are made of others.
+    fn comparisons_agree_with_those_of_btree_set(a in any_names(), b in any_names(), c in any_names()) {
+        // Two random sets are rarely equal or subsets, so some of these sets are made from others.
         for (a, b) in [(&a, &b), (&a, &(&a | &b)), (&(&a - &c), &a), (&(&a - &b), &(&b | &c))] {
             let (set_a, set_b) = (set_of(a), set_of(b));
             prop_assert_eq!(set_a.is_subset(&set_b), a.is_subset(b));
@@ -222,7 +223,7 @@ proptest! {
 
     /// RFC 9110 §5.6.1.2: `#element => [ element ] *( OWS "," OWS [ element ] )`.
     #[test]
-    fn lists_are_parsed_with_any_white_space_and_empty_elements(
+    fn a_list_can_have_white_space_and_empty_elements(
         elements in vec(("[ \t]{0,3}", prop::option::of(any_method()), "[ \t]{0,3}"), 0..=12),
     ) {
         let list: Vec<_> = elements
@@ -238,7 +239,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_parsed_or_its_first_bad_token_is_named(
+    fn parsing_any_text_succeeds_or_names_the_first_bad_token(
         list in prop_oneof![any::<String>(), "[A-Z,, \t\u{a0}é\"\r\n]{0,20}"],
     ) {
         let ows = [' ', '\t'];
@@ -276,7 +277,7 @@ fn different_sets_hash_differently() {
 
 /// Tokens: RFC 9110 §5.6.2. White space is only space and tab (§5.6.3).
 #[test]
-fn bad_tokens_are_named_with_their_byte_position() {
+fn a_parse_error_names_the_bad_token_and_its_byte_position() {
     for (list, bad, at) in [
         ("P OST", "P OST", 0),
         ("GET, , P OST", "P OST", 7),
@@ -296,7 +297,7 @@ fn bad_tokens_are_named_with_their_byte_position() {
 }
 
 #[test]
-fn a_hundred_thousand_unregistered_methods_are_a_set_like_any_other() {
+fn a_set_can_contain_a_hundred_thousand_unregistered_methods() {
     let all = 0..100_000;
     let name = |n: u32| method(&format!("METHOD-{n}"));
     let set: MethodSet = all.clone().rev().map(name).collect();
