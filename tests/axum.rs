@@ -1,5 +1,5 @@
-//! axum with the policy as the documentation says: it wraps the finished application, and axum's
-//! `ServiceExt` makes it a service that axum serves.
+//! Tests the documented setup with axum: the policy wraps the finished application, and axum's `ServiceExt`
+//! turns it into a service that axum can serve.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
@@ -25,7 +25,7 @@ use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
 use tower_method_policy::{MethodPolicyLayer, MethodSet, ProblemDetails};
 
-/// The layer that the documentation shows first.
+/// Returns the layer in the first example of the documentation.
 fn layer() -> MethodPolicyLayer<ProblemDetails> {
     MethodPolicyLayer::default().answer_options(true).respond_with(ProblemDetails)
 }
@@ -37,7 +37,7 @@ fn answer(status: u16, allow: Option<&str>, content: &str) -> Answer {
     (status, allow.map(str::to_owned), content.to_owned())
 }
 
-/// The answer to a request without content.
+/// Sends a request without content and returns the answer.
 async fn ask<S>(app: &S, method: &str, target: &str) -> Answer
 where
     S: Service<Request, Response = Response, Error = Infallible> + Clone,
@@ -52,7 +52,7 @@ where
     (head.status.as_u16(), allow, content)
 }
 
-/// An application with routes of many kinds.
+/// Returns an application with many kinds of routes.
 fn router() -> Router {
     let item = async |Path(name): Path<String>, State(state): State<u8>| format!("{name} {state}");
     Router::new()
@@ -65,7 +65,7 @@ fn router() -> Router {
         .with_state(7)
 }
 
-/// Each route with the methods that it handles.
+/// A path of each route in `router`, and the methods that the route handles.
 const ROUTES: &[(&str, &str)] = &[
     ("/", "GET, HEAD, POST"),
     ("/read-only", "GET, HEAD"),
@@ -76,7 +76,7 @@ const ROUTES: &[(&str, &str)] = &[
 ];
 
 #[tokio::test]
-async fn without_rules_the_router_answers_every_recognized_method_as_it_does_alone() {
+async fn without_rules_the_layer_changes_only_the_answers_to_options_and_unrecognized_methods() {
     let (app, alone) = (layer().layer(router()), router());
     let paths = ROUTES.iter().map(|(path, _)| *path);
     for path in paths.chain(["/nowhere", "*"]) {
@@ -97,7 +97,7 @@ async fn without_rules_the_router_answers_every_recognized_method_as_it_does_alo
 }
 
 #[tokio::test]
-async fn without_rules_every_allow_is_the_router_s() {
+async fn without_rules_allow_lists_the_methods_that_the_router_handles() {
     let app = layer().layer(router());
     for (path, handled) in ROUTES {
         let handled: MethodSet = handled.parse().unwrap();
@@ -109,9 +109,9 @@ async fn without_rules_every_allow_is_the_router_s() {
     }
 }
 
-/// axum sends no `Allow` for these.
+/// axum sends no `Allow` here, so the layer does not change the answers. The layer answers `OPTIONS *` itself.
 #[tokio::test]
-async fn options_of_a_route_for_all_methods_is_the_handler_s_own() {
+async fn a_handler_that_takes_options_answers_it() {
     let router = Router::new()
         .route("/any", any("any"))
         .route("/both", post("posted").options("handler"))
@@ -130,17 +130,17 @@ async fn options_of_a_route_for_all_methods_is_the_handler_s_own() {
     }
 }
 
-/// The body of the router's `405`s is the router's business.
+/// Except for `OPTIONS`, the layer does not change the router's `405`.
 #[tokio::test]
-async fn the_fallback_for_methods_builds_the_router_s_405s() {
+async fn the_method_not_allowed_fallback_sets_the_body_of_the_router_s_405s() {
     let router = Router::new()
         .route("/read-only", get("got"))
         .route("/calls", post("posted"))
         .method_not_allowed_fallback(async || (StatusCode::METHOD_NOT_ALLOWED, "the router's"));
     let app = layer().layer(router);
-    let own = answer(405, Some("GET,HEAD"), "the router's");
+    let read_only = answer(405, Some("GET,HEAD"), "the router's");
     for (method, path, expected) in [
-        ("DELETE", "/read-only", own),
+        ("DELETE", "/read-only", read_only),
         ("GET", "/calls", answer(405, Some("POST"), "the router's")),
         ("OPTIONS", "/calls", answer(200, Some("POST, OPTIONS"), "")),
     ] {
@@ -148,7 +148,7 @@ async fn the_fallback_for_methods_builds_the_router_s_405s() {
     }
 }
 
-/// The documented ways to serve. This test passes if it compiles.
+/// This test passes if the documented ways to serve compile.
 #[tokio::test]
 async fn axum_serves_the_wrapped_application() {
     use axum::ServiceExt;
@@ -172,8 +172,8 @@ async fn axum_serves_the_wrapped_application() {
     let service = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(app);
     drop(axum::serve(listener().await, service));
 
-    let inside = || layer().on_rejection(|_, _| {});
-    let ready = get("got").layer(inside()).route_layer(inside());
-    let router = Router::new().route("/", ready).route_layer(inside());
-    let _: Router = router.layer(inside()).layer(ServiceBuilder::new().layer(inside()));
+    let observed = || layer().on_rejection(|_, _| {});
+    let route = get("got").layer(observed()).route_layer(observed());
+    let router = Router::new().route("/", route).route_layer(observed());
+    let _: Router = router.layer(observed()).layer(ServiceBuilder::new().layer(observed()));
 }

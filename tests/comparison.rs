@@ -1,4 +1,6 @@
-//! The comparison table of the README: what other ways to answer methods do in front of one route.
+//! Tests the comparison table of the README: how this crate and its alternatives answer for one route.
+//!
+//! Each test is a row. The row of nginx is tested in `tests/integration/clients/infrastructure.py`.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
@@ -20,8 +22,11 @@ fn router() -> Router {
     Router::new().route("/", get("got").post("posted"))
 }
 
-/// Checks a row of the table: the statuses for an unknown method, for a wrong one, and for `OPTIONS`, the
-/// `Allow` of the answer to a wrong method, and whether a client that is still sending gets that answer.
+/// Checks a row of the table:
+///
+/// - the statuses for an unknown method, for a method that is not allowed, and for `OPTIONS`
+/// - the `Allow` of the answer to the method that is not allowed
+/// - whether a client that is still sending a large body receives this answer
 async fn check<S, F>(app: S, statuses: [u16; 3], allow: Option<&str>, answers_upload: bool)
 where
     S: Service<Request, Response = Response<Body>, Error = Infallible, Future = F>,
@@ -31,19 +36,19 @@ where
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let server = tokio::spawn(axum::serve(listener, app.into_make_service()).into_future());
-    let asked = tokio::task::spawn_blocking(move || {
+    let client = tokio::task::spawn_blocking(move || {
         let answers = ["FOO", "DELETE", "OPTIONS"].map(|method| ask(address, method));
-        // The kernel may deliver an answer by chance.
-        (answers, (0..5).all(|_| upload(address)))
+        // Without a drain, a client may still receive the answer by chance.
+        (answers, (0..5).all(|_| is_upload_answered(address)))
     });
-    let (answers, uploaded) = asked.await.unwrap();
+    let (answers, is_upload_answered) = client.await.unwrap();
     server.abort();
     assert_eq!(answers.each_ref().map(|answer| answer.0), statuses);
     assert_eq!(answers[1].1.as_deref(), allow);
-    assert_eq!(uploaded, answers_upload);
+    assert_eq!(is_upload_answered, answers_upload);
 }
 
-/// The status and the `Allow` of the answer to `method`.
+/// Sends a request with `method`. Returns the status and the `Allow` of the answer.
 fn ask(address: SocketAddr, method: &str) -> (u16, Option<String>) {
     let mut stream = TcpStream::connect(address).unwrap();
     let request = format!("{method} / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
@@ -55,8 +60,8 @@ fn ask(address: SocketAddr, method: &str) -> (u16, Option<String>) {
     (answer[9..12].parse().unwrap(), allow.map(str::to_owned))
 }
 
-/// Whether a client that sends all of a large body and then reads gets an answer.
-fn upload(address: SocketAddr) -> bool {
+/// Returns whether a client that first sends a large body and then reads receives an answer.
+fn is_upload_answered(address: SocketAddr) -> bool {
     const MIB: usize = 1 << 20;
     let mut stream = TcpStream::connect(address).unwrap();
     let length = 32 * MIB;
@@ -67,7 +72,7 @@ fn upload(address: SocketAddr) -> bool {
     is_sent && stream.read(&mut [0; 64]).is_ok_and(|length| length > 0)
 }
 
-/// The `405` is axum's, and so is its `Allow`.
+/// axum sends the `405` and its `Allow`.
 #[tokio::test]
 async fn this_crate_without_rules() {
     let layer = MethodPolicyLayer::default().answer_options(true);
@@ -106,7 +111,7 @@ fn teapot() -> Response<Body> {
 
 #[tokio::test]
 async fn tower_https_validate_request_header_layer() {
-    #[allow(clippy::result_large_err, reason = "the layer asks for it")]
+    #[allow(clippy::result_large_err, reason = "the layer needs this type")]
     fn validate(request: &mut Request) -> Result<(), Response<Body>> {
         is_allowed(request).then_some(()).ok_or_else(teapot)
     }

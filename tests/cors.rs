@@ -1,4 +1,4 @@
-//! The policy and tower-http's `CorsLayer`: the policy outside, and `CorsLayer` outside.
+//! Tests the policy with tower-http's `CorsLayer`, once with `CorsLayer` outside and once with the policy outside.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
@@ -23,7 +23,7 @@ fn cors() -> CorsLayer {
     CorsLayer::new().allow_origin(Any).allow_methods(Any).expose_headers([ALLOW])
 }
 
-/// A layer with the policy of `calls`.
+/// Returns a layer with the policy that `calls` builds.
 fn layer(calls: &str, answer_options: bool) -> MethodPolicyLayer {
     MethodPolicyLayer::new(policy(calls)).answer_options(answer_options)
 }
@@ -32,17 +32,17 @@ async fn hello(_: Request<Body>) -> Result<Response<Body>, Infallible> {
     Ok(Response::new(Body::from("hello")))
 }
 
-/// A request from another origin, or a preflight of `method` if it is `preflight method`.
-async fn ask<S>(site: S, method: &str) -> Response<Body>
+/// Sends a request from another origin. The method `preflight PUT` sends the preflight of a `PUT` request.
+async fn ask<S>(service: S, method: &str) -> Response<Body>
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
 {
     let request = Request::builder().uri("/").header("origin", "https://other.example");
     let request = match method.strip_prefix("preflight ") {
-        Some(of) => request.method("OPTIONS").header("access-control-request-method", of),
+        Some(method) => request.method("OPTIONS").header("access-control-request-method", method),
         None => request.method(method),
     };
-    let Ok(response) = site.oneshot(request.body(Body::empty()).unwrap()).await;
+    let Ok(response) = service.oneshot(request.body(Body::empty()).unwrap()).await;
     response
 }
 
@@ -53,7 +53,7 @@ fn assert_response(response: &Response<Body>, status: u16, allow: Option<&'stati
     assert_eq!(response.headers().get(ALLOW), allow.as_ref());
 }
 
-/// Whether scripts of the other origin can read the response and its `Allow`.
+/// Returns whether scripts of the other origin can read the response and its `Allow`.
 fn is_readable(response: &Response<Body>) -> bool {
     let origin = response.headers().get(ACCESS_CONTROL_ALLOW_ORIGIN);
     let exposed = response.headers().get(ACCESS_CONTROL_EXPOSE_HEADERS);
@@ -62,15 +62,15 @@ fn is_readable(response: &Response<Body>) -> bool {
 }
 
 #[track_caller]
-fn assert_answer_of_cors(response: &Response<Body>) {
+fn assert_is_answer_of_cors_layer(response: &Response<Body>) {
     assert_response(response, 200, None);
     assert_eq!(response.headers()[ACCESS_CONTROL_ALLOW_METHODS], "*");
     assert_eq!(response.headers()[ACCESS_CONTROL_ALLOW_ORIGIN], "*");
 }
 
-/// `patch`: browsers do not change it to upper case (Fetch, "normalize a method").
+/// Browsers do not convert `patch` to upper case (Fetch, "normalize a method").
 #[tokio::test]
-async fn scripts_can_read_rejections_only_with_cors_outside() {
+async fn scripts_can_read_rejections_only_with_cors_layer_outside() {
     for (method, status, allow) in [
         ("DELETE", 405, Some("GET, HEAD, POST")),
         ("PROPFIND", 501, None),
@@ -87,34 +87,34 @@ async fn scripts_can_read_rejections_only_with_cors_outside() {
         let response = ask(inside.clone(), method).await;
         assert_response(&response, status, allow);
         assert!(!is_readable(&response), "{method}");
-        // They can read forwarded responses.
+        // With `CorsLayer` inside, scripts can still read forwarded responses.
         assert!(is_readable(&ask(inside, "POST").await));
     }
 }
 
-/// `CorsLayer` answers every `OPTIONS` itself, preflight or not. A policy that does not recognize `OPTIONS`
-/// would reject each that reaches it.
+/// `CorsLayer` answers every `OPTIONS` request itself, even if it is not a preflight. The first policy rejects
+/// every `OPTIONS` request that reaches it.
 #[tokio::test]
-async fn with_cors_outside_no_options_reaches_the_policy() {
+async fn with_cors_layer_outside_no_options_request_reaches_the_policy() {
     for (calls, answer_options) in [
         ("recognize_only; fallback GET", false),
         ("fallback GET POST", false),
         ("fallback GET POST", true),
     ] {
         let policy = layer(calls, answer_options);
-        let site = cors().layer(policy.layer(service_fn(hello)));
+        let service = cors().layer(policy.layer(service_fn(hello)));
         for method in ["OPTIONS", "preflight POST", "preflight DELETE", "preflight patch"] {
-            let response = ask(site.clone(), method).await;
-            assert_answer_of_cors(&response);
+            let response = ask(service.clone(), method).await;
+            assert_is_answer_of_cors_layer(&response);
             assert!(response.extensions().get::<Rejection>().is_none());
         }
         let plain = Request::options("/").body(Body::empty()).unwrap();
-        assert_response(&site.oneshot(plain).await.unwrap(), 200, None);
+        assert_response(&service.oneshot(plain).await.unwrap(), 200, None);
     }
 }
 
 #[tokio::test]
-async fn with_the_policy_outside_preflights_reach_the_cors_layer_whatever_the_rules_list() {
+async fn with_the_policy_outside_every_preflight_reaches_cors_layer() {
     for calls in [
         "",
         "fallback",
@@ -127,31 +127,31 @@ async fn with_the_policy_outside_preflights_reach_the_cors_layer_whatever_the_ru
         for answer_options in [false, true] {
             let policy = layer(calls, answer_options);
             for method in ["preflight POST", "preflight PROPFIND", "preflight patch"] {
-                let site = policy.layer(cors().layer(service_fn(hello)));
-                assert_answer_of_cors(&ask(site, method).await);
+                let service = policy.layer(cors().layer(service_fn(hello)));
+                assert_is_answer_of_cors_layer(&ask(service, method).await);
             }
         }
     }
-    // The policy answers a plain `OPTIONS`.
-    let site = layer("fallback GET", true).layer(cors().layer(service_fn(hello)));
-    let response = ask(site, "OPTIONS").await;
+    // The policy answers an `OPTIONS` request that is not a preflight.
+    let service = layer("fallback GET", true).layer(cors().layer(service_fn(hello)));
+    let response = ask(service, "OPTIONS").await;
     assert_response(&response, 200, Some("GET, HEAD, OPTIONS"));
     assert!(!is_readable(&response));
 }
 
-/// The documented placement: `CorsLayer` is in the router, and the policy is around it.
+/// The documentation recommends this placement. `CorsLayer` is in the router, and the policy wraps the router.
 #[tokio::test]
-async fn with_cors_in_the_router_preflights_and_plain_options_are_both_answered() {
+async fn with_cors_layer_in_the_router_preflights_and_other_options_requests_are_answered() {
     let router = Router::new().route("/", get("a").post("a")).layer(cors());
     let app = layer("", true).layer(router);
     let response = ask(app.clone(), "preflight POST").await;
     assert_eq!(response.status(), 200);
     assert_eq!(response.headers()[ACCESS_CONTROL_ALLOW_METHODS], "*");
     assert_eq!(response.headers()[ACCESS_CONTROL_ALLOW_ORIGIN], "*");
-    // `CorsLayer` answers it, and axum adds the methods of the route.
+    // `CorsLayer` answers, and axum adds `Allow`.
     let response = ask(app.clone(), "OPTIONS").await;
     assert_response(&response, 200, Some("GET,HEAD,POST"));
-    // The router's own 405 is readable, as every response of the router.
+    // Scripts can read the router's `405`, because `CorsLayer` wraps every route.
     let response = ask(app, "DELETE").await;
     assert_response(&response, 405, Some("GET,HEAD,POST"));
     assert!(is_readable(&response));
