@@ -1,5 +1,5 @@
-//! The body of a rejected request: how much of it is read, when the answer is sent, and whether the answer
-//! closes the connection.
+//! Tests how much of a rejected request's body the layer reads, when it answers, and whether the answer closes
+//! the connection.
 //!
 //! The first tests call the service outside a runtime, so there is no clock. The module `clock` has the tests
 //! with a clock.
@@ -26,11 +26,18 @@ const MIB: u64 = 1024 * 1024;
 
 /// A body that follows a script and counts how often it is polled.
 ///
-/// The steps of the script: a number of bytes, `T` trailers, `E` an error, `$` the end, `.` nothing yet, but
-/// the task is woken, `_` nothing for ever, `5ms` a wait.
+/// The body ends after the last step. The steps are:
+///
+/// - a number: a frame with this many bytes
+/// - `T`: trailers
+/// - `E`: an error
+/// - `$`: the end of the body
+/// - `.`: nothing yet, but the task is woken
+/// - `_`: nothing, forever
+/// - `5ms`: a wait before the next step
 struct Script {
     steps: Vec<String>,
-    at: usize,
+    next: usize,
     declared: Option<u64>,
     polled: Arc<AtomicUsize>,
     sleep: Option<Pin<Box<Sleep>>>,
@@ -40,7 +47,7 @@ impl Script {
     fn new(declared: Option<u64>, steps: &str) -> Self {
         Self {
             steps: steps.split_whitespace().map(str::to_owned).collect(),
-            at: 0,
+            next: 0,
             declared,
             polled: Arc::default(),
             sleep: None,
@@ -57,16 +64,16 @@ impl Body for Script {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, &'static str>>> {
         self.polled.fetch_add(1, Ordering::Relaxed);
-        let mut step = self.steps.get(self.at).cloned().unwrap_or("$".to_owned());
+        let mut step = self.steps.get(self.next).cloned().unwrap_or("$".to_owned());
         if let Some(duration) = step.strip_suffix("ms") {
             let duration = Duration::from_millis(duration.parse().unwrap());
             let wait = self.sleep.get_or_insert_with(|| Box::pin(sleep(duration)));
             ready!(wait.as_mut().poll(cx));
             self.sleep = None;
-            self.at += 1;
-            step = self.steps[self.at].clone();
+            self.next += 1;
+            step = self.steps[self.next].clone();
         }
-        self.at += usize::from(step != "_");
+        self.next += usize::from(step != "_");
         match &*step {
             "$" => Poll::Ready(None),
             "T" => Poll::Ready(Some(Ok(Frame::trailers(HeaderMap::new())))),
@@ -83,8 +90,8 @@ impl Body for Script {
         }
     }
 
-    /// A declared length of zero is the end only in HTTP/1.x. With steps, the body is that of HTTP/2
-    /// `HEADERS` without `END_STREAM`.
+    /// Without steps, a body that declares length zero has ended. With steps, it is like the body of an HTTP/2
+    /// request that declares length zero but does not set `END_STREAM`.
     fn is_end_stream(&self) -> bool {
         self.declared == Some(0) && self.steps.is_empty()
     }
@@ -95,7 +102,7 @@ impl Body for Script {
     }
 }
 
-/// Whether the task asked to be polled again.
+/// Records whether the task was woken.
 #[derive(Default)]
 struct Woken(AtomicBool);
 
@@ -121,8 +128,8 @@ fn up_to(max_bytes: u64) -> MethodPolicyLayer {
     layer().body_drain(BodyDrain::default().max_bytes(max_bytes))
 }
 
-/// Polls a request until nothing more happens by itself. The outcome is how the connection is after the answer,
-/// `kept` or `closed`, or that the task sleeps, `waits`, and how often the body was polled.
+/// Polls the service until it answers or until nothing wakes the task. Returns what happens to the connection,
+/// `kept` or `closed`, or `waits` if there is no answer, and how often the body was polled.
 fn outcome<R: Respond<String> + Clone>(
     layer: &MethodPolicyLayer<R>,
     request: Builder,
@@ -157,7 +164,7 @@ fn delete() -> Builder {
     Request::delete("/")
 }
 
-/// Checks bodies with a known length of `length`, and of unknown length.
+/// Checks each case with a body that declares `length`, and with a body of unknown length.
 #[track_caller]
 fn check(layer: &MethodPolicyLayer, length: u64, cases: &[(&str, &str)]) {
     for (steps, expected) in cases {
@@ -168,10 +175,10 @@ fn check(layer: &MethodPolicyLayer, length: u64, cases: &[(&str, &str)]) {
     }
 }
 
-/// hyper hands on a piece that has arrived only after it was asked for it and the task returned: each piece
-/// is `.` first. Nobody is waited for without a bound.
+/// hyper returns the next piece only after the body was polled and the task returned, even if the piece has
+/// arrived. `.` imitates this. Without a clock, a wait would have no bound.
 #[test]
-fn without_a_clock_a_body_is_read_as_far_as_it_has_arrived_and_nothing_is_waited_for() {
+fn without_a_clock_the_layer_reads_the_bytes_that_have_arrived_and_does_not_wait() {
     assert_eq!(outcome(&layer(), delete(), Some(0), ""), "kept 0");
     check(
         &layer(),
@@ -179,7 +186,7 @@ fn without_a_clock_a_body_is_read_as_far_as_it_has_arrived_and_nothing_is_waited
         &[
             (". 60 . 40 .", "kept 6"),
             (". 60 T .", "kept 5"),
-            // One turn for hyper, then the answer.
+            // The task returns once so that hyper can read. Then the layer answers.
             ("_", "closed 2"),
             ("60 _", "closed 3"),
             ("60 . . 40", "closed 3"),
@@ -191,7 +198,7 @@ fn without_a_clock_a_body_is_read_as_far_as_it_has_arrived_and_nothing_is_waited
 }
 
 #[test]
-fn the_bytes_that_are_read_are_bounded() {
+fn the_layer_reads_at_most_max_bytes() {
     let mebibytes = format!("{MIB} ").repeat(64);
     check(&layer(), 64 * MIB, &[(&mebibytes, "kept 65")]);
     let more = outcome(&layer(), delete(), Some(64 * MIB + 1), &mebibytes);
@@ -199,7 +206,7 @@ fn the_bytes_that_are_read_are_bounded() {
     let more = outcome(&layer(), delete(), None, &(mebibytes + "1"));
     assert_eq!(more, "closed 65");
 
-    // Trailers are not bytes of the body.
+    // Trailers do not count.
     check(
         &up_to(100),
         100,
@@ -215,23 +222,22 @@ fn the_bytes_that_are_read_are_bounded() {
         (Some(101), "101", "closed 0"),
         (None, "101 T", "closed 1"),
         (None, "50 51 1", "closed 2"),
-        // Longer than it said.
+        // The body is longer than its declared length.
         (Some(10), "50 51 1", "closed 2"),
     ] {
         assert_eq!(outcome(&up_to(100), delete(), declared, steps), expected);
     }
 
-    // Empty frames are bounded.
+    // An empty frame counts as one byte.
     check(&up_to(3), 3, &[("0 0 0 0 0 0 0", "closed 4")]);
-    // With a bound of zero nothing is read.
     let none = layer().body_drain(BodyDrain::none());
     check(&none, 1, &[("1", "closed 0")]);
     assert_eq!(outcome(&none, delete(), Some(0), ""), "kept 0");
 }
 
-/// A body may declare the length zero and stay open. It can only end, or have trailers.
+/// An HTTP/2 client may declare length zero and end the body later, with or without trailers.
 #[test]
-fn a_body_of_length_zero_that_stays_open_is_not_waited_for() {
+fn the_layer_does_not_wait_for_an_open_body_of_length_zero() {
     for layer in [layer(), up_to(1), up_to(u64::MAX)] {
         for (steps, expected) in [
             ("$", "kept 1"),
@@ -246,16 +252,16 @@ fn a_body_of_length_zero_that_stays_open_is_not_waited_for() {
             assert_eq!(outcome, expected, "{steps:?}");
         }
     }
-    // With nothing to read, it is not even asked.
+    // `BodyDrain::none` does not poll the body.
     let none = layer().body_drain(BodyDrain::none());
     assert_eq!(outcome(&none, delete(), Some(0), "_"), "closed 0");
     let http2 = delete().version(Version::HTTP_2);
     assert_eq!(outcome(&none, http2, Some(0), "_"), "kept 0");
 }
 
-/// Nothing may follow trailers, so a body that goes on is broken.
+/// Nothing may follow trailers, so such a body is broken.
 #[test]
-fn a_body_that_goes_on_after_its_trailers_is_not_read_on() {
+fn the_layer_stops_reading_if_something_follows_the_trailers() {
     for after in ["T", "1", "0", "E"] {
         let steps = format!("1 T {after} 1");
         check(&layer(), 10, &[(&steps, "closed 3")]);
@@ -265,7 +271,7 @@ fn a_body_that_goes_on_after_its_trailers_is_not_read_on() {
 /// RFC 9110 §10.1.1: the client waits for a response before it sends the body. "A server that receives a
 /// 100-continue expectation in an HTTP/1.0 request MUST ignore that expectation."
 #[test]
-fn with_expect_the_body_is_not_touched() {
+fn the_body_of_a_request_with_expect_is_not_polled() {
     for expect in ["100-continue", "100-Continue"] {
         let request = || delete().header("expect", expect);
         assert_eq!(outcome(&layer(), request(), Some(10), "10"), "closed 0");
@@ -276,10 +282,12 @@ fn with_expect_the_body_is_not_touched() {
     }
 }
 
-/// RFC 9113 §8.2.2, RFC 9114 §4.2: connection-specific fields are malformed there. RFC 9110 §9.3.6: the
-/// bytes after a CONNECT over HTTP/1.x may be for the tunnel. RFC 9113 §8.5: else only the stream ends.
+/// In HTTP/2 and HTTP/3, a message with `Connection` is malformed (RFC 9113 §8.2.2, RFC 9114 §4.2).
+///
+/// In HTTP/1.x, the bytes after a `CONNECT` request may be meant for the tunnel (RFC 9110 §9.3.6). In HTTP/2, a
+/// tunnel is a single stream (RFC 9113 §8.5).
 #[test]
-fn only_http_1_has_a_connection_to_close() {
+fn only_answers_over_http_1_close_the_connection() {
     for (version, unread, connect, connect_open) in [
         (Version::HTTP_09, "closed 0", "closed 0", "closed 0"),
         (Version::HTTP_10, "closed 0", "closed 0", "closed 0"),
@@ -296,7 +304,7 @@ fn only_http_1_has_a_connection_to_close() {
 }
 
 #[test]
-fn a_connection_field_of_the_responder_is_kept() {
+fn a_connection_field_that_the_responder_sets_is_kept() {
     let layer = up_to(3).respond_with_fn(|_, _| {
         let response = Response::builder().header("connection", "x-hop");
         response.body(String::new()).unwrap()
@@ -304,7 +312,7 @@ fn a_connection_field_of_the_responder_is_kept() {
     let mut service = service(&layer);
     let request = delete().body(Script::new(Some(4), "4")).unwrap();
     let Poll::Ready(Ok(response)) = poll_once(pin!(service.call(request))) else {
-        panic!("nothing to wait for");
+        panic!("the answer is not ready");
     };
     let connection: Vec<_> = response.headers().get_all("connection").iter().collect();
     assert_eq!(connection, ["x-hop", "close"]);
@@ -315,7 +323,7 @@ fn poll_once<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
 }
 
 #[test]
-fn a_forwarded_body_is_not_touched() {
+fn the_body_of_a_forwarded_request_is_not_polled() {
     let mut service = layer().layer(service_fn(|_: Request<Script>| {
         std::future::ready(Ok::<_, Infallible>(Response::new(String::new())))
     }));
@@ -328,7 +336,7 @@ fn a_forwarded_body_is_not_touched() {
 }
 
 #[test]
-fn an_answered_options_drains_its_body_as_a_rejection_does() {
+fn the_body_of_an_answered_options_request_is_drained() {
     for target in ["/", "*"] {
         for (max_bytes, version, expected) in [
             (10, Version::HTTP_11, "kept 2"),
@@ -350,8 +358,8 @@ mod clock {
 
     use super::*;
 
-    /// The seconds until the answer, by a clock that only sleeping moves, and whether the answer closes the
-    /// connection.
+    /// Returns the seconds until the answer, and whether the answer closes the connection. The clock is paused: it
+    /// moves only while all tasks sleep.
     async fn answered(
         layer: &MethodPolicyLayer,
         declared: Option<u64>,
@@ -361,12 +369,12 @@ mod clock {
         let request = delete().body(Script::new(declared, steps)).unwrap();
         let response = service(layer).call(request).await.unwrap();
         assert_eq!(response.status(), 405);
-        // The clock of tokio is exact to the millisecond.
+        // tokio's timers have a resolution of one millisecond.
         let elapsed = start.elapsed().as_secs_f64().round() as u64;
         (elapsed, response.headers().contains_key("connection"))
     }
 
-    /// A drain with these bounds in seconds.
+    /// Returns a layer with these bounds in seconds.
     fn drain(timeout: u64, idle: u64, idle_unknown: u64) -> MethodPolicyLayer {
         let drain = BodyDrain::default()
             .timeout(Duration::from_secs(timeout))
@@ -375,9 +383,9 @@ mod clock {
         layer().body_drain(drain)
     }
 
-    /// A silent client, and one whose every byte begins a new wait: the sum of all waits is bounded.
+    /// `_` is a client that sends nothing. `drip` is a client that sends each byte before the idle timeout.
     #[tokio::test(start_paused = true)]
-    async fn a_client_is_waited_for_within_both_bounds() {
+    async fn the_total_timeout_and_the_idle_timeout_end_a_wait() {
         let drip = |milliseconds| format!("{milliseconds}ms 1 ").repeat(1000);
         for (layer, declared, steps, seconds) in [
             (layer(), Some(100), "_", 5),
@@ -390,7 +398,7 @@ mod clock {
             (drain(100, 20, 10), None, "_", 10),
             (drain(100, 20, 10), Some(1000), &drip(9000), 100),
             (drain(100, 20, 10), None, &drip(9000), 100),
-            // The earlier of the two ends the wait.
+            // The earlier timeout ends the wait.
             (drain(2, 20, 10), Some(100), "_", 2),
             (drain(0, 20, 10), Some(100), "_", 0),
         ] {
@@ -400,7 +408,7 @@ mod clock {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_that_arrives_in_time_is_read_up_to_the_bound() {
+    async fn a_body_that_arrives_in_time_is_read_up_to_max_bytes() {
         for declared in [Some(100), None] {
             let answered = answered(&layer(), declared, "900ms 50 100ms 50").await;
             assert_eq!(answered, (1, false));
@@ -421,9 +429,9 @@ mod clock {
         }
     }
 
-    /// Nothing can arrive that is worth a wait.
+    /// Only trailers or the end can follow.
     #[tokio::test(start_paused = true)]
-    async fn a_body_of_length_zero_that_stays_open_is_answered_at_once() {
+    async fn a_request_with_an_open_body_of_length_zero_is_answered_at_once() {
         let none = layer().body_drain(BodyDrain::none());
         for layer in [layer(), drain(86_400, 86_400, 86_400), none] {
             for steps in ["_", "1000ms 0"] {
@@ -433,7 +441,7 @@ mod clock {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_time_that_no_clock_can_express_is_not_a_bound() {
+    async fn a_timeout_too_large_for_the_clock_does_not_end_a_wait() {
         let layer = drain(u64::MAX, u64::MAX, u64::MAX);
         for declared in [Some(100), None] {
             let steps = "86400000ms 50 86400000ms 50";
@@ -455,23 +463,25 @@ mod clock {
     }
 
     #[test]
-    fn a_runtime_without_timers_panics_when_the_layer_is_applied() {
-        let runtime = runtime(false);
-        let apply =
-            |layer: MethodPolicyLayer| panics(|| runtime.block_on(async { layer.layer(()) }));
+    fn applying_the_layer_in_a_runtime_without_timers_panics() {
+        let without_timers = runtime(false);
+        let apply = |layer: MethodPolicyLayer| {
+            panics(|| without_timers.block_on(async { layer.layer(()) }))
+        };
         assert!(apply(layer()));
         assert!(apply(up_to(1)));
-        assert!(panics(|| { runtime.block_on(async { MethodPolicy::new((), Policy::new()) }) }));
+        assert!(panics(|| {
+            without_timers.block_on(async { MethodPolicy::new((), Policy::new()) })
+        }));
         assert!(!apply(layer().body_drain(BodyDrain::none())));
         assert!(!apply(up_to(0)));
-        // Outside a runtime, nobody knows the runtime of the requests.
+        // Outside a runtime, the layer does not know which runtime will run the requests.
         let _ = layer().layer(());
-        let _ = super::clock::runtime(true).block_on(async { layer().layer(()) });
+        let _ = runtime(true).block_on(async { layer().layer(()) });
     }
 
-    /// If nothing is waited for, no timer is needed.
     #[test]
-    fn without_timers_a_request_is_answered_unless_it_has_to_be_waited_for() {
+    fn without_timers_a_request_panics_only_if_the_layer_has_to_wait() {
         let runtime = runtime(false);
         let none = layer().body_drain(BodyDrain::none());
         for (layer, declared, steps, expected) in [
@@ -480,7 +490,7 @@ mod clock {
             (&none, None, "_", false),
             (&layer(), Some(0), "_", false),
             (&layer(), None, "10", false),
-            // The documented panic.
+            // `BodyDrain` documents this panic.
             (&layer(), Some(1), "_", true),
             (&layer(), None, "_", true),
         ] {
@@ -491,11 +501,12 @@ mod clock {
         }
     }
 
-    /// The documented panic of tokio's timer comes only after a wait began.
+    /// `BodyDrain` documents that tokio's timer panics if its runtime was shut down. Before the first wait, there is
+    /// no timer.
     #[test]
-    fn a_request_that_leaves_its_runtime_before_the_wait_is_answered() {
+    fn a_request_that_leaves_its_runtime_before_the_first_wait_is_answered() {
         for declared in [Some(1), None] {
-            for waits in [false, true] {
+            for has_waited in [false, true] {
                 let runtime = runtime(true);
                 let request = delete().body(Script::new(declared, "_")).unwrap();
                 let mut future = Box::pin({
@@ -503,16 +514,16 @@ mod clock {
                     service(&layer()).call(request)
                 });
                 let mut poll = || poll_once(future.as_mut());
-                if waits {
+                if has_waited {
                     assert!(runtime.block_on(async { poll() }).is_pending());
-                    // Outside the runtime, its timer goes on.
+                    // Outside its runtime, the timer still works.
                     assert!(poll().is_pending());
                     drop(runtime);
                     assert!(panics(poll));
                 } else {
                     drop(runtime);
                     let Poll::Ready(Ok(response)) = poll() else {
-                        panic!("nothing to wait with");
+                        panic!("the answer is not ready");
                     };
                     assert_eq!(response.headers()["connection"], "close");
                 }
