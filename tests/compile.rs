@@ -1,8 +1,8 @@
-//! Programs that new users write: those that have to compile, and the errors of those that cannot.
+//! Tests programs that new users write. Some of them must compile. The others must fail with a helpful error.
 //!
-//! `compile/*.rs` are the programs that cannot. rustc compiles them against the crates that cargo has
-//! built for this test. Only parts of their errors are compared, because the rest depends on rustc. The
-//! tests run with stable rustc only: a dev-dependency does not compile with the oldest one.
+//! The programs in `compile/` fail. The test runs rustc on them, with the crates that cargo has built for this
+//! test. It compares only parts of the errors, because the other parts depend on the version of rustc. The tests
+//! never run with the oldest supported Rust, because a dev-dependency does not compile with it.
 
 #![cfg(all(unix, feature = "serde", feature = "rfc2774"))]
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
@@ -25,7 +25,7 @@ use tower_method_policy::{MethodPolicyLayer, ProblemDetails, Rejection, Respond}
 // Programs that compile.
 
 #[tokio::test]
-async fn a_closure_needs_no_annotations() {
+async fn a_closure_needs_no_type_annotations() {
     let tag = String::from("v1");
     let layer = MethodPolicyLayer::default().respond_with_fn(move |rejection, request| {
         let text = format!("{tag} {} {}", rejection.reason(), request.uri.path());
@@ -40,7 +40,7 @@ async fn a_closure_needs_no_annotations() {
 }
 
 #[test]
-fn functions_and_ready_responders_can_be_given_too() {
+fn a_responder_can_be_a_function_or_a_closure() {
     fn hello(_: &Rejection, _: &http::request::Parts) -> Response<Body> {
         Response::new(Body::from("hello"))
     }
@@ -68,7 +68,7 @@ fn a_setting_can_depend_on_a_condition() {
 
 // Programs that do not compile.
 
-/// The `--extern` arguments for the crates of this test. Cargo has built them, so it only names them.
+/// The crates of this test as `NAME=FILE`. Cargo has already built them, so it only prints their files.
 static CRATES: LazyLock<Vec<String>> = LazyLock::new(|| {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
     cargo.args(["test", "--all-features", "--no-run", "--test", "compile"]);
@@ -80,8 +80,8 @@ static CRATES: LazyLock<Vec<String>> = LazyLock::new(|| {
     }
     let output = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).output();
     let output = output.unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
     let messages = serde_json::Deserializer::from_slice(&output.stdout).into_iter::<Value>();
     let mut crates = Vec::new();
     for message in messages.map(Result::unwrap) {
@@ -96,13 +96,14 @@ static CRATES: LazyLock<Vec<String>> = LazyLock::new(|| {
     crates
 });
 
-/// Returns the errors of the program `compile/{name}.rs`.
+/// Compiles the program `compile/{name}.rs` and returns rustc's errors.
 fn errors(name: &str) -> String {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let mut rustc = Command::new(env::var_os("RUSTC").unwrap_or("rustc".into()));
     rustc.args("--edition 2024 --crate-type bin --emit metadata".split(' '));
     rustc.args(["--color", "never", "-A", "warnings", "-o"]);
     rustc.arg(directory.join(format!("{name}.rmeta")));
+    // The crates that the programs import.
     let direct = "axum bytes http http_body_util hyper hyper_util tokio tower tower_method_policy";
     for path in &*CRATES {
         let (name, file) = path.split_once('=').unwrap();
@@ -117,36 +118,36 @@ fn errors(name: &str) -> String {
     rustc.arg(format!("tests/compile/{name}.rs"));
     let output = rustc.current_dir(env!("CARGO_MANIFEST_DIR")).output();
     let output = output.unwrap();
-    assert!(!output.status.success(), "{name} compiles");
+    assert!(!output.status.success(), "{name} must not compile");
     String::from_utf8(output.stderr).unwrap()
 }
 
-/// Asserts that the first error contains all of `parts`, and is about line `line` of the program.
-fn assert_first_error(name: &str, line: &str, parts: &[&str]) {
+/// Asserts that the first error contains all of `parts` and quotes the program's line with `code`.
+fn assert_first_error(name: &str, code: &str, parts: &[&str]) {
     let errors = errors(name);
     let first = errors.split("\n\nerror").next().unwrap();
     for part in parts {
-        assert!(first.contains(part), "{name} lacks {part:?}:\n{errors}");
+        assert!(first.contains(part), "the first error of {name} lacks {part:?}:\n{errors}");
     }
-    assert!(first.contains(line), "{name} is not about {line:?}:\n{errors}");
+    assert!(first.contains(code), "the first error of {name} does not quote {code:?}:\n{errors}");
     let first_line = errors.lines().find(|line| line.starts_with("error"));
     assert!(first.contains(first_line.unwrap()), "{errors}");
     assert!(first.lines().count() < 45, "{errors}");
 }
 
-/// The last error cannot say that closures are for `respond_with_fn`, but it is at the right line.
+/// The last error cannot name `respond_with_fn`, but it shows the line with the mistake.
 #[test]
-fn errors_say_which_body_is_needed_or_are_at_the_closure() {
-    let recipe = "see \"Body types\" in the documentation of `tower_method_policy::Respond`";
+fn errors_explain_the_body_type_or_show_the_closure() {
+    let hint = "see \"Body types\" in the documentation of `tower_method_policy::Respond`";
     let incoming = [
         "`EmptyBody` cannot build a response with the body type `hyper::body::Incoming`",
         "`EmptyBody` needs a body that implements `Default`",
-        recipe,
+        hint,
     ];
     let boxed = [
         "`ProblemDetails` cannot build a response with the body type `BoxBody<",
         "`PlainText` and `ProblemDetails` one that implements `From<bytes::Bytes>`",
-        recipe,
+        hint,
     ];
     let another = [
         "cannot build a response with the body type `Body`",
@@ -154,9 +155,13 @@ fn errors_say_which_body_is_needed_or_are_at_the_closure() {
     ];
     assert_first_error("incoming_body", "TowerToHyperService::new(service)", &incoming);
     assert_first_error("box_body", "TowerToHyperService::new(service)", &boxed);
-    assert_first_error("closure_of_another_body", "into_make_service(app)", &another);
-    let one = "expected closure that takes 2 arguments";
-    assert_first_error("closure_of_one_argument", "respond_with_fn(|rejection|", &[one]);
-    let none = "type annotations needed";
-    assert_first_error("closure_to_respond_with", "respond_with(|rejection, request|", &[none]);
+    assert_first_error("closure_with_another_body", "into_make_service(app)", &another);
+    let arguments = ["expected closure that takes 2 arguments"];
+    assert_first_error("closure_with_one_argument", "respond_with_fn(|rejection|", &arguments);
+    let annotations = ["type annotations needed"];
+    assert_first_error(
+        "closure_to_respond_with",
+        "respond_with(|rejection, request|",
+        &annotations,
+    );
 }

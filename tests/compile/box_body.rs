@@ -11,7 +11,7 @@ use tower_method_policy::{MethodPolicyLayer, ProblemDetails};
 async fn hello(
     _request: Request<Incoming>,
 ) -> Result<Response<BoxBody<Bytes, Infallible>>, Infallible> {
-    // This program is compiled, never run.
+    // This program is never run.
     unimplemented!()
 }
 #[tokio::main]

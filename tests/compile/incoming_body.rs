@@ -6,7 +6,7 @@ use tower::Layer;
 use tower_method_policy::MethodPolicyLayer;
 
 async fn proxy(_request: Request<Incoming>) -> Result<Response<Incoming>, hyper::Error> {
-    // This program is compiled, never run.
+    // This program is never run.
     unimplemented!()
 }
 #[tokio::main]
