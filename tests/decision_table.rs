@@ -1,5 +1,5 @@
-//! The decision table, row by row in its own order, the sentences about its words, and the facts about
-//! method names.
+//! Tests the rows of the decision table in their order, requests without a path, random policies, and method
+//! names.
 
 mod support;
 
@@ -20,7 +20,7 @@ use crate::support::strategies::{
 
 type Body = Full<Bytes>;
 
-/// A decision in words: `forward`, `405` with the allowed methods, or `501`.
+/// Returns the decision as text: `forward`, `405` and the allowed methods, or `501`.
 fn decide(policy: &Policy, method: &Method, path: &str) -> String {
     match policy.decide(method, path) {
         Decision::Forward => "forward".to_owned(),
@@ -30,8 +30,7 @@ fn decide(policy: &Policy, method: &Method, path: &str) -> String {
     }
 }
 
-/// A request whose method may be followed by `+o` and `+r`: with the fields `Origin` and
-/// `Access-Control-Request-Method`.
+/// Returns a request. `+o` after the method adds `Origin`, and `+r` adds `Access-Control-Request-Method`.
 fn request(method: &str, target: &str) -> Request<Body> {
     let mut parts = method.split('+');
     let request = Request::builder().method(parts.next().expect("a method"));
@@ -54,7 +53,7 @@ async fn response(layer: &MethodPolicyLayer, request: Request<Body>) -> Response
     response
 }
 
-/// The outcome in words: `forward`, or the status and the `Allow` field if there is one.
+/// Returns the outcome as text: `forward`, or the status and the `Allow` of the answer.
 async fn outcome(layer: &MethodPolicyLayer, request: Request<Body>) -> String {
     let response = response(layer, request).await;
     if response.status() == StatusCode::IM_A_TEAPOT {
@@ -69,10 +68,15 @@ async fn outcome(layer: &MethodPolicyLayer, request: Request<Body>) -> String {
     }
 }
 
-/// Checks a table with one line for each policy: its calls, methods and targets of requests, the outcome
-/// without answering of `OPTIONS`, and the outcome with it if that differs.
+/// Checks a table. Its columns are:
 ///
-/// `Policy::decide` makes the same decisions as a layer without answering, but cannot see preflights.
+/// - the calls that build a policy
+/// - methods and targets; each method is requested at each target
+/// - the outcome if the layer does not answer `OPTIONS`
+/// - the outcome if the layer answers `OPTIONS`, if it is a different one
+///
+/// `Policy::decide` must agree with a layer that does not answer `OPTIONS`, except for preflights, because it does
+/// not see header fields.
 async fn check(table: &str) {
     for line in table.trim().lines() {
         let columns: Vec<_> = line.split('|').map(str::trim).collect();
@@ -89,7 +93,10 @@ async fn check(table: &str) {
             for (answer_options, expected) in [(false, off), (true, on)] {
                 let layer = MethodPolicyLayer::new(policy(calls)).answer_options(answer_options);
                 let outcome = outcome(&layer, request(method, target)).await;
-                assert_eq!(outcome, expected, "{line}: {method} {target}, {answer_options}");
+                assert_eq!(
+                    outcome, expected,
+                    "{line}: {method} {target}, answer_options({answer_options})"
+                );
             }
             if !method.contains('+') {
                 let (parts, _) = request(method, target).into_parts();
@@ -100,7 +107,7 @@ async fn check(table: &str) {
     }
 }
 
-// The rows, by their numbers.
+// The rows.
 
 /// RFC 9110 §9.1: "All general-purpose servers MUST support the methods GET and HEAD."
 #[tokio::test]
@@ -118,9 +125,9 @@ async fn row_1_get_and_head_are_forwarded() {
     .await;
 }
 
-/// Fetch, "CORS-preflight request": `OPTIONS` with both fields.
+/// A preflight is an `OPTIONS` request with both fields (Fetch, "CORS-preflight request").
 #[tokio::test]
-async fn row_2_a_preflight_is_forwarded_where_options_is_recognized() {
+async fn row_2_a_preflight_is_forwarded_if_options_is_recognized() {
     check(
         "                                              | OPTIONS+o+r / /a?b http://a/ * | forward
         fallback                                       | OPTIONS+o+r / /a?b http://a/ * | forward
@@ -138,7 +145,7 @@ async fn row_2_a_preflight_is_forwarded_where_options_is_recognized() {
 
 /// RFC 9110 §9.3.7.
 #[tokio::test]
-async fn row_3_options_is_answered_where_a_rule_applies_that_does_not_list_it() {
+async fn row_3_options_is_answered_if_the_rule_does_not_list_it() {
     check(
         "fallback                   | OPTIONS / /* /%2A example.com:443 | 405 nothing | 200 OPTIONS
         fallback POST               | OPTIONS / http://a/* | 405 POST | 200 POST, OPTIONS
@@ -151,7 +158,7 @@ async fn row_3_options_is_answered_where_a_rule_applies_that_does_not_list_it() 
     .await;
 }
 
-/// RFC 9110 §9.3.7: `OPTIONS *` is a "ping" of the server, and rules do not describe the server.
+/// `OPTIONS *` is a "ping" of the server (RFC 9110 §9.3.7). Rules describe resources, not the server.
 #[tokio::test]
 async fn row_3_options_asterisk_is_answered_without_allow() {
     check(
@@ -166,9 +173,9 @@ async fn row_3_options_asterisk_is_answered_without_allow() {
     .await;
 }
 
-/// The tests of the changed response are in `options.rs`.
+/// `options.rs` tests how the layer changes a `405` to `OPTIONS`.
 #[tokio::test]
-async fn row_4_a_listed_method_or_without_a_rule_a_recognized_one_is_forwarded() {
+async fn row_4_a_listed_method_is_forwarded_and_any_recognized_method_if_no_rule_applies() {
     check(
         "fallback POST FOO TRACE  | POST FOO TRACE / /a * | forward
         route /a PROPFIND DELETE  | PROPFIND DELETE /a | forward
@@ -186,15 +193,15 @@ async fn row_4_a_listed_method_or_without_a_rule_a_recognized_one_is_forwarded()
 }
 
 /// RFC 9110 §15.5.6: "the method received in the request-line is known by the origin server but not
-/// supported by the target resource". With answering, every `Allow` includes `OPTIONS`.
+/// supported by the target resource". If the layer answers `OPTIONS`, every `Allow` lists it.
 #[tokio::test]
-async fn row_5_a_recognized_method_that_the_rule_does_not_list_is_a_405_with_allow() {
+async fn row_5_a_recognized_method_that_the_rule_does_not_list_gets_405_and_allow() {
     check(
         "fallback                       | DELETE / /a * | 405 nothing | 405 OPTIONS
         fallback POST                   | DELETE QUERY / | 405 POST | 405 POST, OPTIONS
         fallback OPTIONS                | DELETE / | 405 OPTIONS
         fallback HEAD                   | DELETE / | 405 HEAD | 405 HEAD, OPTIONS
-        fallback GET                    | POST PUT PATCH DELETE TRACE CONNECT QUERY / | 405 GET, HEAD | 405 GET, HEAD, OPTIONS
+        fallback GET | POST PUT PATCH DELETE TRACE CONNECT QUERY / | 405 GET, HEAD | 405 GET, HEAD, OPTIONS
         fallback get                    | DELETE / | 405 get | 405 OPTIONS, get
         fallback PUT; recognize PURGE   | PURGE / | 405 PUT | 405 PUT, OPTIONS
         fallback PUT; fallback POST     | DELETE PUT / | 405 POST | 405 POST, OPTIONS
@@ -210,7 +217,7 @@ async fn row_5_a_recognized_method_that_the_rule_does_not_list_is_a_405_with_all
 /// RFC 9110 §15.6.2: "the appropriate response when the server does not recognize the request method
 /// and is not capable of supporting it for any resource".
 #[tokio::test]
-async fn row_6_any_other_method_is_a_501() {
+async fn row_6_any_other_method_gets_501() {
     check(
         "                    | FOO get Get M-GET TRACK PROPFIND options OPTIONSX / * | 501
         fallback POST        | FOO get Get M-GET TRACK PROPFIND options OPTIONSX / * | 501
@@ -221,10 +228,10 @@ async fn row_6_any_other_method_is_a_501() {
     .await;
 }
 
-/// RFC 9110 §9.3.6: the target of a plain `CONNECT` is an authority. RFC 8441 §4: that of an extended one
-/// has a path.
+/// The target of an ordinary `CONNECT` is an authority without a path (RFC 9110 §9.3.6). The target of an extended
+/// `CONNECT` has a path (RFC 8441 §4).
 #[tokio::test]
-async fn a_request_without_a_path_is_at_the_fallback() {
+async fn the_fallback_applies_to_a_request_without_a_path() {
     check(
         "route / CONNECT; route /{*all} CONNECT; fallback POST | CONNECT a:443 | 405 POST | 405 POST, OPTIONS
         route / CONNECT; route /{*all} CONNECT; fallback POST | CONNECT http://a http://a/b | forward
@@ -236,22 +243,22 @@ async fn a_request_without_a_path_is_at_the_fallback() {
 }
 
 proptest! {
-    /// The table once more, with the registry and the rules put together from the settings.
+    /// Compares `Policy::decide` with rows 1, 4, 5, and 6, which are written here a second time.
     #[test]
-    fn every_policy_decides_as_the_table_says(
+    fn random_policies_decide_as_the_table_says(
         settings in settings(),
         method in prop_oneof![3 => select(METHODS).prop_map(method), 1 => any_method()],
         (path, patterns) in select(PATHS),
     ) {
         let mut added = MethodSet::new();
-        let mut only = MethodSet::STANDARD;
+        let mut base = MethodSet::STANDARD;
         let mut fallback = None;
-        // `None` for an exempt path.
+        // The value is `None` for an exempt path.
         let mut path_rules = HashMap::new();
         for setting in &settings {
             match setting.clone() {
                 Setting::Recognize(methods) => added |= methods,
-                Setting::RecognizeOnly(methods) => only = methods,
+                Setting::RecognizeOnly(methods) => base = methods,
                 Setting::Fallback(methods) => fallback = Some(methods),
                 Setting::Route(pattern, methods) | Setting::Subtree(pattern, methods) => {
                     path_rules.insert(pattern, Some(methods));
@@ -262,7 +269,7 @@ proptest! {
             }
         }
 
-        let mut recognized = only | added;
+        let mut recognized = base | added;
         for rule in path_rules.values().chain([&fallback]).flatten() {
             recognized |= rule;
         }
@@ -290,11 +297,10 @@ proptest! {
     }
 }
 
-// The facts.
+// Method names.
 
-/// Configurations, each with a path at which it is asked. `F`, `4`, and `5` in [`FACTS`] are their
-/// decisions: forwarded, 405, and 501.
-const CONFIGURATIONS: [(&str, &str); 6] = [
+/// Policies, each with the calls that build it and the path of the requests.
+const POLICIES: [(&str, &str); 6] = [
     ("", "/"),
     ("fallback GET POST", "/"),
     ("recognize PROPFIND TRACK LINK M-SEARCH M-GET PURGE", "/"),
@@ -303,25 +309,26 @@ const CONFIGURATIONS: [(&str, &str); 6] = [
     ("fallback GET; route /dav PROPFIND PUT", "/"),
 ];
 
-const FACTS: &[(&str, &str)] = &[
+/// Methods, with one letter for each policy: `F` for forward, `4` for `405`, `5` for `501`.
+const KNOWN: &[(&str, &str)] = &[
     ("GET HEAD", "FFFFFF"),
     ("POST", "FFFF44"),
     ("PUT", "F4F5F4"),
     ("DELETE OPTIONS PATCH QUERY TRACE CONNECT", "F4F544"),
-    // Registered, or in use, but recognized only if the policy says so.
+    // Registered or in use, but not recognized by default.
     ("PROPFIND", "55F5F4"),
     ("TRACK LINK M-SEARCH M-GET PURGE", "55F555"),
 ];
 
-/// Names that no policy recognizes by default.
+/// Names that none of [`POLICIES`] recognizes.
 const UNKNOWN: &[&str] = &[
-    // Registered, or in use.
+    // Registered or in use.
     "SEARCH UNLINK ACL BASELINE-CONTROL UPDATEREDIRECTREF NOTIFY BAN DEBUG BCOPY RPC_IN_DATA",
     // Reserved: the HTTP/2 preface and the wildcard.
     "PRI *",
     // Methods are case-sensitive.
     "get Get gET GEt head Head Post post options trace query propfind Propfind purge m-search",
-    // A name is compared whole, not by its length, its beginning, or its end.
+    // Names with the same length, beginning, or end as a recognized method.
     "G GE ET GETX XGET GETGET GET- -GET GET. GOT PET SET HEA HEADER HEAP READ POS POSTS PUTS PUR",
     "PATCHES DELETED OPTION TRACES TRACER CONNECTED QUERIES PROPFINDS PROPFINE PROP-FIND MSEARCH",
     "M_SEARCH M-POST",
@@ -330,7 +337,7 @@ const UNKNOWN: &[&str] = &[
 ];
 
 fn decisions(method: &Method) -> String {
-    let decisions = CONFIGURATIONS.map(|(calls, path)| match policy(calls).decide(method, path) {
+    let decisions = POLICIES.map(|(calls, path)| match policy(calls).decide(method, path) {
         Decision::Forward => 'F',
         Decision::NotAllowed { .. } => '4',
         Decision::NotImplemented => '5',
@@ -339,9 +346,9 @@ fn decisions(method: &Method) -> String {
 }
 
 #[test]
-fn a_name_is_compared_as_a_whole() {
+fn a_method_is_recognized_only_by_its_exact_name() {
     let unknown = UNKNOWN.iter().map(|names| (*names, "555555"));
-    for (names, expected) in FACTS.iter().copied().chain(unknown) {
+    for (names, expected) in KNOWN.iter().copied().chain(unknown) {
         for name in names.split(' ') {
             assert_eq!(decisions(&method(name)), expected, "{name}");
         }
@@ -349,7 +356,7 @@ fn a_name_is_compared_as_a_whole() {
 }
 
 #[test]
-fn a_method_of_one_character_is_a_501_until_it_is_configured() {
+fn a_method_of_one_character_gets_501_unless_the_policy_recognizes_it() {
     for character in TCHARS.chars() {
         let name = method(&character.to_string());
         assert_eq!(decisions(&name), "555555", "{character}");
@@ -363,7 +370,7 @@ fn a_method_of_one_character_is_a_501_until_it_is_configured() {
 /// RFC 9112 §3: "A server that receives a method longer than any that it implements SHOULD respond
 /// with a 501 (Not Implemented) status code." hyper accepts every method that fits into its buffer.
 #[test]
-fn a_method_longer_than_any_implemented_one_is_a_501() {
+fn a_method_longer_than_any_implemented_one_gets_501() {
     for length in [15, 16, 17, 64, 65, 255, 256, 65_535, 65_536, 70_000] {
         for name in ["A".repeat(length), format!("GET{}", "T".repeat(length)), "GET".repeat(length)]
         {
@@ -383,7 +390,7 @@ fn a_long_method_that_a_rule_lists_is_forwarded() {
 }
 
 #[test]
-fn a_name_one_character_away_from_get_or_head_is_a_501() {
+fn a_name_that_differs_from_get_or_head_by_one_character_gets_501() {
     let policy = policy("recognize_only; fallback");
     for name in ["GET", "HEAD"] {
         for (at, character) in (0..name.len()).flat_map(|at| TCHARS.chars().map(move |c| (at, c))) {

@@ -1,4 +1,4 @@
-//! Statements of the documentation that no other test checks.
+//! Checks statements in the documentation that no other test checks.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
@@ -18,8 +18,8 @@ const LIB: &str = include_str!("../src/lib.rs");
 const DECIDE: &str = include_str!("../src/decide.rs");
 const PICTURE: &str = include_str!("../docs/decision.svg");
 
-/// The comments in the code that mark the rows, as the table says.
-fn decision_table() -> Vec<String> {
+/// Returns the comment that must mark each row in `decide.rs`, made from the table in the documentation.
+fn row_comments() -> Vec<String> {
     let docs = LIB.lines().filter_map(|line| line.strip_prefix("//! "));
     let table = docs.skip_while(|line| !line.starts_with("| # | condition |"));
     let rows = table.skip(2).take_while(|line| line.starts_with('|'));
@@ -37,8 +37,8 @@ fn decision_table() -> Vec<String> {
 }
 
 #[test]
-fn the_code_has_the_rows_of_the_decision_table_in_their_order() {
-    let rows = decision_table();
+fn decide_rs_has_the_rows_of_the_decision_table_in_order() {
+    let rows = row_comments();
     assert_eq!(rows.len(), 6);
     let mut last = 0;
     for (number, comment) in (1..).zip(rows) {
@@ -50,14 +50,15 @@ fn the_code_has_the_rows_of_the_decision_table_in_their_order() {
     assert!(!DECIDE.contains("Row 7"));
 }
 
-/// The texts of the picture, from left to right and from top to bottom.
+/// Returns the texts in the picture, from left to right and from top to bottom.
 fn texts_of_the_picture() -> Vec<&'static str> {
     let ends = PICTURE.split("</text>").filter(|part| part.contains("<text "));
     ends.map(|part| part.rsplit_once('>').unwrap().1).collect()
 }
 
-/// The answers to `method` of the route that the README and the picture show, alone and behind the layer.
-async fn users(method: &str) -> [Response<Body>; 2] {
+/// Sends `method /users`, the request in the README and the picture. Returns the answer of the router alone, and
+/// the answer with the layer around the router.
+async fn answers(method: &str) -> [Response<Body>; 2] {
     let router = Router::new().route("/users", get("users").post("created"));
     let app = MethodPolicyLayer::default().answer_options(true).layer(router.clone());
     let request = || {
@@ -78,11 +79,11 @@ async fn the_picture_shows_the_answers_of_a_router_alone_and_behind_the_layer() 
     let methods: Vec<_> = rows.iter().map(|row| row[0]).collect();
     assert_eq!(methods, ["GET", "DELETE", "OPTIONS", "FOO"]);
     for row in rows {
-        let [alone, answer] = users(row[0]).await;
+        let [alone, answer] = answers(row[0]).await;
         assert_eq!(row[1], alone.status().as_str(), "{row:?}");
-        // The router answers all but the last one behind the layer, too.
-        let by = if row[0] == "FOO" { &answer } else { &alone };
-        assert_eq!(row[2], by.status().as_str(), "{row:?}");
+        // The status in the column `router`, or in the column `layer` if the layer answers.
+        let sent = if row[0] == "FOO" { &answer } else { &alone };
+        assert_eq!(row[2], sent.status().as_str(), "{row:?}");
         let has_allow = answer.headers().contains_key(ALLOW);
         let allow = if has_allow { " + Allow" } else { "" };
         let answer = answer.status().as_u16();
@@ -91,32 +92,32 @@ async fn the_picture_shows_the_answers_of_a_router_alone_and_behind_the_layer() 
 }
 
 #[tokio::test]
-async fn the_readme_s_first_table_is_true() {
+async fn the_first_table_of_the_readme_shows_the_answers() {
     let rows = README.lines().filter(|line| line.contains(" /users`"));
     let rows: Vec<_> = rows.collect();
     let methods = ["FOO", "DELETE", "OPTIONS"];
     assert_eq!(rows.len(), methods.len());
     for (row, method) in rows.iter().zip(methods) {
         assert!(row.starts_with(&format!("| `{method} /users`")), "{row}");
-        let [alone, answer] = users(method).await;
+        let [alone, answer] = answers(method).await;
         let status = answer.status().as_u16();
         assert!(row.contains(&format!("`{status}`")), "{row}");
         assert_eq!(alone.status(), 405);
-        if let Some((_, said)) = row.split_once("axum alone: `") {
-            assert!(said.starts_with("405"), "{row}");
+        if let Some((_, text)) = row.split_once("axum alone: `") {
+            assert!(text.starts_with("405"), "{row}");
         }
-        if let Some((_, said)) = row.split_once("`Allow: ") {
+        if let Some((_, text)) = row.split_once("`Allow: ") {
             let allow = answer.headers()[ALLOW].to_str().unwrap();
-            assert!(said.starts_with(&format!("{allow}`")), "{row}");
+            assert!(text.starts_with(&format!("{allow}`")), "{row}");
         }
     }
 }
 
-// The example is a separate package.
 #[test]
-fn the_alerts_on_the_page_for_operators_are_the_tested_ones() {
+fn the_operator_guide_shows_the_tested_alerts() {
     let alerts = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/operations/alerts.yml");
     let Ok(alerts) = fs::read_to_string(alerts) else {
+        // The published package does not contain the example, because it is a separate package.
         return;
     };
     let page = include_str!("../docs/operators.md");
