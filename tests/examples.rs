@@ -1,4 +1,4 @@
-//! The examples as a user runs them: started, asked over TCP, and stopped by a signal.
+//! Runs the examples as a user does: starts them, sends requests over TCP, and stops them with a signal.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
@@ -16,7 +16,7 @@ async fn stop(example: Example) {
     example.ends_cleanly().await;
 }
 
-/// The answer to a request without content.
+/// Sends a request without content and returns the answer.
 async fn ask(connection: &mut Connection, request: &str) -> String {
     let head = format!("{request} HTTP/1.1\r\nhost: a\r\n\r\n");
     connection.send(head).await;
@@ -30,7 +30,7 @@ async fn post(connection: &mut Connection, message: &str) -> String {
     connection.receive().await
 }
 
-/// Status, header fields, and content of an answer over HTTP/2.
+/// Sends a request over HTTP/2. Returns the status, the header fields, and the content of the answer.
 async fn ask_http2(
     address: SocketAddr,
     method: &str,
@@ -52,9 +52,9 @@ fn field<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 /// Status, `Allow`, and `Content-Type`.
 type Answer = (u16, Option<&'static str>, Option<&'static str>);
 
-/// Checks that a board works, and its answers to other methods.
+/// Checks that a message board works, and that its answers to `REQUESTS` are the `expected` ones.
 async fn check_board(name: &str, expected: [Answer; 9]) {
-    const ASK: &str = "DELETE /,POST /1,POST /1/2,OPTIONS /,OPTIONS /1,OPTIONS /1/2,\
+    const REQUESTS: &str = "DELETE /,POST /1,POST /1/2,OPTIONS /,OPTIONS /1,OPTIONS /1/2,\
         OPTIONS *,PROPFIND /,get /1/2";
     let (example, address) = Example::listening(name, []).await;
     let mut connection = Connection::open(address).await;
@@ -70,8 +70,8 @@ async fn check_board(name: &str, expected: [Answer; 9]) {
             "HTTP/1.1 200 OK\r\ncontent-type: text/plain; charset=utf-8\r\n\
              content-length: {length}\r\n\r\n"
         );
-        let asked = format!("HEAD {path} HTTP/1.1\r\nhost: a\r\n\r\n");
-        connection.send(asked).await;
+        let request = format!("HEAD {path} HTTP/1.1\r\nhost: a\r\n\r\n");
+        connection.send(request).await;
         assert_eq!(connection.receive_head().await, head, "{path}");
         let answer = ask(&mut connection, &format!("GET {path}")).await;
         assert_eq!(answer, head + content, "{path}");
@@ -81,7 +81,7 @@ async fn check_board(name: &str, expected: [Answer; 9]) {
         let expected = "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n";
         assert_eq!(answer, expected, "{path}");
     }
-    for (request, (status, allow, content_type)) in ASK.split(',').zip(expected) {
+    for (request, (status, allow, content_type)) in REQUESTS.split(',').zip(expected) {
         let answer = ask(&mut connection, request).await;
         let field = |name| answer.lines().find_map(|line| line.strip_prefix(name));
         assert_eq!(answer[9..12], status.to_string(), "{name} {request}");
@@ -99,18 +99,18 @@ async fn check_board(name: &str, expected: [Answer; 9]) {
 }
 
 #[tokio::test]
-async fn the_axum_board_does_what_its_header_says() {
+async fn the_axum_board_answers_as_its_documentation_says() {
     const PROBLEM: Option<&str> = Some("application/problem+json");
     let answers = [
-        // The router's own.
+        // Sent by the router.
         (405, Some("GET,HEAD,POST"), None),
         (405, Some("GET,HEAD"), None),
         (404, None, None),
-        // The router's with `200` and `OPTIONS`.
+        // Sent by the router. The layer turns a `405` into `200`.
         (200, Some("GET, HEAD, POST, OPTIONS"), None),
         (200, Some("GET, HEAD, OPTIONS"), None),
         (404, None, None),
-        // The layer's own.
+        // Sent by the layer.
         (200, None, None),
         (501, None, PROBLEM),
         (501, None, PROBLEM),
@@ -119,7 +119,7 @@ async fn the_axum_board_does_what_its_header_says() {
 }
 
 #[tokio::test]
-async fn the_hyper_board_does_what_its_header_says() {
+async fn the_hyper_board_answers_as_its_documentation_says() {
     const TEXT: Option<&str> = Some("text/plain; charset=utf-8");
     let answers = [
         (405, Some("GET, HEAD, POST, OPTIONS"), TEXT),
@@ -162,7 +162,7 @@ async fn a_stopped_board_closes_idle_connections_and_answers_the_request_in_flig
             assert!(silent.is_closed().await);
             assert!(idle.is_closed().await);
             busy.send("Hello").await;
-            // It announces the close if this connection has seen the signal already.
+            // The answer has this field if the connection has already noticed the signal.
             let answer = busy.receive().await.replace("connection: close\r\n", "");
             let expected = "HTTP/1.1 201 Created\r\nlocation: /1\r\ncontent-length: 0\r\n\r\n";
             assert_eq!(answer, expected);
@@ -173,7 +173,7 @@ async fn a_stopped_board_closes_idle_connections_and_answers_the_request_in_flig
 }
 
 #[tokio::test]
-async fn an_address_in_use_and_a_bad_argument_are_named() {
+async fn a_start_error_names_the_address_or_the_argument() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = &*listener.local_addr().unwrap().to_string();
     for (arguments, expected) in [
@@ -192,7 +192,7 @@ async fn an_address_in_use_and_a_bad_argument_are_named() {
 }
 
 #[tokio::test]
-async fn in_the_axum_stack_every_answer_has_a_request_id_and_the_router_s_have_cors_fields() {
+async fn the_axum_stack_adds_a_request_id_to_every_answer_and_cors_fields_to_all_but_501() {
     let (example, address) = Example::listening("axum_stack", []).await;
     for (method, path, status, allow) in [
         ("GET", "/", 200, None),
@@ -201,7 +201,7 @@ async fn in_the_axum_stack_every_answer_has_a_request_id_and_the_router_s_have_c
         ("POST", "/poem", 405, Some("GET,HEAD")),
         ("GET", "/nowhere", 404, None),
         ("DELETE", "/nowhere", 404, None),
-        // The CORS layer answers, and axum adds its `Allow`.
+        // The CORS layer answers, and axum adds `Allow`.
         ("OPTIONS", "/poem", 200, Some("GET,HEAD")),
         ("PROPFIND", "/", 501, None),
         ("PROPFIND", "/nowhere", 501, None),
@@ -218,7 +218,7 @@ async fn in_the_axum_stack_every_answer_has_a_request_id_and_the_router_s_have_c
 }
 
 #[tokio::test]
-async fn the_axum_stack_compresses_every_answer_and_knows_the_client() {
+async fn the_axum_stack_compresses_answers_and_knows_the_address_of_the_client() {
     let (example, address) = Example::listening("axum_stack", []).await;
     for (method, path, status) in [("GET", "/poem", 200), ("PROPFIND", "/", 501)] {
         let gzip = [("accept-encoding", "gzip")];
@@ -236,11 +236,11 @@ async fn the_axum_stack_compresses_every_answer_and_knows_the_client() {
 }
 
 #[tokio::test]
-async fn the_timeout_of_the_axum_stack_bounds_a_slow_handler_and_the_wait_for_a_rejected_upload() {
+async fn the_timeout_of_the_axum_stack_ends_slow_handlers_and_rejected_uploads() {
     let (example, address) = Example::listening("axum_stack", []).await;
     for request in [
         "GET /slow HTTP/1.1\r\nhost: a\r\n\r\n",
-        // The rest of the body never comes.
+        // The rest of the body never arrives.
         "PROPFIND / HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\nabc",
     ] {
         let mut connection = Connection::open(address).await;
