@@ -1,7 +1,7 @@
-//! The memory that a rejected request holds while the layer waits for its body. Clients choose how much
-//! they send, so the memory must not grow with the request.
+//! Tests how much memory a rejected request holds while the layer waits for its body. Clients choose the size of
+//! a request, so the memory must not grow with the request.
 
-#![expect(unsafe_code, reason = "a global allocator, here one that counts, is unsafe to implement")]
+#![expect(unsafe_code, reason = "a global allocator is unsafe to implement")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -16,15 +16,15 @@ use http_body_util::StreamBody;
 use tower::{Layer, Service, service_fn};
 use tower_method_policy::{MethodPolicyLayer, Policy, ProblemDetails, Respond};
 
-/// The system's allocator, which counts the bytes that each thread holds.
+/// The system's allocator. It counts the bytes that each thread holds.
 struct Counting;
 
 thread_local! {
-    /// A type without a destructor, so that a thread that ends can still count.
+    /// A type without a destructor can be used while a thread ends.
     static HELD: Cell<isize> = const { Cell::new(0) };
 }
 
-// SAFETY: the system's allocator does everything; counting neither allocates nor panics.
+// SAFETY: the system's allocator does all the work. Counting neither allocates nor panics.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         HELD.set(HELD.get() + layout.size() as isize);
@@ -42,10 +42,10 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// The bytes that a request holds after a layer rejected it, while its body is waited for.
+/// Returns the bytes that a rejected request holds while the layer waits for its body.
 ///
-/// As in hyper, all values are parts of one buffer. A value that is held holds the whole buffer.
-fn held<R>(layer: &MethodPolicyLayer<R>, method: &str, fields: &[(&str, &str)]) -> isize
+/// As in hyper, all values are parts of one buffer. One value keeps the whole buffer in memory.
+fn held_bytes<R>(layer: &MethodPolicyLayer<R>, method: &str, fields: &[(&str, &str)]) -> isize
 where
     R: Respond<Body> + Clone,
 {
@@ -56,7 +56,7 @@ where
     let mut service = layer.layer(service_fn(async |_: Request<Body>| {
         Ok::<_, std::convert::Infallible>(Response::new(Body::empty()))
     }));
-    let mut held = |method: &str, fields: &[(&str, &str)]| {
+    let mut send = |method: &str, fields: &[(&str, &str)]| {
         let before = HELD.get();
         let mut request = Request::builder().method(method).body(silent()).unwrap();
         let mut buffer = vec![b' '; 100_000];
@@ -73,15 +73,15 @@ where
         assert!(future.as_mut().poll(&mut context).is_pending());
         HELD.get() - before
     };
-    // The first request also allocates what all requests share.
-    held("DELETE", &[]);
-    held(method, fields)
+    // The first request also allocates memory that all requests share.
+    send("DELETE", &[]);
+    send(method, fields)
 }
 
 type Frame = Result<http_body::Frame<Bytes>, std::convert::Infallible>;
 
-/// More than any ordinary rejection holds: the response, the timer, and the map of up to 96 header fields.
-const BOUND: isize = 16 * 1024;
+/// An ordinary rejection holds less: the response, the timer, and a map of up to 96 header fields.
+const MAX_HELD_BYTES: isize = 16 * 1024;
 
 #[track_caller]
 fn check(method: &str, fields: &[(&str, &str)]) {
@@ -91,14 +91,17 @@ fn check(method: &str, fields: &[(&str, &str)]) {
         let extensions = tower_method_policy::rfc2774::MandatoryExtensions::at_origin();
         layer.mandatory_extensions(extensions.support("urn:x:known").unwrap())
     };
-    // A response without fields gets the map of the request's fields.
-    let empty = held(&layer, method, fields);
-    let details = held(&layer.respond_with(ProblemDetails), method, fields);
-    assert!(empty.max(details) < BOUND, "{method:.10}: {empty} {details}");
+    // A response without fields reuses the header map of the request.
+    let empty_body = held_bytes(&layer, method, fields);
+    let problem_details = held_bytes(&layer.respond_with(ProblemDetails), method, fields);
+    assert!(
+        empty_body.max(problem_details) < MAX_HELD_BYTES,
+        "{method:.10}: {empty_body} {problem_details}"
+    );
 }
 
 #[test]
-fn a_rejected_request_holds_no_more_than_a_bound() {
+fn the_memory_of_a_rejected_request_is_bounded() {
     let long = "A".repeat(70_000);
     let names: Vec<_> = (0..5_000).map(|n| format!("x-{n}")).collect();
     let many: Vec<_> = names.iter().map(|name| (name.as_str(), "1")).collect();
@@ -116,7 +119,7 @@ fn a_rejected_request_holds_no_more_than_a_bound() {
 /// A client may declare as many extensions as fit into its header section.
 #[cfg(feature = "rfc2774")]
 #[test]
-fn a_request_with_many_extensions_holds_no_more_than_a_bound() {
+fn the_memory_of_a_request_with_many_extensions_is_bounded() {
     let repeated = |declaration: &str| vec![declaration; 60_000].join(",");
     let unsupported = repeated("\"a:b\"");
     let prefixes = repeated("\"urn:x:known\";ns=16");

@@ -1,4 +1,5 @@
-//! Allocations: none for a forwarded request, except in a path look-up, and few for a rejected one.
+//! Counts the allocations of the layer: none for a forwarded request, except in some path look-ups, and few for a
+//! rejected request.
 
 #![expect(unsafe_code, reason = "a global allocator is unsafe to implement")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
@@ -74,13 +75,13 @@ async fn hello(_: Request<Empty<Bytes>>) -> Result<Response<Full<Bytes>>, Infall
     Ok(Response::new(Full::from("hello".to_owned())))
 }
 
-/// A request with a header field, as servers make them.
+/// Returns a request with a header field, because real requests have header fields.
 fn request<B: Default>(method: &Method, path: &str) -> Request<B> {
     let request = Request::builder().method(method).uri(path);
     request.header("host", "a").body(B::default()).unwrap()
 }
 
-/// The status of an answer that is ready at once, and the number of allocations.
+/// Sends `request`, whose answer must be ready at once. Returns the status and the number of allocations.
 fn answer<S, ReqBody, ResBody>(service: &mut S, request: Request<ReqBody>) -> (u16, usize)
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>, Error = Infallible>,
@@ -90,8 +91,8 @@ where
     (response.status().as_u16(), allocations)
 }
 
-/// Asserts that the layer forwards the method at each path and allocates nothing itself.
-fn assert_forwards_for_free<R>(layer: &MethodPolicyLayer<R>, method: &Method, paths: &str)
+/// Asserts that the layer forwards `method` at each path and does not allocate. The inner service allocates once.
+fn assert_allocates_nothing<R>(layer: &MethodPolicyLayer<R>, method: &Method, paths: &str)
 where
     R: Respond<Full<Bytes>> + Clone,
 {
@@ -106,9 +107,9 @@ fn method(name: &str) -> Method {
     Method::from_bytes(name.as_bytes()).unwrap()
 }
 
-/// Of the registry, and others, also those that the shortcut does not know.
+/// The sets contain registered methods, other methods, and more methods than `src/forwarded.rs` stores.
 #[test]
-fn forwarding_does_not_allocate_however_many_methods_there_are() {
+fn forwarding_does_not_allocate_for_any_number_of_methods() {
     let registered = "GET HEAD POST OPTIONS PROPFIND VERSION-CONTROL".split(' ');
     let mut sets = vec![(MethodSet::REGISTERED, registered.map(method).collect())];
     for count in [10, 40, 100_000] {
@@ -117,14 +118,14 @@ fn forwarding_does_not_allocate_however_many_methods_there_are() {
         let long = |n: usize| method(&format!("A-METHOD-OF-THIS-SERVER-ALONE-{n}"));
         let methods: MethodSet = (0..count / 2).flat_map(|n| [short(n), long(n)]).collect();
         assert_eq!(methods.len(), count);
-        let some = vec![short(0), long(0), short(4), long(4), short(count / 2 - 1)];
-        sets.push((methods, some));
+        let samples = vec![short(0), long(0), short(4), long(4), short(count / 2 - 1)];
+        sets.push((methods, samples));
     }
-    for (methods, some) in sets {
+    for (methods, samples) in sets {
         let policy = Policy::new().recognize(&methods);
         for policy in [policy.clone(), policy.fallback(&methods)] {
-            for method in &some {
-                assert_forwards_for_free(
+            for method in &samples {
+                assert_allocates_nothing(
                     &MethodPolicyLayer::new(policy.clone()),
                     method,
                     "/ /a//b *",
@@ -135,7 +136,7 @@ fn forwarding_does_not_allocate_however_many_methods_there_are() {
 }
 
 #[test]
-fn forwarding_by_path_rules_of_up_to_three_parameters_does_not_allocate() {
+fn forwarding_by_a_pattern_with_up_to_three_parameters_does_not_allocate() {
     let own = method("OWN");
     let methods = [Method::GET, Method::PUT, own.clone()];
     let mut policy = Policy::new().fallback([Method::GET, Method::POST]);
@@ -148,16 +149,16 @@ fn forwarding_by_path_rules_of_up_to_three_parameters_does_not_allocate() {
         policy = policy.exempt(&format!("/ws-{n}/{{a}}")).unwrap();
     }
     let layer = MethodPolicyLayer::new(policy);
-    assert_forwards_for_free(&layer, &Method::GET, "/7/1/2/3 /7//2/3");
-    assert_forwards_for_free(&layer, &Method::PUT, "/7 /7/1 /7/1/2 /7/1/2/3");
-    assert_forwards_for_free(&layer, &own, "/7/1/2/3 /199-files/1/2/3/4/5 /dav-199/1/2/3/4/5");
-    assert_forwards_for_free(&layer, &Method::PATCH, "/ws-199/1");
-    assert_forwards_for_free(&layer, &Method::POST, "/none/1/2/3 /7/1/2/3/4");
+    assert_allocates_nothing(&layer, &Method::GET, "/7/1/2/3 /7//2/3");
+    assert_allocates_nothing(&layer, &Method::PUT, "/7 /7/1 /7/1/2 /7/1/2/3");
+    assert_allocates_nothing(&layer, &own, "/7/1/2/3 /199-files/1/2/3/4/5 /dav-199/1/2/3/4/5");
+    assert_allocates_nothing(&layer, &Method::PATCH, "/ws-199/1");
+    assert_allocates_nothing(&layer, &Method::POST, "/none/1/2/3 /7/1/2/3/4");
 }
 
-// The documentation of `Policy::route` names these cases and no others.
+/// The documentation of `Policy::route` names these cases and no others.
 #[test]
-fn a_look_up_allocates_at_most_once() {
+fn a_look_up_allocates_only_in_the_documented_cases() {
     const EMPTY: &str = "/a/{b}/c /dav /dav/ /dav/{*rest}";
     for (patterns, paths, expected) in [
         // More than three parameters.
@@ -169,7 +170,7 @@ fn a_look_up_allocates_at_most_once() {
         (EMPTY, "/a//c /dav// /dav///a//b /dav/a//", 1),
         (EMPTY, "/a/b/c /dav/ /dav/a/b", 0),
     ] {
-        // Without a fallback, the methods would be forwarded at every path, without a look-up.
+        // Without a fallback, the layer would forward `PUT` everywhere without a look-up.
         let mut policy = Policy::new().fallback([Method::POST]);
         for pattern in patterns.split(' ') {
             policy = policy.route(pattern, [Method::PUT]).unwrap();
@@ -185,7 +186,7 @@ fn a_look_up_allocates_at_most_once() {
 }
 
 #[test]
-fn a_layer_with_everything_configured_forwards_without_allocating() {
+fn a_layer_with_all_settings_forwards_without_allocating() {
     let policy = Policy::new().fallback([Method::GET, Method::POST, Method::OPTIONS]);
     let layer = MethodPolicyLayer::new(policy)
         .answer_options(true)
@@ -200,8 +201,8 @@ fn a_layer_with_everything_configured_forwards_without_allocating() {
     };
     let methods = [Method::GET, Method::HEAD, Method::POST, Method::OPTIONS];
     for method in &methods {
-        assert_forwards_for_free(&layer, method, "/");
-        assert_forwards_for_free(&layer.clone().report_only(true), method, "/");
+        assert_allocates_nothing(&layer, method, "/");
+        assert_allocates_nothing(&layer.clone().report_only(true), method, "/");
     }
 
     let mut preflight = request(&Method::OPTIONS, "/");
@@ -221,30 +222,30 @@ fn a_layer_with_everything_configured_forwards_without_allocating() {
     }
 }
 
-/// An `http::Extensions` with one value: the box of its map, the memory of the map, and the box of the
-/// value.
+/// The allocations for the first value in `http::Extensions`: the box of the map, the memory of the map, and the box
+/// of the value.
 const MARK: usize = 3;
 
-/// The memory of an `http::HeaderMap`: its index and its entries.
+/// The allocations for the first field in an `http::HeaderMap`: the index and the entries.
 const FIELDS: usize = 2;
 
 #[test]
-fn a_rejection_allocates_for_its_mark_and_its_fields() {
+fn a_rejection_allocates_only_for_its_mark_and_its_fields() {
     let layer = MethodPolicyLayer::new(Policy::new().fallback([Method::GET, Method::POST]));
     let configured = layer
         .clone()
         .retry_after(RetryAfter::after(Duration::from_secs(60)))
         .cache_control(HeaderValue::from_static("max-age=10"));
-    let over_long = "M".repeat(70_000);
+    let long_name = "M".repeat(70_000);
     for (layer, fields_of_501) in [(layer, 0), (configured, FIELDS)] {
         let mut service = layer.layer(service_fn(hello));
         for (name, status, fields) in [
             ("DELETE", 405, FIELDS),
             ("FOO", 501, fields_of_501),
             ("SEARCH", 501, fields_of_501),
-            (&over_long, 501, fields_of_501),
+            (&long_name, 501, fields_of_501),
         ] {
-            // The header map of the request is used again.
+            // The response reuses the header map of the request.
             let with_fields = answer(&mut service, request(&method(name), "/"));
             assert_eq!(with_fields, (status, MARK), "{name:.80}");
 
@@ -265,7 +266,7 @@ fn wrapping_and_cloning_a_service_does_not_allocate() {
 }
 
 #[test]
-fn a_service_is_one_pointer_larger_than_the_inner_service() {
+fn a_service_is_at_most_one_pointer_larger_than_the_inner_service() {
     fn growth<S, R>() -> usize {
         size_of::<MethodPolicy<S, R>>() - size_of::<S>()
     }
