@@ -1,5 +1,5 @@
-//! The two answers to `OPTIONS` (RFC 9110 §9.3.7): the layer's own, and the inner service's `405` that
-//! becomes `200`. `decision_table.rs` tests which of them a request gets, `axum.rs` tests a real router.
+//! The two answers to `OPTIONS` (RFC 9110 §9.3.7): the layer's own `200`, and the inner service's `405` that
+//! becomes `200`. `decision_table.rs` tests which answer a request gets. `axum.rs` tests a real router.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
@@ -22,11 +22,12 @@ use crate::support::strategies::policy;
 
 type Body = Full<bytes::Bytes>;
 
+/// A layer that answers `OPTIONS`, with the policy of `calls`.
 fn answering(calls: &str) -> MethodPolicyLayer {
     MethodPolicyLayer::new(policy(calls)).answer_options(true)
 }
 
-/// The response of `layer` to `request` around an inner service that answers with `inner`.
+/// Returns the response to `request`. `layer` wraps an inner service that answers with `inner`.
 async fn ask<R>(
     layer: &MethodPolicyLayer<R>,
     request: Builder,
@@ -40,7 +41,7 @@ where
     send(layer.layer(inner), request).await
 }
 
-/// An inner service's response with the `Allow` fields in `allow`, each after a `|`.
+/// An inner service's response. `allow` has its `Allow` fields, each after a `|`.
 fn inner(status: u16, allow: &str) -> Response<Body> {
     let response = Response::builder().status(status);
     let fields = allow.split('|').skip(1);
@@ -52,7 +53,7 @@ fn teapot() -> Response<Body> {
     inner(418, "|INNER")
 }
 
-/// Asserts that nothing but the status, `allow`, and `Content-Length: 0` is in the response.
+/// Asserts that the response is a 200 with `allow`, `Content-Length: 0`, and nothing else.
 #[track_caller]
 fn assert_empty(response: &Response<String>, allow: Option<&str>) {
     assert_eq!(response.status(), 200);
@@ -63,7 +64,7 @@ fn assert_empty(response: &Response<String>, allow: Option<&str>) {
     assert_eq!(response.body(), "");
 }
 
-/// Asserts that the response is that of [`inner`].
+/// Asserts that the response of [`inner`] passed unchanged.
 #[track_caller]
 fn assert_inner(response: &Response<String>, status: u16, allow: &str) {
     assert_eq!(response.status(), status);
@@ -75,7 +76,7 @@ fn assert_inner(response: &Response<String>, status: u16, allow: &str) {
 // The layer's own answer.
 
 #[tokio::test]
-async fn the_own_answer_is_200_with_allow_content_length_and_nothing_else() {
+async fn the_layer_s_200_has_only_allow_and_content_length() {
     for (target, allow) in [
         ("/", Some("GET, HEAD, POST, OPTIONS")),
         ("http://example.com/closed?query", Some("OPTIONS")),
@@ -86,9 +87,9 @@ async fn the_own_answer_is_200_with_allow_content_length_and_nothing_else() {
     }
 }
 
-/// `Max-Forwards` is the business of a reverse proxy.
+/// Only an intermediary handles `Max-Forwards` (RFC 9110 §7.6.2).
 #[tokio::test]
-async fn the_own_answer_does_not_depend_on_other_fields_and_has_nothing_of_the_request() {
+async fn the_fields_and_extensions_of_a_request_do_not_change_the_layer_s_200() {
     for (name, value) in [
         ("max-forwards", "0"),
         ("max-forwards", "1"),
@@ -106,8 +107,8 @@ async fn the_own_answer_does_not_depend_on_other_fields_and_has_nothing_of_the_r
 
 /// An answer to `OPTIONS` is not a rejection.
 #[tokio::test]
-async fn observers_responders_and_fields_of_rejections_are_not_for_the_own_answer() {
-    async fn own_answer<R: Respond<Body> + Clone>(layer: MethodPolicyLayer<R>) {
+async fn observers_responders_and_rejection_fields_do_not_affect_the_layer_s_200() {
+    async fn check<R: Respond<Body> + Clone>(layer: MethodPolicyLayer<R>) {
         let observed = Arc::new(AtomicBool::new(false));
         let observer = observed.clone();
         let layer = layer
@@ -119,14 +120,14 @@ async fn observers_responders_and_fields_of_rejections_are_not_for_the_own_answe
         assert!(!observed.load(Ordering::Relaxed));
     }
     let layer = answering("fallback GET");
-    own_answer(layer.clone()).await;
-    own_answer(layer.clone().respond_with(PlainText)).await;
-    own_answer(layer.clone().respond_with(ProblemDetails)).await;
-    own_answer(layer.respond_with_fn(|_, _| Response::new(Body::from("rejected")))).await;
+    check(layer.clone()).await;
+    check(layer.clone().respond_with(PlainText)).await;
+    check(layer.clone().respond_with(ProblemDetails)).await;
+    check(layer.respond_with_fn(|_, _| Response::new(Body::from("rejected")))).await;
 }
 
 #[tokio::test]
-async fn by_default_a_405_is_not_turned() {
+async fn a_405_passes_unchanged_if_the_layer_does_not_answer_options() {
     let listed = MethodPolicyLayer::new(policy("fallback OPTIONS"));
     for layer in [MethodPolicyLayer::default(), answering("").answer_options(false), listed] {
         for target in ["/", "/a", "*"] {
@@ -137,9 +138,9 @@ async fn by_default_a_405_is_not_turned() {
     }
 }
 
-/// The inner service knows more, such as `DAV` and `MS-Author-Via` of a WebDAV server.
+/// The inner service can add fields, as a WebDAV server adds `DAV` and `MS-Author-Via`.
 #[tokio::test]
-async fn a_rule_that_lists_options_leaves_it_to_the_inner_service() {
+async fn if_a_rule_lists_options_the_inner_service_answers() {
     let rules = policy("fallback GET").subtree("/dav", MethodSet::WEBDAV);
     let layer = MethodPolicyLayer::new(rules.unwrap()).answer_options(true);
     let dav = || {
@@ -157,35 +158,35 @@ async fn a_rule_that_lists_options_leaves_it_to_the_inner_service() {
     }
 }
 
-// The turned answer.
+// The inner service's `405` that becomes `200`.
 
-/// Layers that turn a `405`: no rule, an exempt path, and a rule that lists `OPTIONS`.
-fn turning() -> [MethodPolicyLayer; 4] {
+/// Layers that change a `405`: no rule applies, the path is exempt, or the rule lists `OPTIONS`.
+fn changing_layers() -> [MethodPolicyLayer; 4] {
     let exempt = "fallback; exempt /";
     ["", "recognize_only", exempt, "fallback OPTIONS TRACE"].map(answering)
 }
 
 #[tokio::test]
-async fn a_405_with_allow_becomes_200_with_its_allow_and_options() {
+async fn a_405_with_allow_becomes_200_and_options_is_added_to_allow() {
     let long = "|".to_owned() + &["A-LONG-METHOD-NAME"; 10_000].join(",");
     for (allow, expected) in [
         ("|GET", "GET, OPTIONS"),
         ("|GET,HEAD", "GET, HEAD, OPTIONS"),
         ("|POST, OPTIONS", "POST, OPTIONS"),
         ("|PROPFIND ,\t PUT,, FOO,", "PUT, OPTIONS, PROPFIND, FOO"),
-        // An empty one: the resource allows nothing.
+        // An empty `Allow`: the resource allows no methods.
         ("|", "OPTIONS"),
         ("| ", "OPTIONS"),
         ("| ,, ", "OPTIONS"),
-        // Several are joined (RFC 9110 §5.3).
+        // Several fields are joined (RFC 9110 §5.3).
         ("|GET|POST", "GET, POST, OPTIONS"),
         ("|GET, PUT||PUT, FOO", "GET, PUT, OPTIONS, FOO"),
-        // A method is case-sensitive, and every token is one.
+        // Methods are case-sensitive, and any token can be a method.
         ("|get, Options", "OPTIONS, Options, get"),
         ("|PRIX, pri, **", "OPTIONS, **, PRIX, pri"),
         (&long, "OPTIONS, A-LONG-METHOD-NAME"),
     ] {
-        for layer in turning() {
+        for layer in changing_layers() {
             let response = ask(&layer, Request::options("/"), || inner(405, allow)).await;
             assert_empty(&response, Some(expected));
         }
@@ -193,12 +194,12 @@ async fn a_405_with_allow_becomes_200_with_its_allow_and_options() {
 }
 
 #[tokio::test]
-async fn a_405_whose_allow_is_missing_or_not_a_list_of_methods_stays() {
+async fn a_405_stays_if_its_allow_is_missing_or_not_a_list_of_methods() {
     for allow in [
         "", "|*", "|PRI", "|GET, *", "|A|PRI", "|A B", "|A; B", "|\"A\"", "|A, (B)", "|GET|Pé",
         "|é", "|G@T|PUT", "|GET/1.1",
     ] {
-        for layer in turning() {
+        for layer in changing_layers() {
             let inner = || {
                 let mut response = inner(405, allow);
                 let headers = response.headers_mut();
@@ -217,9 +218,9 @@ async fn a_405_whose_allow_is_missing_or_not_a_list_of_methods_stays() {
 }
 
 #[tokio::test]
-async fn only_a_405_to_options_is_turned() {
+async fn other_statuses_and_a_405_to_other_methods_pass_unchanged() {
     for status in [200, 204, 301, 400, 401, 403, 404, 406, 500, 501, 503] {
-        for layer in turning() {
+        for layer in changing_layers() {
             let inner = || inner(status, "|GET");
             let response = ask(&layer, Request::options("/"), inner).await;
             assert_inner(&response, status, "GET");
@@ -233,9 +234,9 @@ async fn only_a_405_to_options_is_turned() {
     }
 }
 
-/// The fields that describe the content go with it, and no other field does.
+/// The new response has no content, so the fields that describe content are removed.
 #[tokio::test]
-async fn the_turned_answer_loses_the_fields_of_the_content_and_keeps_all_others() {
+async fn a_changed_405_loses_the_fields_of_its_content_and_keeps_all_others() {
     let removed = "content-type content-encoding content-language content-location content-range \
         content-disposition content-digest transfer-encoding trailer etag last-modified \
         accept-ranges repr-digest content-length";
@@ -247,7 +248,7 @@ async fn the_turned_answer_loses_the_fields_of_the_content_and_keeps_all_others(
         let mut response = inner(405, "|GET|PUT");
         *response.version_mut() = Version::HTTP_10;
         let headers = response.headers_mut();
-        // Each of them twice.
+        // Each field appears twice.
         for name in removed.split(' ').chain(kept.split(' ')) {
             headers.append(name, HeaderValue::from_static("1"));
             headers.append(name, HeaderValue::from_static("2"));
@@ -256,13 +257,13 @@ async fn the_turned_answer_loses_the_fields_of_the_content_and_keeps_all_others(
         response.extensions_mut().insert(Rejection::not_allowed([]));
         response
     };
-    for layer in turning() {
+    for layer in changing_layers() {
         let response = ask(&layer, Request::options("/"), inner).await;
         assert_eq!(response.status(), 200);
         assert_eq!(response.version(), Version::HTTP_10);
         let kept = kept.split(' ').flat_map(|name| [format!("{name}: 1"), format!("{name}: 2")]);
-        let own = ["allow: GET, PUT, OPTIONS", "content-length: 0"].map(str::to_owned);
-        let mut expected: Vec<_> = kept.chain(own).collect();
+        let added = ["allow: GET, PUT, OPTIONS", "content-length: 0"].map(str::to_owned);
+        let mut expected: Vec<_> = kept.chain(added).collect();
         expected.sort_by_cached_key(|field| field.split(':').next().unwrap().to_owned());
         assert_eq!(fields(response.headers()), expected.join(" & "));
         assert_eq!(response.extensions().get(), Some(&"mark"));
@@ -271,7 +272,7 @@ async fn the_turned_answer_loses_the_fields_of_the_content_and_keeps_all_others(
     }
 }
 
-/// Browsers read an ok status to a preflight as permission.
+/// If a preflight succeeds, the browser sends the request.
 #[tokio::test]
 async fn a_405_to_a_preflight_stays_a_405() {
     let inner = || {
@@ -283,7 +284,7 @@ async fn a_405_to_a_preflight_stays_a_405() {
         }
         response
     };
-    for layer in turning().into_iter().chain([answering("fallback")]) {
+    for layer in changing_layers().into_iter().chain([answering("fallback")]) {
         for target in ["/", "/a", "*"] {
             let preflight = Request::options(target)
                 .header("origin", "https://example.com")
@@ -297,7 +298,7 @@ async fn a_405_to_a_preflight_stays_a_405() {
 }
 
 #[tokio::test]
-async fn a_policy_inside_a_policy_gives_the_methods_of_the_inner_one() {
+async fn two_nested_policies_give_one_answer_to_options() {
     let nested = async |outer: &str, inner: MethodPolicyLayer, method: &str| {
         let inner = inner.respond_with(ProblemDetails);
         let teapot = service_fn(async |_: Request<Body>| Ok::<_, Infallible>(teapot()));
@@ -308,11 +309,11 @@ async fn a_policy_inside_a_policy_gives_the_methods_of_the_inner_one() {
     let posts = MethodPolicyLayer::new(policy("fallback POST"));
     let answers = posts.clone().answer_options(true);
     for (outer, inner, allow) in [
-        // The 405 of the inner policy is turned, and its mark is removed.
+        // The outer policy changes the 405 of the inner policy and removes its mark.
         ("", posts.clone(), "POST, OPTIONS"),
         // The inner policy answers.
         ("", answers.clone(), "POST, OPTIONS"),
-        // The outer policy answers and does not ask.
+        // The outer policy answers and does not call the inner policy.
         ("fallback PUT", answers, "PUT, OPTIONS"),
     ] {
         assert_empty(&nested(outer, inner, "OPTIONS").await, Some(allow));
@@ -325,7 +326,7 @@ async fn a_policy_inside_a_policy_gives_the_methods_of_the_inner_one() {
         assert!(response.extensions().get::<Rejection>().is_some());
         assert_ne!(response.body(), "");
     }
-    // So does the response of a policy that only reports.
+    // The mark of a policy that only reports also stays.
     let response = nested("", posts.report_only(true), "OPTIONS").await;
     assert_eq!(response.status(), 418);
     assert!(response.extensions().get::<WouldReject>().is_some());
