@@ -19,13 +19,13 @@ use tokio::sync::Notify;
 use tower::{Layer, service_fn};
 use tower_method_policy::{MethodPolicyLayer, PlainText, Policy, Rejection, Respond};
 
-/// Runs `test` with a server whose observer panics and one whose responder does. The answer to `/slow`
-/// waits for a notification.
+/// Runs `test` with a server whose observer panics, and with a server whose responder panics. The answer to
+/// `/slow` waits for a notification.
 async fn with_each_server(test: impl AsyncFn(SocketAddr, Arc<Notify>)) {
     let layer = MethodPolicyLayer::new(Policy::new().fallback([Method::GET, Method::POST]));
-    for is_observer in [true, false] {
-        let panic_for_501 = move |of_observer, rejection: &Rejection| {
-            let panics = of_observer == is_observer;
+    for observer_panics in [true, false] {
+        let panic_for_501 = move |in_observer, rejection: &Rejection| {
+            let panics = in_observer == observer_panics;
             assert!(!panics || rejection.status() != 501, "a panic for the test");
         };
         let layer = layer.clone().on_rejection(move |rejection, _| panic_for_501(true, rejection));
@@ -53,7 +53,7 @@ async fn answer(
 
 /// hyper polls the service in the task of the connection, so the connection ends without an answer.
 #[tokio::test]
-async fn over_http_1_only_the_connection_is_dropped() {
+async fn over_http_1_a_panic_drops_only_its_connection() {
     const ANSWER: &str = "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nanswer";
     let head = |request: &str| format!("{request} HTTP/1.1\r\nhost: a\r\n\r\n");
 
@@ -85,7 +85,7 @@ async fn over_http_1_only_the_connection_is_dropped() {
 
 /// hyper spawns a task for each stream, and `TowerToHyperService` calls the service there.
 #[tokio::test]
-async fn over_http_2_only_the_stream_is_reset() {
+async fn over_http_2_a_panic_resets_only_its_stream() {
     with_each_server(async |address, go_on| {
         let mut client = http2(address).await;
         let slow = tokio::spawn(client.send_request(request("GET", "http://a/slow")));
