@@ -1,5 +1,5 @@
-//! The language of path patterns: a rule matches the same paths as axum's route, and everything that is
-//! not surely a path is an error with advice.
+//! Path patterns: a rule matches the same paths as the same route in axum, and a pattern that is probably a
+//! mistake is an error with advice.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
@@ -36,7 +36,7 @@ impl Entry {
         }
     }
 
-    /// The entry as errors name it.
+    /// The name of the entry in errors.
     fn name(&self) -> String {
         match self {
             Route(pattern) => format!("route {pattern:?}"),
@@ -45,7 +45,7 @@ impl Entry {
         }
     }
 
-    /// The patterns that the entry stands for.
+    /// The axum routes that match the same paths.
     fn axum_routes(&self) -> Vec<String> {
         match self {
             Route(pattern) | Exempt(pattern) => vec![pattern.clone()],
@@ -56,25 +56,25 @@ impl Entry {
 
 /// Returns the error of adding `entry` to an empty policy.
 fn error_of(entry: &Entry) -> String {
-    entry.add_to(Policy::new(), mark(0)).unwrap_err().to_string()
+    entry.add_to(Policy::new(), method_of(0)).unwrap_err().to_string()
 }
 
-/// The same entries in a router and in a policy.
+/// A router and a policy with the same entries.
 struct Pair {
     router: Router,
     policy: Policy,
     entries: Vec<Entry>,
 }
 
-/// Which route axum took.
+/// A response extension: the index of the entry that axum chose.
 #[derive(Clone)]
-struct Taken(usize);
+struct Chosen(usize);
 
 impl Pair {
     fn new(entries: &[Entry]) -> Self {
         let mut pair = Self {
             router: Router::new(),
-            // Where no pattern matches, no mark is allowed.
+            // If no pattern matches, the policy forwards none of the rules' methods.
             policy: Policy::new().fallback([]),
             entries: Vec::new(),
         };
@@ -89,11 +89,11 @@ impl Pair {
         let index = self.entries.len();
         let router = self.router.clone();
         let router = caught(move || {
-            let taken = routing::any(move || async move { Extension(Taken(index)) });
+            let handler = routing::any(move || async move { Extension(Chosen(index)) });
             let routes = entry.axum_routes();
-            routes.iter().fold(router, |router, route| router.route(route, taken.clone()))
+            routes.iter().fold(router, |router, route| router.route(route, handler.clone()))
         });
-        let policy = entry.add_to(self.policy.clone(), mark(index));
+        let policy = entry.add_to(self.policy.clone(), method_of(index));
         let policy = policy.map_err(|error| error.to_string());
         match (router, policy) {
             (Ok(router), Ok(policy)) => {
@@ -108,12 +108,12 @@ impl Pair {
         }
     }
 
-    /// The entry that axum takes at `path`. Asserts that the policy takes the same one.
-    fn taken(&self, path: &str) -> Option<&Entry> {
+    /// Returns the entry that axum chooses at `path`. Asserts that the policy chooses the same entry.
+    fn chosen_at(&self, path: &str) -> Option<&Entry> {
         let request = Request::builder().uri(path).body(Body::empty()).unwrap();
         let response = self.router.clone().oneshot(request).now_or_never();
         let response = response.expect("no handler waits").unwrap();
-        let index = response.extensions().get().map(|&Taken(index)| index);
+        let index = response.extensions().get().map(|&Chosen(index)| index);
         let entry = index.map(|index| &self.entries[index]);
 
         let context = || format!("{path} {:?}", self.entries);
@@ -127,9 +127,9 @@ impl Pair {
             None => Some((RuleKind::Fallback, None)),
         };
         assert_eq!(rule, expected, "{}", context());
-        for (at, marked) in self.entries.iter().enumerate() {
-            let decision = self.policy.decide(&mark(at), uri.path());
-            let is_recognized = !matches!(marked, Exempt(_));
+        for (at, other) in self.entries.iter().enumerate() {
+            let decision = self.policy.decide(&method_of(at), uri.path());
+            let is_recognized = !matches!(other, Exempt(_));
             match entry {
                 _ if !is_recognized => assert_eq!(decision, Decision::NotImplemented),
                 Some(Exempt(_)) => assert_eq!(decision, Decision::Forward, "{}", context()),
@@ -144,7 +144,7 @@ impl Pair {
 }
 
 /// The method that only the rule with this number lists.
-fn mark(index: usize) -> Method {
+fn method_of(index: usize) -> Method {
     Method::from_bytes(format!("RULE-{index}").as_bytes()).unwrap()
 }
 
@@ -152,7 +152,7 @@ thread_local! {
     static SILENT: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Returns the value of `f`, or the message of its panic, which is not printed.
+/// Returns the value of `f` or the message of its panic. The panic is not printed.
 fn caught<T>(f: impl FnOnce() -> T) -> Result<T, String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
@@ -169,9 +169,9 @@ fn caught<T>(f: impl FnOnce() -> T) -> Result<T, String> {
     result.map_err(|panic| *panic.downcast().expect("axum formats its messages"))
 }
 
-// What patterns match.
+// Matching.
 
-/// The entry that `text` names, such as `route /a`.
+/// Parses an entry, such as `route /a`.
 fn entry(text: &str) -> Entry {
     let (kind, pattern) = text.trim().split_once(' ').expect(text);
     let kind = match kind {
@@ -183,7 +183,7 @@ fn entry(text: &str) -> Entry {
     kind(pattern.to_owned())
 }
 
-/// Entries, the entry that matches (`-` for none), and paths.
+/// The columns are the entries, the entry that matches (`-` for none), and the paths.
 const MATCHES: &str = "
     route /a/{id}/b                   | route /a/{id}/b        | /a/1/b /a//b
     route /a/{id}/b + route /{*rest}  | route /a/{id}/b        | /a//b
@@ -223,7 +223,7 @@ fn a_pattern_matches_the_same_paths_as_in_axum() {
         let pair = Pair::new(&entries);
         let expected = (columns[1].trim() != "-").then(|| entry(columns[1]));
         for path in columns[2].split_whitespace() {
-            assert_eq!(pair.taken(path), expected.as_ref(), "{line}: {path}");
+            assert_eq!(pair.chosen_at(path), expected.as_ref(), "{line}: {path}");
         }
     }
 }
@@ -231,21 +231,21 @@ fn a_pattern_matches_the_same_paths_as_in_axum() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
 
-    /// Every pattern that the policy accepts alone is accepted by axum, conflicts with the same
-    /// patterns, and matches the same paths.
+    /// If an empty policy accepts a pattern, axum accepts it. In both, it conflicts with the same
+    /// patterns and matches the same paths.
     #[test]
-    fn an_accepted_pattern_means_the_same_as_in_axum(
+    fn an_accepted_pattern_works_as_in_axum(
         entries in btree_set(entries(), 1..=7).prop_map(Vec::from_iter).prop_shuffle(),
         paths in vec(paths(), 1..=12),
     ) {
         let mut pair = Pair::new(&[]);
         for entry in &entries {
-            if entry.add_to(Policy::new(), mark(0)).is_err() {
+            if entry.add_to(Policy::new(), method_of(0)).is_err() {
                 continue;
             }
-            let [to_axum, to_the_policy] = pair.add(entry);
-            prop_assert_eq!(to_axum.is_ok(), to_the_policy.is_ok(), "{:?} {:?}", entry, pair.entries);
-            if let Err(message) = to_the_policy {
+            let [in_axum, in_the_policy] = pair.add(entry);
+            prop_assert_eq!(in_axum.is_ok(), in_the_policy.is_ok(), "{:?} {:?}", entry, pair.entries);
+            if let Err(message) = in_the_policy {
                 // The error names both entries as they were written.
                 let existing = pair.entries.iter().map(Entry::name);
                 let expected = existing.map(|existing| {
@@ -255,12 +255,12 @@ proptest! {
             }
         }
         for path in &paths {
-            pair.taken(path);
+            pair.chosen_at(path);
         }
     }
 }
 
-/// Entries that have much in common, so that they conflict or match the same paths. Some are invalid.
+/// Similar entries, which often conflict or match the same paths. Some are invalid.
 fn entries() -> impl Strategy<Value = Entry> {
     let segment = prop_oneof![
         6 => select(vec!["a", "b", "ab", "%2F", "a.txt", "a:b", "{{", "}}", "{{a}}", "a{{"]),
@@ -279,7 +279,7 @@ fn entries() -> impl Strategy<Value = Entry> {
     })
 }
 
-/// Paths that such patterns match.
+/// Paths that [`entries`] often match.
 fn paths() -> impl Strategy<Value = String> {
     let segment = select(vec![
         "", "", "a", "b", "ab", "c", "%2F", "..", "a.txt", "a:b", "{", "}", "{x}", "{a}", "a{",
@@ -293,8 +293,8 @@ fn paths() -> impl Strategy<Value = String> {
 
 // Errors.
 
-/// Problems and the patterns that have them, with two spaces between. `{id}` stands for the advice to
-/// write that parameter.
+/// Each line has a problem and the patterns that have it, separated by two spaces. The problem `{id}` means
+/// the advice to write the parameter `{id}` or `{*id}`.
 const INVALID: &str = r##"
     does not begin with `/`  users  *  {id}  GET /users/{id}  example.com:443  http://example.com/
     does not begin with `/`  ^/users/[0-9]+$  ~ ^/users
@@ -336,7 +336,7 @@ const INVALID: &str = r##"
 "##;
 
 #[test]
-fn a_pattern_that_is_not_surely_a_path_is_an_error_with_advice() {
+fn a_pattern_that_is_probably_a_mistake_is_an_error_with_advice() {
     let lines = INVALID.trim().lines().map(|line| line.trim().split("  "));
     let lines = lines.map(|mut columns| (columns.next().unwrap().to_owned(), columns.collect()));
     let begin = ("does not begin with `/`".to_owned(), vec!["", " /users"]);
@@ -361,9 +361,9 @@ fn a_pattern_that_is_not_surely_a_path_is_an_error_with_advice() {
                 let error = error_of(&entry);
                 let name = entry.name();
                 let mut segments = pattern.split('/');
-                let of = |segment| format!("{name} has the segment `{segment}`: {problem}");
-                let is_expected =
-                    error == format!("{name} {problem}") || segments.any(|part| error == of(part));
+                let in_segment = |segment| format!("{name} has the segment `{segment}`: {problem}");
+                let is_expected = error == format!("{name} {problem}")
+                    || segments.any(|part| error == in_segment(part));
                 assert!(is_expected, "{error}\n{problem}");
             }
         }
@@ -372,7 +372,7 @@ fn a_pattern_that_is_not_surely_a_path_is_an_error_with_advice() {
 
 #[test]
 fn unusual_paths_are_accepted() {
-    // Doubled braces are literal, so the last three have no dot segments or wildcards.
+    // Doubled braces are literal, so the last three patterns have no dot segments or wildcards.
     let patterns = "/ /a/ /a.b/c~d/_e-f /v1/items:batchGet /odata/$metadata /Products(1)/Name /a;v=1 \
                     /a,b /c++ /@user/it's! /a&b=c+d /caf%C3%A9/%2F /... /.well-known/caldav /{a}/{a} \
                     /{a-b_1}/{*r} /{{a}}/b{{c /}}/%2e%2e}} /+}}/.}}+/a$}}/b,{{";
@@ -383,7 +383,7 @@ fn unusual_paths_are_accepted() {
 }
 
 #[test]
-fn a_subtree_is_written_as_its_prefix() {
+fn a_subtree_that_ends_with_a_slash_or_a_wildcard_is_an_error() {
     let slash = "includes the path with a trailing slash already: write it without";
     let rest = "includes everything below already: write it without the last segment";
     for (prefix, expected) in [
@@ -399,7 +399,7 @@ fn a_subtree_is_written_as_its_prefix() {
     }
 }
 
-/// The most specific pattern does not win here.
+/// Each pair conflicts, even if one of its patterns is more specific.
 const CONFLICTS: &str = "
     route /a + route /a
     route /a + exempt /a
@@ -419,7 +419,7 @@ const CONFLICTS: &str = "
     route /{{b}} + route /{{b}}";
 
 #[test]
-fn conflicting_entries_are_both_named_as_they_were_written() {
+fn the_error_about_a_conflict_names_both_entries_as_they_were_written() {
     let others = "/ /users/me /static/css/{*file} /{{x}}/y /v1/users";
     let others = others.split(' ').map(|path| Route(path.to_owned()));
     let others: Vec<_> = others.collect();
@@ -432,10 +432,10 @@ fn conflicting_entries_are_both_named_as_they_were_written() {
         {
             for [before, after] in [[others, &[]], [&[], others]] {
                 let entries = [before, std::slice::from_ref(existing), after].concat();
-                let policy = entries
-                    .iter()
-                    .fold(Policy::new(), |policy, entry| entry.add_to(policy, mark(0)).unwrap());
-                let error = added.add_to(policy, mark(0)).unwrap_err();
+                let policy = entries.iter().fold(Policy::new(), |policy, entry| {
+                    entry.add_to(policy, method_of(0)).unwrap()
+                });
+                let error = added.add_to(policy, method_of(0)).unwrap_err();
                 let (added, existing) = (added.name(), existing.name());
                 let expected = format!("{added} conflicts with the earlier {existing}");
                 assert_eq!(error.to_string(), expected, "{entries:?}");
@@ -445,7 +445,7 @@ fn conflicting_entries_are_both_named_as_they_were_written() {
 }
 
 #[test]
-fn too_many_parameters_are_an_error() {
+fn more_than_25_parameters_are_an_error() {
     for (count, end, is_valid) in
         [(25, "", true), (25, "/{{", true), (26, "", false), (100, "", false)]
     {
@@ -455,7 +455,7 @@ fn too_many_parameters_are_an_error() {
         for entry in
             [Route, Exempt, Subtree].map(|kind| kind(pattern.clone())).into_iter().chain([rest])
         {
-            let error = entry.add_to(Policy::new(), mark(0)).err();
+            let error = entry.add_to(Policy::new(), method_of(0)).err();
             assert_eq!(error.is_none(), is_valid, "{entry:?}");
             let text = error.map(|error| error.to_string()).unwrap_or_default();
             assert!(is_valid || text.ends_with(" has more than 25 parameters"), "{text}");
@@ -476,7 +476,8 @@ fn a_pattern_has_at_most_8192_bytes() {
     }
 }
 
-/// Also for characters that are long when they are escaped, and with a problem in a short pattern too.
+/// Some characters become longer when they are escaped. Most of the patterns would be errors even if they
+/// were short.
 #[test]
 fn errors_for_huge_patterns_are_short() {
     // The part between the two `~` is repeated.
@@ -495,7 +496,7 @@ fn errors_for_huge_patterns_are_short() {
             }
         }
     }
-    // Conflicts name two patterns.
+    // An error about a conflict names two patterns.
     let huge = |part: &str| part.repeat(8_000);
     for [one, other] in [
         [format!("/{}", huge("a")), format!("/{}", huge("a"))],
