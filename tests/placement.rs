@@ -1,4 +1,5 @@
-//! The rows of the table in `docs/placement.md`, each in front of a real axum router.
+//! The rows of the table in `docs/placement.md`, tested with a real axum router. `tests/integration` tests the
+//! row of `GrpcWebLayer`.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
@@ -33,13 +34,13 @@ fn router() -> Router {
         .route("/missing", get(StatusCode::NOT_IMPLEMENTED))
 }
 
-/// The only rule: the path has `GET` and no other method.
+/// A layer whose only rule lists `GET`.
 fn only_get(pattern: &str) -> MethodPolicyLayer {
     let policy = Policy::new().route(pattern, [Method::GET]);
     MethodPolicyLayer::new(policy.unwrap())
 }
 
-/// The response to a request like `GET /users` with some fields.
+/// Returns the response to a request such as `GET /users`, with these fields.
 async fn ask<S, B>(app: &S, line: &str, fields: &[(&str, &str)]) -> http::Response<B>
 where
     S: Service<Request, Response = http::Response<B>, Error: Debug> + Clone,
@@ -52,7 +53,7 @@ where
     app.clone().oneshot(request).await.unwrap()
 }
 
-/// Checks statuses and `Allow` fields.
+/// Checks the status and the `Allow` of the response to each request.
 async fn check<S, B>(app: &S, expected: &[(&str, u16, Option<&str>)])
 where
     S: Service<Request, Response = http::Response<B>, Error: Debug> + Clone,
@@ -66,7 +67,7 @@ where
 }
 
 #[tokio::test]
-async fn a_layer_outside_tells_a_rejection_from_a_failure_by_its_mark() {
+async fn a_layer_outside_distinguishes_a_rejection_from_a_failure_by_its_mark() {
     let seen = Arc::new(AtomicUsize::new(0));
     let counter = seen.clone();
     let app = ServiceBuilder::new()
@@ -84,8 +85,8 @@ async fn a_layer_outside_tells_a_rejection_from_a_failure_by_its_mark() {
 }
 
 #[tokio::test]
-async fn metrics_by_route_belong_inside_where_the_route_is_known() {
-    async fn count(route: Option<MatchedPath>, request: Request, next: Next) -> Response {
+async fn metrics_by_route_belong_inside_because_only_the_router_knows_the_route() {
+    async fn show_route(route: Option<MatchedPath>, request: Request, next: Next) -> Response {
         let mut response = next.run(request).await;
         if let Some(route) = route {
             let route = route.as_str().parse().unwrap();
@@ -99,35 +100,35 @@ async fn metrics_by_route_belong_inside_where_the_route_is_known() {
         counter.fetch_add(1, Ordering::Relaxed);
     });
 
-    let inside = policy.layer(router().route_layer(from_fn(count)));
+    let inside = policy.layer(router().route_layer(from_fn(show_route)));
     let response = ask(&inside, "GET /users", &[]).await;
     assert_eq!(response.headers()["x-route"], "/users");
     let response = ask(&inside, "FOO /users", &[]).await;
     assert!(!response.headers().contains_key("x-route"));
     assert_eq!(rejections.load(Ordering::Relaxed), 1);
 
-    let outside = ServiceBuilder::new().layer(from_fn(count)).service(policy.layer(router()));
+    let outside = ServiceBuilder::new().layer(from_fn(show_route)).service(policy.layer(router()));
     let response = ask(&outside, "GET /users", &[]).await;
     assert!(!response.headers().contains_key("x-route"));
 }
 
-const FROM_ELSEWHERE: (&str, &str) = ("origin", "https://example.com");
+const CROSS_ORIGIN: (&str, &str) = ("origin", "https://example.com");
 
 #[tokio::test]
-async fn cors_inside_answers_preflights_whatever_the_rules_list() {
+async fn cors_inside_answers_preflights_under_every_rule() {
     let any_origin = "access-control-allow-origin";
     for rule in [vec![], vec![Method::GET], vec![Method::OPTIONS]] {
         for answers in [false, true] {
             let policy = MethodPolicyLayer::new(Policy::new().fallback(rule.clone()));
             let policy = policy.answer_options(answers);
             let app = policy.layer(router().layer(CorsLayer::permissive()));
-            let preflight = [FROM_ELSEWHERE, ("access-control-request-method", "POST")];
+            let preflight = [CROSS_ORIGIN, ("access-control-request-method", "POST")];
             let response = ask(&app, "OPTIONS /users", &preflight).await;
             assert_eq!(response.status(), 200);
             assert_eq!(response.headers()[any_origin], "*");
             assert_eq!(response.headers()["access-control-allow-methods"], "*");
 
-            let response = ask(&app, "FOO /users", &[FROM_ELSEWHERE]).await;
+            let response = ask(&app, "FOO /users", &[CROSS_ORIGIN]).await;
             assert_eq!(response.status(), 501);
             assert!(!response.headers().contains_key(any_origin));
         }
@@ -145,7 +146,7 @@ async fn cors_inside_answers_a_plain_options_request_and_axum_adds_allow() {
 async fn cors_outside_lets_scripts_read_rejections_and_answers_every_options_request() {
     let policy = MethodPolicyLayer::default().answer_options(true);
     let app = CorsLayer::permissive().layer(policy.layer(router()));
-    let response = ask(&app, "FOO /users", &[FROM_ELSEWHERE]).await;
+    let response = ask(&app, "FOO /users", &[CROSS_ORIGIN]).await;
     assert_eq!(response.status(), 501);
     assert_eq!(response.headers()["access-control-allow-origin"], "*");
     check(&app, &[("OPTIONS /users", 200, None)]).await;
@@ -190,7 +191,7 @@ async fn a_method_override_belongs_outside() {
     let inside = only_get("/admin").layer(overridden().service(router()));
     let field = [("x-http-method-override", "DELETE")];
     assert_eq!(ask(&outside, "GET /admin", &field).await.status(), 405);
-    // The policy forwards a GET, and the handler sees a DELETE.
+    // The policy forwards a GET, but the handler receives a DELETE.
     assert_eq!(ask(&inside, "GET /admin", &field).await.status(), 200);
 }
 
@@ -213,7 +214,7 @@ async fn compression_outside_compresses_the_bodies_of_rejections() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_timeout_outside_bounds_the_wait_for_a_rejected_upload() {
+async fn a_timeout_outside_limits_the_wait_for_a_rejected_upload() {
     let timeout =
         TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, Duration::from_millis(100));
     let app = timeout.layer(MethodPolicyLayer::default().layer(router()));
@@ -224,8 +225,8 @@ async fn a_timeout_outside_bounds_the_wait_for_a_rejected_upload() {
 }
 
 #[tokio::test]
-async fn a_concurrency_limit_belongs_outside_where_a_rejection_releases_its_permit() {
-    /// Rejects a request, and returns whether another clone is ready before the first is dropped, and then.
+async fn a_concurrency_limit_belongs_outside_because_a_rejection_then_releases_its_permit() {
+    /// Rejects a request. Returns whether a clone is ready before and after the service is dropped.
     async fn ready_after_a_rejection<S>(mut service: S) -> [bool; 2]
     where
         S: Service<Request, Response = Response, Error = Infallible> + Clone,
@@ -246,7 +247,7 @@ async fn a_concurrency_limit_belongs_outside_where_a_rejection_releases_its_perm
 }
 
 #[tokio::test]
-async fn authentication_outside_hides_what_is_allowed_and_inside_is_not_asked() {
+async fn authentication_outside_hides_allow_and_inside_does_not_run_for_rejections() {
     let authenticate =
         ValidateRequestHeaderLayer::has_header_value("authorization", "Bearer 1").unwrap();
     let outside = authenticate.layer(only_get("/admin").layer(router()));
@@ -259,18 +260,18 @@ async fn authentication_outside_hides_what_is_allowed_and_inside_is_not_asked() 
     check(&inside, &[("DELETE /admin", 405, Some("GET, HEAD"))]).await;
 }
 
-/// The places in axum where the policy does not cover every path, or axum adds `Allow` to a `501`.
+/// `route_layer` and a layer on one route also do not cover every path.
 #[tokio::test]
 async fn inside_a_router_axum_adds_allow_to_a_501() {
     let policy = MethodPolicyLayer::default;
     let around = policy().layer(router());
-    let own = ("FOO /users", 501, None);
+    let plain = ("FOO /users", 501, None);
     let nowhere = ("FOO /nowhere", 501, None);
-    check(&around, &[own, nowhere, ("DELETE /nowhere", 404, None)]).await;
-    let changed = ("FOO /users", 501, Some("GET,HEAD,POST"));
-    check(&router().layer(policy()), &[changed, nowhere]).await;
+    check(&around, &[plain, nowhere, ("DELETE /nowhere", 404, None)]).await;
+    let with_allow = ("FOO /users", 501, Some("GET,HEAD,POST"));
+    check(&router().layer(policy()), &[with_allow, nowhere]).await;
     let nowhere = ("FOO /nowhere", 404, None);
-    check(&router().route_layer(policy()), &[changed, nowhere]).await;
+    check(&router().route_layer(policy()), &[with_allow, nowhere]).await;
     let on_a_route = router().route("/covered", get("covered").layer(policy()));
     let covered = ("FOO /covered", 501, Some("GET,HEAD"));
     let other = ("FOO /users", 405, Some("GET,HEAD,POST"));
@@ -279,13 +280,13 @@ async fn inside_a_router_axum_adds_allow_to_a_501() {
 
 #[tokio::test]
 async fn inside_nest_rules_see_the_path_without_the_prefix() {
-    let own = Some("GET, HEAD");
-    for (pattern, status, allow) in [("/users", 405, own), ("/api/users", 200, None)] {
+    let allowed = Some("GET, HEAD");
+    for (pattern, status, allow) in [("/users", 405, allowed), ("/api/users", 200, None)] {
         let nested = Router::new().nest("/api", router().layer(only_get(pattern)));
         check(&nested, &[("POST /api/users", status, allow)]).await;
         let nested = Router::new().nest_service("/api", only_get(pattern).layer(router()));
         check(&nested, &[("POST /api/users", status, allow)]).await;
     }
     let around = only_get("/api/users").layer(Router::new().nest("/api", router()));
-    check(&around, &[("POST /api/users", 405, own)]).await;
+    check(&around, &[("POST /api/users", 405, allowed)]).await;
 }
