@@ -1,5 +1,5 @@
-//! The configuration of a policy: what it recognizes, its rules, and properties of every policy. What it
-//! decides is tested in `decision_table.rs`.
+//! The configuration of a policy: its recognized methods, its rules, and properties of every policy.
+//! `decision_table.rs` tests its decisions.
 
 mod support;
 
@@ -26,9 +26,9 @@ fn a_new_policy_recognizes_the_standard_methods_and_has_no_rules() {
     }
 }
 
-/// In code any token can be a method, also `PRI` and `*`.
+/// In code, any token can be a method, even `PRI` and `*`.
 #[test]
-fn the_default_what_is_added_and_what_rules_list_is_recognized() {
+fn default_methods_added_methods_and_listed_methods_are_recognized() {
     for (calls, expected) in [
         ("recognize FOO; recognize PROPFIND; recognize", "STANDARD FOO PROPFIND"),
         ("recognize FOO; fallback", "STANDARD FOO"),
@@ -40,7 +40,7 @@ fn the_default_what_is_added_and_what_rules_list_is_recognized() {
             "recognize_only; fallback BAR; route /a BAZ; subtree /b QUX; exempt /c",
             "GET HEAD BAR BAZ QUX",
         ),
-        // The methods of a fallback that was replaced are forgotten.
+        // The methods of a replaced fallback are not recognized.
         ("fallback FOO POST; fallback PUT", "STANDARD"),
     ] {
         let standard = MethodSet::STANDARD.to_string().replace(',', "");
@@ -50,20 +50,20 @@ fn the_default_what_is_added_and_what_rules_list_is_recognized() {
 }
 
 #[test]
-fn the_most_specific_pattern_that_matches_the_path_is_taken() {
+fn the_rule_with_the_most_specific_matching_pattern_applies() {
     let add = |policy: Policy, pattern: &&str| match SUBTREES.contains(pattern) {
         true => policy.subtree(pattern, []).unwrap(),
         false => policy.route(pattern, []).unwrap(),
     };
-    // Each pattern alone, all together, and all together in the opposite order.
+    // Each pattern alone, all patterns, and all patterns in the opposite order.
     let all = [PATTERNS, SUBTREES].concat();
     let reversed: Vec<_> = all.iter().rev().copied().collect();
     let alone = all.iter().map(std::slice::from_ref);
     for configured in alone.chain([&all[..], &reversed]) {
         let policy = configured.iter().fold(Policy::new().fallback([]), add);
         for (path, matching) in PATHS {
-            let taken = matching.iter().find(|pattern| configured.contains(pattern));
-            let expected = match taken {
+            let most_specific = matching.iter().find(|pattern| configured.contains(pattern));
+            let expected = match most_specific {
                 Some(pattern) if SUBTREES.contains(pattern) => (RuleKind::Subtree, Some(*pattern)),
                 Some(pattern) => (RuleKind::Route, Some(*pattern)),
                 None => (RuleKind::Fallback, None),
@@ -75,7 +75,7 @@ fn the_most_specific_pattern_that_matches_the_path_is_taken() {
 }
 
 #[test]
-fn a_policy_can_be_read_back() {
+fn a_policy_can_be_rebuilt_from_its_rules_and_exempt_paths() {
     let policy =
         policy("route /b/{id} PUT; fallback POST; subtree /dav FOO; exempt /ws; route /a GET");
     let rules: Vec<_> = policy.rules().map(|rule| rule.to_string()).collect();
@@ -84,7 +84,6 @@ fn a_policy_can_be_read_back() {
     assert_eq!(fallback.to_string(), "fallback");
     assert_eq!(policy.rule_at("/"), Some(fallback));
 
-    // The same policy again.
     let add = |again: Policy, rule: Rule<'_>| match (rule.kind(), rule.pattern()) {
         (RuleKind::Route, Some(pattern)) => again.route(pattern, rule.methods()).unwrap(),
         (RuleKind::Subtree, Some(prefix)) => again.subtree(prefix, rule.methods()).unwrap(),
@@ -101,7 +100,7 @@ fn a_policy_can_be_read_back() {
 }
 
 #[test]
-fn the_text_of_a_policy_shows_what_is_recognized_and_each_rule() {
+fn the_debug_text_of_a_policy_shows_its_recognized_methods_and_rules() {
     let policy = policy("recognize_only; fallback POST; route /a FOO; exempt /ws; subtree /dav");
     assert_eq!(
         format!("{policy:?}"),
@@ -119,23 +118,23 @@ fn policies_that_differ_in_one_thing_are_not_equal() {
             assert_eq!(policy(one) == policy(other), one == other, "{one} {other}");
         }
     }
-    // The HEAD that GET brings need not be listed.
+    // `GET` includes `HEAD`, so a rule need not list `HEAD`.
     assert_eq!(policy("route /a GET"), policy("route /a GET HEAD"));
 }
 
 #[test]
-fn a_change_to_a_copy_does_not_reach_the_original() {
+fn a_change_to_a_clone_does_not_change_the_original() {
     let original = policy("fallback POST; route /a FOO");
-    let copy = original.clone().fallback([Method::PUT]);
-    let copy = copy.route("/b", set("BAR")).unwrap();
+    let clone = original.clone().fallback([Method::PUT]);
+    let clone = clone.route("/b", set("BAR")).unwrap();
     assert_eq!(original, policy("fallback POST; route /a FOO"));
-    assert_eq!(copy, policy("fallback PUT; route /a FOO; route /b BAR"));
+    assert_eq!(clone, policy("fallback PUT; route /a FOO; route /b BAR"));
     assert!(!original.recognized().contains(&method("BAR")));
 }
 
-/// Adding a rule does not go through the other rules.
+/// This is fast, because a new rule is not compared with all earlier rules.
 #[test]
-fn many_rules_are_built_and_compared() {
+fn a_policy_can_have_20_000_rules() {
     let build = |numbers: &mut dyn Iterator<Item = u32>| {
         numbers.fold(Policy::new(), |policy, n| {
             policy.route(&format!("/items/{n}"), [Method::PUT]).unwrap()
@@ -171,15 +170,15 @@ proptest! {
     }
 
     #[test]
-    fn a_later_call_of_fallback_and_recognize_only_replaces_the_earlier_ones(
+    fn a_later_fallback_or_recognize_only_replaces_the_earlier_one(
         settings in settings(),
     ) {
         prop_assert_eq!(policy_of(&settings), policy_of(&only_the_last_calls(settings.clone())));
     }
 
-    /// RFC 9110 §15.5.6: `Allow` names the methods that the target supports.
+    /// RFC 9110 §15.5.6: `Allow` lists the methods that the target supports.
     #[test]
-    fn allow_names_the_methods_that_are_forwarded(
+    fn allow_lists_the_methods_that_are_forwarded(
         policy in policies(),
         others in vec(any_method(), 4),
     ) {
@@ -202,9 +201,9 @@ proptest! {
         }
     }
 
-    /// The rules are those that were added, each with the `HEAD` that `GET` brings and nothing else.
+    /// The policy adds only `HEAD`, and only to rules that list `GET`.
     #[test]
-    fn the_rules_are_those_that_were_added(settings in settings()) {
+    fn a_policy_returns_the_rules_that_were_added(settings in settings()) {
         let policy = policy_of(&settings);
         let with_head = |methods: &MethodSet| match methods.contains(&Method::GET) {
             true => methods | Method::HEAD,
@@ -229,7 +228,7 @@ proptest! {
         prop_assert_eq!(rules.collect::<Vec<_>>(), expected);
         prop_assert!(policy.exempt_paths().eq(exempt));
 
-        // No rule's text has a method twice.
+        // The text of a rule's methods names each method once.
         for rule in policy.rules().chain(policy.fallback_rule()) {
             let text = rule.methods().to_string();
             let names: Vec<_> = text.split(", ").filter(|name| !name.is_empty()).collect();

@@ -8,8 +8,8 @@ use tower_method_policy::MethodSet;
 
 use crate::support::strategies::{method, set};
 
-/// Returns the methods whose row satisfies `condition`, without the reserved names. `condition` gets the
-/// columns by their names.
+/// Returns the methods whose row satisfies `condition`, without the reserved names. `condition` gets a
+/// function that returns a column by its name.
 fn rows_where(condition: impl Fn(&dyn Fn(&str) -> &'static str) -> bool) -> MethodSet {
     let mut lines = include_str!("data/http-methods.csv").lines();
     let header: Vec<_> = lines.next().expect("a header").split(',').collect();
@@ -41,12 +41,12 @@ fn defined_by(rfc: &str) -> MethodSet {
 }
 
 #[test]
-fn the_sets_by_property_are_the_columns_of_the_registry() {
+fn the_registered_safe_and_idempotent_sets_match_the_registry() {
     assert_eq!(MethodSet::REGISTERED, rows_where(|_| true));
     assert_eq!(MethodSet::SAFE, rows_where(|column| is_yes(column("safe"))));
     let idempotent = rows_where(|column| is_yes(column("idempotent")));
     assert_eq!(MethodSet::IDEMPOTENT, idempotent);
-    // The same by hand.
+    // The same sets, written by hand.
     assert_eq!(MethodSet::REGISTERED.len(), 39);
     let safe = set("GET HEAD OPTIONS TRACE QUERY PROPFIND REPORT SEARCH");
     assert_eq!(MethodSet::SAFE, safe);
@@ -55,7 +55,7 @@ fn the_sets_by_property_are_the_columns_of_the_registry() {
 }
 
 #[test]
-fn the_default_sets_are_those_of_their_rfcs() {
+fn rfc9110_and_standard_match_their_rfcs() {
     // RFC 9110 §9.3.
     let rfc9110 = set("GET HEAD POST PUT DELETE CONNECT OPTIONS TRACE");
     assert_eq!(MethodSet::RFC9110, rfc9110);
@@ -67,7 +67,7 @@ fn the_default_sets_are_those_of_their_rfcs() {
 }
 
 #[test]
-fn the_webdav_extensions_are_those_of_their_rfcs() {
+fn the_webdav_extensions_match_their_rfcs() {
     // RFC 3253 §3.5, §3.6, §4.3 to §4.5, §6.3, §7.1, §8.2, §11.2, §12.6, §13.5.
     let versioning = "VERSION-CONTROL REPORT CHECKOUT CHECKIN UNCHECKOUT MKWORKSPACE UPDATE LABEL MERGE \
                       BASELINE-CONTROL MKACTIVITY";
@@ -85,7 +85,7 @@ fn the_webdav_extensions_are_those_of_their_rfcs() {
 }
 
 #[test]
-fn the_sets_for_kinds_of_servers_have_every_method_that_such_a_server_handles() {
+fn webdav_carddav_and_caldav_have_every_method_that_their_servers_handle() {
     // RFC 4918 §9.4, §9.6, §9.7: GET, HEAD, DELETE, PUT. §10.1: OPTIONS.
     let webdav = set("OPTIONS GET HEAD PUT DELETE") | defined_by("RFC4918");
     assert_eq!(MethodSet::WEBDAV, webdav);
@@ -97,8 +97,8 @@ fn the_sets_for_kinds_of_servers_have_every_method_that_such_a_server_handles() 
     assert_eq!(MethodSet::CALDAV - MethodSet::CARDDAV, defined_by("RFC4791"));
 }
 
-/// A registered name is found as a whole or not at all. Each name at an edit distance of one is another
-/// method, and so are names in another case.
+/// Methods are compared as a whole. A name that differs by one character is another method. So is a name in
+/// another case.
 #[test]
 fn names_that_are_almost_registered_are_other_methods() {
     let registered = MethodSet::REGISTERED | set("PRI *");
