@@ -1,5 +1,5 @@
-//! What a rejection carries: status, header section, extensions, and body; which of them the policy, the
-//! layer, and the responder set; what observers see.
+//! The parts of a rejection: status, header section, extensions, and body. A responder can set some of them.
+//! Observers receive the rejection and the request.
 
 mod support;
 
@@ -27,7 +27,7 @@ use crate::support::strategies::{TCHARS, block_on, method, policy, set};
 
 type Body = Full<Bytes>;
 
-/// Lists `GET` and `POST`: `DELETE` is rejected with 405 and `FOO` with 501.
+/// A layer that rejects `DELETE` with 405 and `FOO` with 501.
 fn layer() -> MethodPolicyLayer {
     layer_of("fallback GET POST")
 }
@@ -53,7 +53,7 @@ fn request_to(name: &str, target: &str) -> Request<Body> {
     request.expect("a valid request")
 }
 
-/// The rejection of `request`.
+/// Returns the rejection of `request`.
 async fn reject<R>(layer: &MethodPolicyLayer<R>, request: Request<Body>) -> Response<String>
 where
     R: Respond<Body> + Clone,
@@ -70,10 +70,10 @@ fn rejection(response: &Response<String>) -> &Rejection {
 
 // Status, fields, and mark.
 
-/// RFC 9110 §10.2.1: `Allow` describes the target resource, a 501 the whole server. "An empty Allow field
-/// value indicates that the resource allows no methods".
+/// RFC 9110 §10.2.1: `Allow` describes the target resource, but a 501 the whole server. "An empty Allow field
+/// value indicates that the resource allows no methods". Other fields are sent only if they are configured.
 #[tokio::test]
-async fn a_405_carries_allow_and_a_501_nothing_unless_a_field_is_configured() {
+async fn a_405_has_allow_and_a_501_does_not() {
     let layer = layer_of("fallback GET; route /login POST; subtree /closed");
     for (name, target, expected) in [
         ("TRACE", "/", "allow: GET, HEAD"),
@@ -101,7 +101,7 @@ async fn a_405_carries_allow_and_a_501_nothing_unless_a_field_is_configured() {
 }
 
 #[tokio::test]
-async fn the_mark_in_the_extensions_says_why() {
+async fn the_mark_has_the_reason_the_rule_and_the_allowed_methods() {
     use RuleKind::{Fallback, Route, Subtree};
 
     let layer = layer_of("fallback GET; route /users/{id} PUT; subtree /dav; route /own OPTIONS");
@@ -118,12 +118,12 @@ async fn the_mark_in_the_extensions_says_why() {
             assert_eq!(rejection.reason(), Reason::NotAllowed);
             assert_eq!(rejection.status(), 405);
             assert!(rejection.is_enforced());
-            // Exactly the field.
+            // The mark and the field have the same methods.
             let options = if answer_options { "OPTIONS" } else { "" };
             let allow = set(methods) | set(options);
             assert_eq!(rejection.allow(), Some(&allow));
             assert_eq!(response.headers()[ALLOW], allow.to_string());
-            // The rule is as it was written, without the `OPTIONS` of the layer.
+            // The rule lists only the methods that were written, not the `OPTIONS` of the layer.
             let rule = rejection.rule().expect("a rule");
             let pattern = by.split_once(' ').map(|(_, pattern)| pattern);
             assert_eq!((rule.kind(), rule.pattern()), (kind, pattern));
@@ -159,16 +159,16 @@ fn a_reason_has_a_status_and_a_name() {
     }
 }
 
-/// Responders are unit-tested with rejections that no layer made.
+/// A unit test of a responder can construct a rejection without a layer.
 #[tokio::test]
-async fn a_rejection_of_a_constructor_is_that_of_a_fallback() {
+async fn a_constructed_rejection_equals_that_of_a_fallback() {
     for methods in ["GET", "POST", "", "OPTIONS FOO"] {
-        let made = Rejection::not_allowed(set(methods));
+        let constructed = Rejection::not_allowed(set(methods));
         let layer = MethodPolicyLayer::new(Policy::new().fallback(set(methods)));
         let response = reject(&layer, request("TRACE")).await;
-        assert_eq!(*rejection(&response), made);
-        assert_ne!(made, Rejection::not_implemented());
-        assert_ne!(made, Rejection::not_allowed([Method::PUT]));
+        assert_eq!(*rejection(&response), constructed);
+        assert_ne!(constructed, Rejection::not_implemented());
+        assert_ne!(constructed, Rejection::not_allowed([Method::PUT]));
     }
 }
 
@@ -176,12 +176,12 @@ async fn a_rejection_of_a_constructor_is_that_of_a_fallback() {
 
 #[tokio::test]
 async fn a_responder_sets_everything_but_status_and_allow() {
-    let own = "cache-control: private & cache-control: max-age=1 & content-length: 4 & \
+    let responder_fields = "cache-control: private & cache-control: max-age=1 & content-length: 4 & \
         retry-after: 7 & x-first: 1 & x-first: 3 & x-second: 2";
     for layer in [layer(), with_fields(layer())] {
         let layer = layer.respond_with_fn(move |_, _| {
             let response = Response::builder().status(200).version(Version::HTTP_10);
-            let response = own.split(" & ").fold(response, |response, field| {
+            let response = responder_fields.split(" & ").fold(response, |response, field| {
                 let (name, value) = field.split_once(": ").expect("a field");
                 response.header(name, value).header(ALLOW, "FOO")
             });
@@ -194,7 +194,7 @@ async fn a_responder_sets_everything_but_status_and_allow() {
             let response = reject(&layer, request(name)).await;
             assert_eq!(response.status(), status);
             assert_eq!(response.version(), Version::HTTP_10);
-            assert_eq!(fields(response.headers()), format!("{allow}{own}"));
+            assert_eq!(fields(response.headers()), format!("{allow}{responder_fields}"));
             assert_eq!(response.extensions().get(), Some(&"the responder's"));
             rejection(&response);
             assert_eq!(*response.body(), "body");
@@ -202,9 +202,9 @@ async fn a_responder_sets_everything_but_status_and_allow() {
     }
 }
 
-/// A responder that sets one of the fields leaves the other to the layer.
+/// If a responder sets one of the two fields, the layer still sets the other.
 #[tokio::test]
-async fn the_last_call_of_a_setting_wins_and_a_copy_is_independent() {
+async fn the_last_call_of_a_setting_wins_and_a_clone_is_independent() {
     let original = with_fields(layer());
     let changed = original
         .clone()
@@ -227,9 +227,9 @@ async fn the_last_call_of_a_setting_wins_and_a_copy_is_independent() {
     }
 }
 
-/// It goes into logs.
+/// Applications log it.
 #[tokio::test]
-async fn the_debug_text_of_a_rejection_is_bounded_and_has_nothing_of_the_request() {
+async fn the_debug_text_of_a_rejection_is_short_and_has_no_field_of_the_request() {
     for name in ["PUT", &"X".repeat(70_000)] {
         let mut request = request(name);
         let secret = HeaderValue::from_static("Basic c2VjcmV0");
@@ -240,7 +240,7 @@ async fn the_debug_text_of_a_rejection_is_bounded_and_has_nothing_of_the_request
     }
 }
 
-// Nothing of the request gets into the response.
+// Fields of the request.
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
@@ -281,7 +281,7 @@ proptest! {
         prop_assert_eq!(response.extensions().len(), 1);
         prop_assert!(response.extensions().get::<Rejection>().is_some());
 
-        // A field that an outer layer adds is alone, even if the request had one of that name.
+        // If an outer layer replaces a field, the response has it once, even if the request had it.
         for (name, _) in &fields {
             let name: HeaderName = name.parse()?;
             response.headers_mut().remove(&name);
@@ -339,16 +339,16 @@ async fn observers_are_called_in_order_before_the_responder_with_the_whole_reque
     }
 }
 
-/// Also if nobody awaits the response: the client may go away before it is answered.
+/// A rejection is observed even if nobody awaits the response, as when the client disconnects.
 #[tokio::test]
-async fn exactly_the_rejected_requests_are_observed() {
+async fn each_rejected_request_is_observed_and_no_other() {
     let observed = Arc::new(Mutex::new(Vec::new()));
     let log = observed.clone();
     let layer = layer().on_rejection(move |_, request| {
         log.lock().expect("no panic").push(request.method.clone());
     });
     let mut service = layer.layer(service_fn(async |_: Request<Body>| {
-        // The policy does not observe a rejection of the inner service.
+        // The layer does not observe a 405 of the inner service.
         let rejection = Response::builder().status(StatusCode::METHOD_NOT_ALLOWED);
         rejection.body(Body::default())
     }));
@@ -363,13 +363,14 @@ async fn exactly_the_rejected_requests_are_observed() {
 
 // `Retry-After`.
 
-/// The fields of a 501 of a layer with `retry_after`.
+/// Returns the fields of a 501 from a layer with `retry_after`.
 async fn sent(retry_after: RetryAfter) -> String {
     let response = reject(&layer().retry_after(retry_after), request("FOO")).await;
     fields(response.headers())
 }
 
-/// RFC 9110 §10.2.3: `delay-seconds = 1*DIGIT`. Rounded down, the client would come back too early.
+/// RFC 9110 §10.2.3: `delay-seconds = 1*DIGIT`. If a delay were rounded down, the client would
+/// retry too early.
 #[tokio::test]
 async fn a_delay_is_sent_in_whole_seconds_rounded_up() {
     for (seconds, nanoseconds, expected) in [
@@ -389,7 +390,7 @@ async fn a_delay_is_sent_in_whole_seconds_rounded_up() {
     }
 }
 
-/// The shortest time that the system's clock can tell, in nanoseconds.
+/// The resolution of `SystemTime` in nanoseconds.
 const TICK: u32 = if cfg!(windows) { 100 } else { 1 };
 
 /// RFC 9110 §5.6.7: `IMF-fixdate = day-name "," SP date1 SP time-of-day SP GMT`.
@@ -405,7 +406,7 @@ async fn a_time_is_sent_as_an_imf_fixdate_rounded_up() {
         // The format has four digits for the year.
         (last_of_9999 - 1, TICK, "Fri, 31 Dec 9999 23:59:59 GMT"),
         (last_of_9999, TICK, "Fri, 31 Dec 9999 23:59:59 GMT"),
-        // The clock of Windows ends in the year 30828.
+        // On Windows, `SystemTime` ends in the year 30828.
         (900_000_000_000, 0, "Fri, 31 Dec 9999 23:59:59 GMT"),
     ] {
         let time = SystemTime::UNIX_EPOCH + Duration::new(seconds, nanoseconds);
@@ -430,9 +431,9 @@ async fn a_time_in_the_past_is_not_sent() {
 
 // The responders.
 
-/// RFC 9457 §3.1 and §4.2.1. The final newline is for terminals. A rule may list nothing.
+/// RFC 9457 §3.1 and §4.2.1. The final newline is for terminals. A rule may list no methods.
 #[tokio::test]
-async fn ready_responders_name_the_method_and_what_is_allowed() {
+async fn the_built_in_responders_name_the_method_and_the_allowed_methods() {
     for (calls, answer_options, allow, names) in [
         ("fallback GET", false, "GET, HEAD", r#""GET","HEAD""#),
         ("fallback", false, "", ""),
@@ -498,7 +499,7 @@ async fn problem_details_are_json_for_every_method() {
 
 // gRPC.
 
-/// A gRPC call is a `POST`, which these layers reject.
+/// Layers that reject gRPC calls, which are `POST` requests, and the `Allow` that each layer sends.
 fn grpc_layers() -> [(MethodPolicyLayer, &'static str); 3] {
     let get = layer_of("fallback GET");
     let answering = get.clone().answer_options(true);
@@ -516,7 +517,8 @@ fn with_content_type(name: &str, content_type: &[u8]) -> Request<Body> {
     request
 }
 
-/// Asserts that `response` is a "Trailers-Only" response with `UNIMPLEMENTED` and these fields around.
+/// Asserts that `response` is a "Trailers-Only" response with `UNIMPLEMENTED`. `before` and `after` are its
+/// other fields.
 async fn assert_unimplemented(
     response: Response<String>,
     before: &str,
@@ -535,10 +537,10 @@ async fn assert_unimplemented(
     assert_eq!(*response.body(), "");
 }
 
-/// gRPC over HTTP/2, "Responses": a client takes the code from `grpc-status`. One port often serves REST
-/// and gRPC, so no responder has to be chosen for it.
+/// gRPC over HTTP/2, "Responses": a client reads the code from `grpc-status`. One port often serves REST
+/// and gRPC, so every responder works for both.
 #[tokio::test]
-async fn a_grpc_call_gets_unimplemented_whatever_the_responder_is() {
+async fn a_grpc_call_gets_unimplemented_from_every_responder() {
     let long = |length: usize| format!("application/grpc+proto;a={}", "b".repeat(length - 25));
     for (content_type, expected) in [
         ("application/grpc", None),
@@ -556,7 +558,7 @@ async fn a_grpc_call_gets_unimplemented_whatever_the_responder_is() {
         let expected = expected.unwrap_or(content_type);
         let call = || {
             let mut call = with_content_type("POST", content_type.as_bytes());
-            // The server may have marked it.
+            // The server may have marked the value as sensitive.
             let value = call.headers_mut().get_mut(CONTENT_TYPE);
             value.expect("the value").set_sensitive(true);
             call
@@ -571,8 +573,8 @@ async fn a_grpc_call_gets_unimplemented_whatever_the_responder_is() {
             for response in with_each {
                 assert_unimplemented(response, allow, expected, "").await;
             }
-            // The configured fields are sent. The other fields of a responder stay, but not the length of
-            // its body.
+            // The configured fields are sent. So are the other fields of the responder, but not the length
+            // of its body.
             let retry_after = if allow.is_empty() { " & retry-after: 60" } else { "" };
             let after = format!("{retry_after} & x-request-id: 7");
             let before = format!("{allow}cache-control: no-store & ");
@@ -591,7 +593,7 @@ async fn a_grpc_call_gets_unimplemented_whatever_the_responder_is() {
 }
 
 #[tokio::test]
-async fn a_responder_that_sets_a_grpc_status_keeps_its_response() {
+async fn if_a_responder_sets_a_grpc_status_its_response_is_sent() {
     for (layer, allow) in grpc_layers() {
         let layer = layer.respond_with_fn(|_, _| {
             let response = Response::builder()
@@ -601,8 +603,8 @@ async fn a_responder_that_sets_a_grpc_status_keeps_its_response() {
         });
         let response = reject(&layer, with_content_type("POST", b"application/grpc")).await;
         let fields = fields(response.headers());
-        let own = "content-type: application/grpc+own & grpc-status: 7";
-        assert!(fields.starts_with(allow) && fields.ends_with(own), "{fields}");
+        let expected = "content-type: application/grpc+own & grpc-status: 7";
+        assert!(fields.starts_with(allow) && fields.ends_with(expected), "{fields}");
         assert_eq!(*response.body(), "body");
     }
 }

@@ -1,5 +1,5 @@
-//! A layer that only reports forwards every request, and marks and observes those that it would reject.
-//! The tests of the decision table compare its marks with the rejections of a layer that enforces.
+//! A layer that only reports forwards every request. It observes the requests that it would reject, and marks
+//! their responses. `service.rs` compares its marks with the rejections of a layer that enforces the policy.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
@@ -25,7 +25,7 @@ fn request(name: &str) -> Request<Body> {
     request.body(Full::from("content")).unwrap()
 }
 
-/// A layer that reports, and the lines that its observer writes.
+/// A layer that only reports, and the lines that its observer writes.
 fn reporting() -> (MethodPolicyLayer, Arc<Mutex<Vec<String>>>) {
     let log = Arc::<Mutex<Vec<String>>>::default();
     let seen = log.clone();
@@ -38,7 +38,7 @@ fn reporting() -> (MethodPolicyLayer, Arc<Mutex<Vec<String>>>) {
     (layer, log)
 }
 
-/// The reasons of the rejection that was only reported, and of the enforced one.
+/// The reasons of the reported rejection and of the enforced rejection.
 fn marks(response: &Response<Body>) -> [Option<Reason>; 2] {
     let mark = response.extensions().get::<WouldReject>();
     let enforced = response.extensions().get::<Rejection>();
@@ -71,7 +71,7 @@ async fn a_request_that_would_be_rejected_is_forwarded_and_observed() {
 }
 
 #[tokio::test]
-async fn a_failure_is_not_hidden() {
+async fn a_failure_of_the_inner_service_stays_a_failure() {
     let (layer, _) = reporting();
     let service = layer.layer(service_fn(async |_: Request<Body>| {
         let response = Response::builder().status(500);
@@ -85,9 +85,9 @@ async fn a_failure_is_not_hidden() {
     assert_eq!(service.oneshot(request("FOO")).await.unwrap_err(), "inner");
 }
 
-/// The stricter policy only reports. It is outside the enforced one.
+/// The stricter policy only reports. It is outside the enforced policy.
 #[tokio::test]
-async fn a_stricter_policy_is_tried_next_to_the_enforced_one() {
+async fn a_stricter_policy_can_report_outside_an_enforced_policy() {
     let methods = [Method::GET, Method::POST, Method::PUT];
     let enforced = MethodPolicyLayer::new(Policy::new().fallback(methods));
     let (stricter, log) = reporting();
