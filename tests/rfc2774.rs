@@ -36,7 +36,7 @@ fn proxy() -> MandatoryExtensions {
     support(MandatoryExtensions::at_proxy()).unwrap()
 }
 
-/// Supports two extensions that do not share their prefixes, and two that do.
+/// Supports two extensions that do not share their header prefix, and two that do.
 fn support(extensions: MandatoryExtensions) -> Result<MandatoryExtensions, IdentifierError> {
     let extensions = extensions.support("x:copy")?.support("Use-Transform")?;
     let extensions = extensions.support_with_shared_prefix("x:shared-1")?;
@@ -47,7 +47,7 @@ fn layer(extensions: MandatoryExtensions, calls: &str) -> MethodPolicyLayer<Plai
     MethodPolicyLayer::new(policy(calls)).mandatory_extensions(extensions).respond_with(PlainText)
 }
 
-/// A request whose method may end with a version, as `M-PUT@1.0`, and whose fields are separated by ` & `.
+/// Builds a request. `method` may end with a version, as in `M-PUT@1.0`. ` & ` separates the fields.
 fn request(method: &str, fields: &str) -> Request<Body> {
     let (method, version) = method.split_once('@').unwrap_or((method, "1.1"));
     let version = match version {
@@ -65,15 +65,15 @@ fn request(method: &str, fields: &str) -> Request<Body> {
     request.uri("/").body(Body::default()).unwrap()
 }
 
-/// Fields as text, in the order of [`fields`].
+/// Sorts fields as [`fields`] does.
 fn sorted(text: &str) -> String {
     fields(request("GET", text).headers())
 }
 
-/// The request as the inner service received it, if it did, and the response with its body as text.
+/// The request that the inner service received, if any, and the response with its body as text.
 type Answer = (Option<Request<()>>, Response<String>);
 
-/// The inner service answers with `inner`.
+/// Sends `request`. The inner service answers with `inner`.
 async fn answer_with<R: Respond<Body> + Clone>(
     layer: &MethodPolicyLayer<R>,
     request: Request<Body>,
@@ -129,8 +129,8 @@ fn outcome((forwarded, response): &Answer) -> String {
     format!("{status} {problem}")
 }
 
-/// Checks a table with one line for some methods: them, their fields, the outcome without answering of
-/// `OPTIONS`, and the outcome with it if that differs.
+/// Checks a table. The columns are methods, header fields, the outcome, and optionally another outcome for a layer
+/// that answers `OPTIONS`.
 async fn check_at(extensions: MandatoryExtensions, calls: &str, table: &str) {
     for line in table.trim().lines() {
         let columns: Vec<_> = line.split('|').map(str::trim).collect();
@@ -151,16 +151,16 @@ async fn check(calls: &str, table: &str) {
     check_at(proxy(), calls, table).await;
 }
 
-// The module's table, in its order.
+// The rows of the table in the documentation of `rfc2774`, in the same order.
 
 #[tokio::test]
-async fn without_the_setting_an_m_method_is_a_method_like_any_other() {
+async fn by_default_an_m_method_is_an_ordinary_method() {
     let policy = policy("fallback M-SEARCH");
     let decision = policy.decide(&method("M-GET"), "/");
     assert_eq!(decision, Decision::NotImplemented);
     let layer = MethodPolicyLayer::new(policy);
     for method in ["M-SEARCH", "GET"] {
-        // Not even malformed.
+        // Even malformed declarations are ignored.
         let sent = request(method, "man: \" & c-man: x & connection: c-man");
         let (forwarded, response) = answer(&layer, sent).await;
         assert!(forwarded.unwrap().extensions().is_empty());
@@ -168,9 +168,9 @@ async fn without_the_setting_an_m_method_is_a_method_like_any_other() {
     }
 }
 
-/// RFC 9110 §9.1 comes before RFC 2774. The property below tests more declarations.
+/// RFC 9110 §9.1 has priority over RFC 2774.
 #[tokio::test]
-async fn row_1_get_and_head_are_forwarded_whatever_they_declare() {
+async fn row_1_get_and_head_are_forwarded_with_any_declaration() {
     for calls in ["", "fallback", "recognize_only; fallback"] {
         let table = r#"GET HEAD GET@1.0 GET@2 | man: "x:unknown" | 200
             GET HEAD GET@1.0 GET@2 | man: malformed | 200
@@ -181,7 +181,7 @@ async fn row_1_get_and_head_are_forwarded_whatever_they_declare() {
 }
 
 #[tokio::test]
-async fn row_2_a_malformed_declaration_is_400_and_names_the_mistake_and_its_place() {
+async fn row_2_a_malformed_declaration_is_400_with_the_mistake_and_its_position() {
     let table = r#"M-PUT PUT FOO | man: x | 400 man, line 0, byte 0: expected an extension identifier in quotation marks.
         M-PUT PUT FOO | opt: "a"; ns=1 | 400 opt, line 0, byte 8: expected a header prefix of two or more digits.
         M-PUT PUT FOO | man: "a", "b"x | 400 man, line 0, byte 8: expected a semicolon, a comma or the end.
@@ -191,10 +191,10 @@ async fn row_2_a_malformed_declaration_is_400_and_names_the_mistake_and_its_plac
     check("fallback PUT", table).await;
 }
 
-/// RFC 2774 §5: "The method name of a mandatory request MUST be prefixed by `M-`". They "MUST return a 510
-/// (Not Extended) response".
+/// RFC 2774 §5: "The method name of a mandatory request MUST be prefixed by `M-`". Otherwise, servers "MUST
+/// return a 510 (Not Extended) response".
 #[tokio::test]
-async fn rows_3_and_4_m_and_a_mandatory_declaration_need_each_other() {
+async fn rows_3_and_4_an_m_method_and_a_mandatory_declaration_need_each_other() {
     let table = r#"PUT POST FOO m-put M- MPUT | man: "x:copy" | 510 not mandatory
         PUT POST FOO m-put M- MPUT | man: "x:unknown" | 510 not mandatory
         PUT POST FOO m-put M- MPUT | c-man: "x:copy" & connection: c-man | 510 not mandatory
@@ -207,7 +207,7 @@ async fn rows_3_and_4_m_and_a_mandatory_declaration_need_each_other() {
         M-PUT M-GET M-FOO | c-man: malformed | 510 not declared
         M-PUT M-GET M-FOO | c-man: "x:copy" & connection: close, c-man-2 | 510 not declared"#;
     check("fallback PUT", table).await;
-    // They come before the rows for `OPTIONS` and preflights.
+    // These rows come before the rows for `OPTIONS` and preflights.
     let table = r#"OPTIONS | man: "x:copy" | 510 not mandatory
         OPTIONS | man: "x:copy" & origin: a & access-control-request-method: PUT | 510 not mandatory
         OPTIONS | opt: " & origin: a & access-control-request-method: PUT | 400 opt, line 0, byte 1: expected the closing quotation mark.
@@ -219,9 +219,9 @@ async fn rows_3_and_4_m_and_a_mandatory_declaration_need_each_other() {
     assert_eq!(response.headers()["allow"], "PUT, OPTIONS");
 }
 
-/// RFC 2774 §5, §7, and §14: a proxy has to support only what is declared hop-by-hop.
+/// RFC 2774 §5, §7, and §14: a proxy has to support only hop-by-hop extensions.
 #[tokio::test]
-async fn row_5_an_extension_that_is_not_supported_is_510_which_names_it() {
+async fn row_5_an_unsupported_mandatory_extension_is_510_with_its_name() {
     let listed = |list: &str| {
         let supported = "use-transform, x:copy, x:shared-1, x:shared-2";
         format!("510 Extensions that are not supported here: {list}. Supported: {supported}.")
@@ -237,10 +237,10 @@ async fn row_5_an_extension_that_is_not_supported_is_510_which_names_it() {
     }
 }
 
-/// At most eight extensions, and at most 128 bytes of each. It is in the body and known to observers.
+/// It has at most eight extensions, and at most 128 bytes of each. The body and observers get the same text.
 #[tokio::test]
-async fn the_sentence_about_extensions_is_bounded() {
-    // Every character of a URI.
+async fn the_text_about_unsupported_extensions_is_bounded() {
+    // `longest` has every special character of a URI.
     let longest = format!("{:y<128}", "x:-._~:/?#[]@!$&'()*+,;=%41");
     for (count, identifier, listed) in [
         (1, longest.clone(), longest.clone()),
@@ -273,9 +273,9 @@ async fn the_sentence_about_extensions_is_bounded() {
     }
 }
 
-/// RFC 2774 §4.1. An optional extension that is not supported may permit it.
+/// RFC 2774 §4.1. An unsupported optional extension may permit a shared prefix, so it is no error.
 #[tokio::test]
-async fn row_6_a_prefix_that_is_used_twice_is_400_unless_both_permit_it() {
+async fn row_6_a_header_prefix_that_is_used_twice_is_400_unless_both_extensions_permit_it() {
     let table = r#"M-PUT | man: "x:copy"; ns=16 & c-man: "Use-Transform"; ns=16 & connection: c-man | 400 The header prefix 16 of Use-Transform is already used.
         M-PUT | man: "x:copy"; ns=16 & man: "use-transform"; ns=16 | 400 The header prefix 16 of use-transform is already used.
         M-PUT | man: "x:copy"; ns=16, "x:shared-1"; ns=16 | 400 The header prefix 16 of x:shared-1 is already used.
@@ -290,9 +290,10 @@ async fn row_6_a_prefix_that_is_used_twice_is_400_unless_both_permit_it() {
 }
 
 /// RFC 2774 §5: the request is processed "according to … the existing HTTP/1.1 method name". `M-GET` and
-/// `M-HEAD` are always forwarded, and with answering so is `M-OPTIONS`. The case counts, and one `M-` does.
+/// `M-HEAD` are always forwarded. So is `M-OPTIONS` if the layer answers `OPTIONS`. Methods are case-sensitive,
+/// and only the first `M-` is removed.
 #[tokio::test]
-async fn rows_7_and_8_the_rest_of_the_table_decides_about_the_method_without_m() {
+async fn rows_7_and_8_the_decision_table_decides_about_the_method_without_m() {
     let table = r#"M-GET M-HEAD M-PUT | man: "x:copy" | 200
         M-FOO M-put M-M-PUT M-options | man: "x:copy" | 501
         M-OPTIONS | man: "x:copy" | 405 PUT | 200
@@ -310,7 +311,7 @@ async fn rows_7_and_8_the_rest_of_the_table_decides_about_the_method_without_m()
     ] {
         check(calls, r#"M-GET M-HEAD | man: "x:copy" | 200"#).await;
         check(calls, &format!(r#"M-OPTIONS | man: "x:copy" | {without} | 200"#)).await;
-        // The 405 of the inner service to it is not turned.
+        // A 405 of the inner service to `M-OPTIONS` passes unchanged.
         let layer = layer(origin(), calls).answer_options(true);
         let inner = Response::builder().status(405).header("allow", "GET");
         let sent = request("M-OPTIONS", "man: \"x:copy\"");
@@ -395,9 +396,9 @@ async fn fields_that_an_http_1_0_connection_lists_are_removed_from_a_mandatory_r
 
 // The acknowledgement (RFC 2774 §5.1).
 
-/// "A server MUST NOT claim to have fulfilled" what it has not.
+/// "A server MUST NOT claim to have fulfilled" a request that failed.
 #[tokio::test]
-async fn a_success_of_the_inner_service_is_acknowledged() {
+async fn only_a_success_of_the_inner_service_is_acknowledged() {
     let [man, c_man] = [r#"man: "x:copy""#, r#"c-man: "use-transform" & connection: c-man"#];
     let c_opt = r#"c-opt: "use-transform" & connection: c-opt"#;
     let ext = r#"ext:  & cache-control: no-cache="Ext""#;
@@ -424,7 +425,7 @@ async fn a_success_of_the_inner_service_is_acknowledged() {
             assert_eq!(response.status(), status);
             assert_eq!(fields(response.headers()), "");
         }
-        // A layer around it, which may be a proxy, adds nothing twice.
+        // If an outer layer also acknowledges the extensions, no field appears twice.
         for outer in [origin(), proxy()] {
             let outer = self::layer(outer, "fallback PUT");
             let service = outer.layer(layer.layer(service_fn(async |_: Request<Body>| {
@@ -439,9 +440,9 @@ async fn a_success_of_the_inner_service_is_acknowledged() {
     }
 }
 
-/// However an inner service wrote them. Its other fields are kept.
+/// The inner service may have written them in another case or order. Its other fields are kept.
 #[tokio::test]
-async fn fields_of_an_acknowledgement_are_not_added_again() {
+async fn fields_of_the_acknowledgement_are_not_added_if_the_inner_service_sent_them() {
     let both = r#"man: "x:copy" & c-man: "use-transform" & connection: c-man"#;
     for inner in [
         r#"cache-control: no-cache="Ext" & connection: C-Ext"#,
@@ -464,9 +465,9 @@ async fn fields_of_an_acknowledgement_are_not_added_again() {
     }
 }
 
-/// They carry the responder's body and `Cache-Control`, and no other field.
+/// It has the responder's body and the configured `Cache-Control`, and no other field.
 #[tokio::test]
-async fn a_400_or_510_carries_neither_allow_nor_retry_after_nor_grpc_fields() {
+async fn a_400_or_510_has_neither_allow_nor_retry_after_nor_grpc_fields() {
     let layer = layer(origin(), "fallback PUT")
         .answer_options(true)
         .retry_after(RetryAfter::after(Duration::from_secs(60)))
@@ -499,7 +500,7 @@ fn an_identifier_is_a_uri_or_a_field_name() {
 
 // The grammar (RFC 2774 §3).
 
-/// Parses the value of an `Opt` field: a proxy forwards its declarations, whatever they are.
+/// Parses the value of an `Opt` field. A proxy forwards all optional declarations.
 fn parse(value: &[u8]) -> Result<Vec<Declaration>, String> {
     let layer = MethodPolicyLayer::default().mandatory_extensions(MandatoryExtensions::at_proxy());
     let mut request = request("M-PUT", "man: \"x:y\"");
@@ -516,7 +517,7 @@ fn parse(value: &[u8]) -> Result<Vec<Declaration>, String> {
     }
 }
 
-/// The position and the expectation that the sentence about a malformed `Opt` field names.
+/// Returns the position and the expectation in the text about a malformed `Opt` field.
 fn place(problem: &str) -> (usize, &str) {
     let place = problem.strip_prefix("opt, line 0, byte ").unwrap();
     let (position, expected) = place.split_once(": expected ").unwrap();
@@ -524,7 +525,7 @@ fn place(problem: &str) -> (usize, &str) {
 }
 
 #[test]
-fn lists_of_declarations() {
+fn lists_of_declarations_are_parsed() {
     for line in r#"|
         ,  , |
         "a:b" | "a:b"
@@ -542,7 +543,7 @@ fn lists_of_declarations() {
 }
 
 #[test]
-fn values_that_are_not_lists_of_declarations() {
+fn malformed_lists_are_errors_with_the_position_of_the_mistake() {
     for line in r#"a | 0 | an extension identifier in quotation marks
         http://a/ | 0 | an extension identifier in quotation marks
         " | 1 | the closing quotation mark
@@ -576,7 +577,7 @@ fn values_that_are_not_lists_of_declarations() {
     }
 }
 
-/// A field's value that is a list of declarations, or nearly one.
+/// The value of a field: a list of declarations, or nearly one.
 fn nearly_a_list() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         4 => proptest::sample::select(vec![
@@ -590,13 +591,13 @@ fn nearly_a_list() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn any_bytes_are_declarations_or_an_error_within_them(value in nearly_a_list()) {
+    fn any_value_is_a_list_of_declarations_or_an_error_at_a_position_in_it(value in nearly_a_list()) {
         let Ok(value) = HeaderValue::from_bytes(&value) else {
             return Ok(());
         };
         match parse(value.as_bytes()) {
             Ok(declarations) => {
-                // The text is parsed again.
+                // Their text is parsed to the same declarations.
                 let shown: Vec<_> = declarations.iter().map(ToString::to_string).collect();
                 prop_assert_eq!(parse(shown.join(", ").as_bytes()).unwrap(), declarations);
             }
@@ -609,7 +610,7 @@ proptest! {
     }
 
     #[test]
-    fn a_declaration_is_read_as_it_was_written(
+    fn a_declaration_is_parsed_as_it_was_written(
         identifier in prop_oneof!["[a-z][a-z0-9+.-]{0,5}:[!#-;=?-Z_a-z~\\[\\]]{1,20}", "[A-Za-z0-9!#$%&'*+.^_`|~-]{1,20}"],
         prefix in proptest::option::of("[0-9]{2,6}"),
         name in "[a-m!#$%&'*+.^_`|~-]{1,8}",
