@@ -1,5 +1,5 @@
-//! The rows of the table in `docs/security.md`, against axum, `ServeDir`, and handlers that treat other
-//! paths as the same.
+//! The rows of the table in `docs/security.md`, tested with axum, `ServeDir`, and handlers that serve one resource
+//! at several paths.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
@@ -15,14 +15,14 @@ use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_http::services::ServeDir;
 use tower_method_policy::{MethodPolicyLayer, Policy};
 
-/// The rules say that nobody deletes `/admin`.
+/// A policy that rejects `DELETE /admin`.
 fn policy() -> Policy {
     let policy = Policy::new().route("/admin", [Method::GET]);
     let methods = [Method::GET, Method::DELETE];
     policy.unwrap().subtree("/public", methods).unwrap()
 }
 
-/// A service that deletes `/admin`, whatever `normalize` makes `/admin`.
+/// A service that answers 200 if `normalize` turns the path into `/admin`, and otherwise 404.
 fn service(
     normalize: fn(&str) -> String,
 ) -> impl Service<Request, Response = Response<Body>, Error = Infallible, Future: Send> + Clone {
@@ -35,7 +35,7 @@ fn service(
     })
 }
 
-/// The status of the answer to a request like `GET /x`.
+/// Returns the status of the answer to a request such as `GET /x`.
 async fn status<S, B>(policy: &Policy, inner: S, line: &str) -> u16
 where
     S: Service<Request, Response = Response<B>, Error = Infallible>,
@@ -43,7 +43,7 @@ where
 {
     let (method, path) = line.split_once(' ').unwrap();
     let request = Request::builder().method(method).uri(path);
-    // `OPTIONS` is a preflight.
+    // `OPTIONS` with these fields is a preflight.
     let request = request.header("origin", "https://example.com");
     let request = request.header("access-control-request-method", "DELETE");
     let request = request.body(Body::empty()).unwrap();
@@ -76,7 +76,7 @@ fn merge_slashes(path: &str) -> String {
 }
 
 #[tokio::test]
-async fn get_head_and_preflights_reach_the_service_whatever_the_rules_list() {
+async fn get_head_and_preflights_reach_the_service_although_no_rule_lists_them() {
     let open = service(|_| "/admin".to_owned());
     let strict = Policy::new().fallback([Method::DELETE]);
     for (line, expected) in
@@ -122,7 +122,7 @@ async fn a_subtree_includes_the_trailing_slash() {
 }
 
 #[tokio::test]
-async fn axum_treats_no_other_path_as_the_same() {
+async fn axum_does_not_serve_a_route_at_other_spellings_of_its_path() {
     let router = Router::new().route("/admin", delete("deleted"));
     for path in ["/public/../admin", "/%61dmin", "/Admin", "//admin", "/admin/"] {
         let status = status(&policy(), router.clone(), &format!("DELETE {path}")).await;
@@ -148,7 +148,7 @@ async fn serve_dir_decodes_paths_but_does_not_resolve_dot_segments() {
 }
 
 #[tokio::test]
-async fn a_fallback_answers_405_at_an_endpoint_whose_rule_was_forgotten() {
+async fn a_fallback_answers_405_if_you_forgot_the_rule_of_an_endpoint() {
     let router = Router::new().route("/forgotten", delete("deleted"));
     let strict = policy().fallback([Method::GET]);
     assert_eq!(status(&strict, router.clone(), "DELETE /forgotten").await, 405);
