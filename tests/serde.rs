@@ -1,4 +1,4 @@
-//! Policies as data: what each format accepts, and the errors.
+//! Policies as data: valid data in each format, and the errors for invalid data.
 
 #![cfg(feature = "serde")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
@@ -56,7 +56,7 @@ subtrees: { /dav: [OPTIONS, GET, PUT, PROPFIND] }
 recognize_only: GET, HEAD, POST
 "#;
 
-/// Reads a document, or returns the text of its error.
+/// Parses a document. Returns the policy or the text of the error.
 fn read(format: &str, document: &str) -> Result<Policy, String> {
     match format {
         "toml" => toml::from_str(document).map_err(|error| error.to_string()),
@@ -79,7 +79,7 @@ fn a_policy_is_the_same_in_every_format_and_order() {
 }
 
 #[test]
-fn rules_and_exempt_paths_have_the_order_of_the_data() {
+fn rules_and_exempt_paths_keep_the_order_of_the_data() {
     let policy = read("json", JSON).unwrap();
     let rules: Vec<_> = policy.rules().map(|rule| rule.to_string()).collect();
     let expected = "subtree /dav, route /closed, route /users/{id}, route /login";
@@ -88,7 +88,7 @@ fn rules_and_exempt_paths_have_the_order_of_the_data() {
 }
 
 #[test]
-fn every_key_is_optional_and_null_is_empty_where_it_opens_nothing() {
+fn every_key_is_optional_and_null_is_empty_unless_it_would_allow_more() {
     let yaml = "{}|recognize: null|recognize:|routes: ~|routes:|subtrees: ~|exempt:|exempt: null";
     let json = r#"{}|{"recognize": null}|{"routes": null}|{"subtrees": null}|{"exempt": null}"#;
     let toml = "|routes = {}|subtrees = {}|exempt = []|recognize = []";
@@ -100,7 +100,7 @@ fn every_key_is_optional_and_null_is_empty_where_it_opens_nothing() {
 }
 
 #[test]
-fn an_empty_list_is_not_an_absent_one() {
+fn an_empty_list_differs_from_an_absent_key() {
     for empty in [json!(""), json!([]), json!(", ,")] {
         let data = json!({ "fallback": empty, "recognize_only": empty });
         let policy: Policy = serde_json::from_value(data).unwrap();
@@ -110,7 +110,7 @@ fn an_empty_list_is_not_an_absent_one() {
 
 /// White space and empty elements are ignored, as in RFC 9110 §5.6.1.
 #[test]
-fn a_set_is_a_list_or_a_string_and_may_have_own_names() {
+fn a_set_is_a_list_or_a_string_and_may_have_unregistered_names() {
     let names = "PURGE M-SEARCH RPC_IN_DATA VERSION-CONTROL BAN2 purge Purge m-get ANYTHING ALLOW";
     let list: Vec<_> = names.split(' ').collect();
     for (data, expected) in [
@@ -144,15 +144,15 @@ fn retry_after_is_seconds_or_a_date() {
         let from_toml: RetryTable = toml::from_str(&format!("retry = {data}")).unwrap();
         assert_eq!([&from_json, &from_yaml, &from_toml["retry"]], [&expected; 3]);
     }
-    // TOML has no larger number.
+    // This number is too large for TOML.
     let largest: RetryAfter = serde_json::from_value(json!(u64::MAX)).unwrap();
     assert_eq!(largest, after(u64::MAX));
 }
 
 // Errors.
 
-/// Asserts the error for `document`. A `▶` in it is where the error is expected: for TOML and YAML at the
-/// start of the mistake, for JSON after the text that serde_json has read.
+/// Asserts the error for `document`. A `▶` in it is the expected position: in TOML and YAML the start of the
+/// mistake, in JSON the end of the text that serde_json has read.
 fn assert_error(format: &str, document: &str, problem: &str) {
     let Some((before, after)) = document.split_once('▶') else {
         let error = read(format, document).unwrap_err();
@@ -179,8 +179,7 @@ const METHODS_EXPECTED: &str =
 const UNKNOWN: &str = "is not a setting here: use one of `recognize`, `recognize_only`, `fallback`, \
                        `routes`, `subtrees`, `exempt`";
 
-/// Asserts the errors of a table with a format, a document, and a problem in each line. In JSON, `'` is a
-/// quotation mark.
+/// Asserts the errors of a table. Each line has a format, a document, and a problem. In JSON, `'` stands for `"`.
 fn assert_errors(table: &str) {
     for line in table.trim().lines() {
         let (document, problem) = line.trim().split_once(" => ").expect(line);
@@ -198,9 +197,9 @@ fn assert_errors(table: &str) {
     }
 }
 
-/// An absent fallback, restriction, or rule would allow more.
+/// If `null` had the meaning of an absent key, the policy would allow more.
 #[test]
-fn null_is_an_error_where_absent_would_allow_more() {
+fn null_is_an_error_if_it_would_allow_more() {
     assert_errors(
         r"json {'fallback': null▶} => invalid type: null, METHODS
         json {'recognize_only': null▶} => invalid type: null, METHODS
@@ -218,9 +217,9 @@ fn null_is_an_error_where_absent_would_allow_more() {
     );
 }
 
-/// Of the three, only serde_json leaves duplicates to the types that it reads.
+/// Only serde_json does not check for duplicates itself.
 #[test]
-fn a_duplicate_is_an_error() {
+fn a_duplicate_key_is_an_error() {
     assert_errors(
         r#"json {'fallback': [],\n'fallback'▶: []} => `fallback` is given twice
         json {'recognize': [], 'recognize'▶: 'PUT'} => `recognize` is given twice
@@ -234,7 +233,7 @@ fn a_duplicate_is_an_error() {
     );
 }
 
-/// `allow` is a name of an earlier version, the others are common mistakes.
+/// These names are likely mistakes.
 #[test]
 fn an_unknown_setting_is_an_error_that_names_the_known_ones() {
     assert_errors(
@@ -247,10 +246,10 @@ fn an_unknown_setting_is_an_error_that_names_the_known_ones() {
     );
 }
 
-/// A date in TOML is a map to its readers. serde-saphyr gives the place of the key if the value is not a
-/// string, list, or map.
+/// The `toml` crate passes a date to serde as a map. serde-saphyr reports the position of the key if the value is
+/// not a string, list, or map.
 #[test]
-fn a_wrong_type_is_an_error_that_names_the_right_one() {
+fn a_wrong_type_is_an_error_that_names_the_expected_type() {
     assert_errors(
         r#"toml [routes]\n'/a' = ▶1 => invalid type: integer `1`, METHODS
         json {'routes': {'/a': 1▶}} => invalid type: integer `1`, METHODS
@@ -285,8 +284,8 @@ fn a_wrong_type_is_an_error_that_names_the_right_one() {
     );
 }
 
-/// Asserts the error for `text` in every format: at each place for methods, as the only one, and in a list
-/// after another.
+/// Asserts the error for `text` in every format and in every key for methods: alone, and in a list after another
+/// method.
 fn assert_bad_methods(text: &str, problem: &str) {
     let documents = r#"toml exempt = []\nrecognize = VALUE
         json {'exempt': [],\n'recognize': VALUE}
@@ -301,7 +300,7 @@ fn assert_bad_methods(text: &str, problem: &str) {
     {
         let is_json = document.trim().starts_with("json");
         let value = if is_json { format!("'{text}'▶") } else { format!("▶'{text}'") };
-        // An empty string is a set, and only a string can have several names.
+        // An empty string is a valid set. Only a string can have several names.
         if !text.is_empty() {
             assert_errors(&format!("{} => {problem}", document.replace("VALUE", &value)));
         }
@@ -313,7 +312,7 @@ fn assert_bad_methods(text: &str, problem: &str) {
 }
 
 #[test]
-fn a_name_that_is_a_mistake_is_an_error() {
+fn a_name_that_is_probably_a_mistake_is_an_error() {
     for (name, upper) in [("get", "GET"), ("Post", "POST"), ("version-control", "VERSION-CONTROL")]
     {
         let problem = format!("{name:?} is not {upper:?}: methods are case-sensitive");
@@ -333,14 +332,14 @@ fn a_name_that_is_a_mistake_is_an_error() {
 }
 
 #[test]
-fn a_text_that_is_not_a_name_is_an_error() {
+fn a_text_that_is_not_a_method_name_is_an_error() {
     let problem = |text: &str, culprit: char| {
         format!(
             "{text:?} is not a method name: {culprit:?} cannot be part of one. List each method by \
              its name, as in \"GET, POST\""
         )
     };
-    // Each after its first character that cannot be part of a name.
+    // Before each text is its first character that cannot be part of a name.
     let texts = "|GET|POST ;GET;POST /GET/POST +GET+POST !!DELETE ^^DELETE *-DELETE* *P* *** ((GET) [[GET] \
                  {{GET} .GET. ÉGÉT ``POST` <<GET> $$METHOD :GET:POST ~~GET";
     for text in texts.split(' ').chain([" GET POST"]) {
@@ -349,7 +348,7 @@ fn a_text_that_is_not_a_name_is_an_error() {
         assert_bad_methods(text, &problem(text, culprit));
     }
     assert_bad_methods("", "\"\" is not a method name");
-    // Quotation marks in the text, and a list within a string or within a list of names.
+    // Quotation marks in the text, a list in a string, and two names in one element of a list.
     for (data, text, culprit) in [
         (json!("'POST'"), "'POST'", '\''),
         (json!("\"POST\""), "\"POST\"", '"'),
@@ -362,9 +361,9 @@ fn a_text_that_is_not_a_name_is_an_error() {
     }
 }
 
-/// The texts themselves are tested in `patterns.rs`.
+/// `patterns.rs` tests the texts of these errors.
 #[test]
-fn an_invalid_pattern_is_an_error_at_its_place() {
+fn an_invalid_pattern_is_an_error_at_its_position() {
     let documents = r#"toml [routes]\n'OLD' = []\n▶'NEW' = 'PUT' => route
         json {'routes': {\n'OLD': [], 'NEW'▶: []}} => route
         yaml routes:\n  OLD: []\n  ▶'NEW': [] => route
@@ -391,7 +390,7 @@ fn an_invalid_pattern_is_an_error_at_its_place() {
     );
 }
 
-/// In every place: values, keys, patterns, unknown settings, and wrong types.
+/// The huge text is a value, a key, a pattern, an unknown setting, or of a wrong type.
 #[test]
 fn errors_for_huge_data_are_short() {
     let parts = "G_ é \u{1} \u{10ffff} / { GET, {a}/ \" \\";
@@ -427,7 +426,7 @@ fn errors_for_huge_data_are_short() {
 
 /// The last dates have an obsolete format, a wrong day of the week, or white space.
 #[test]
-fn other_values_of_retry_after_are_errors() {
+fn invalid_values_of_retry_after_are_errors() {
     let table = r#"-1 => invalid value: integer `-1`, SECONDS
         1.5 => invalid type: floating point `1.5`, SECONDS
         true => invalid type: boolean `true`, SECONDS
@@ -465,7 +464,7 @@ fn other_values_of_retry_after_are_errors() {
 
 // Properties of all data.
 
-/// Whether data may not contain this name, although a set may.
+/// Whether this name is an error in data, although code may use it.
 fn is_mistake(method: &Method) -> bool {
     let name = method.as_str();
     let upper = name.to_ascii_uppercase();
@@ -475,17 +474,17 @@ fn is_mistake(method: &Method) -> bool {
         || name.contains(|c: char| !c.is_ascii_alphanumeric() && !"-_".contains(c))
 }
 
-/// `methods` without the names that data may not contain.
+/// `methods` without the names that are errors in data.
 fn acceptable(methods: MethodSet) -> MethodSet {
     methods.into_iter().filter(|method| !is_mistake(method)).collect()
 }
 
-/// Methods that data can express.
+/// Sets of methods that are valid in data.
 fn acceptable_methods() -> impl Strategy<Value = MethodSet> {
     configured_methods().prop_map(acceptable)
 }
 
-/// The policy of [`policy_of`] as data. `forms` chooses between a list and a string for each set.
+/// Returns `settings` as data. `forms` chooses between a list and a string for each set.
 fn written(settings: &[Setting], forms: &[bool]) -> Value {
     let mut data = json!({});
     let mut recognized = MethodSet::new();
@@ -514,7 +513,7 @@ fn written(settings: &[Setting], forms: &[bool]) -> Value {
 
 proptest! {
     #[test]
-    fn policies_are_read_in_every_format(
+    fn every_policy_can_be_read_in_every_format(
         settings in settings_with(acceptable_methods),
         forms in vec(any::<bool>(), 8),
     ) {
