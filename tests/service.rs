@@ -1,5 +1,5 @@
-//! The service does what the decision table says, although it forwards most requests by a shortcut, and a
-//! forwarded request arrives as it was sent.
+//! The service follows the decision table, although a shortcut forwards most requests. A forwarded request
+//! arrives unchanged.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
@@ -40,27 +40,27 @@ fn names(methods: &MethodSet) -> Names {
     methods.iter().map(ToString::to_string).collect()
 }
 
-/// More own methods than the shortcut knows.
-fn own_methods() -> Vec<Method> {
+/// More unregistered methods than the shortcut stores.
+fn unregistered_methods() -> Vec<Method> {
     (0..40).map(|n| method(&format!("OWN-{n:02}"))).collect()
 }
 
-/// Sets with methods of every kind. Many have more own methods than the shortcut knows.
+/// Sets with methods of every kind. Many have more unregistered methods than the shortcut stores.
 fn sets() -> impl Strategy<Value = MethodSet> {
-    let own = prop_oneof![
+    let unregistered = prop_oneof![
         2 => Just(vec![]),
-        2 => Just(own_methods()),
-        1 => subsequence(own_methods(), 0..=40),
+        2 => Just(unregistered_methods()),
+        1 => subsequence(unregistered_methods(), 0..=40),
     ];
     let common = subsequence(METHODS, 0..=METHODS.len());
     let registered = subsequence(registered_names(), 0..=3);
-    (common, registered, own).prop_map(|(common, registered, own)| {
+    (common, registered, unregistered).prop_map(|(common, registered, unregistered)| {
         let names = common.into_iter().map(str::to_owned).chain(registered);
-        names.map(|name| method(&name)).chain(own).collect()
+        names.map(|name| method(&name)).chain(unregistered).collect()
     })
 }
 
-/// Any method, often one that begins and ends as another does.
+/// Any method, often one that begins and ends like another method.
 fn any_or_stretched_method() -> impl Strategy<Value = Method> {
     let stretched = (any_method(), "[AX]{0,2}").prop_map(|(base, middle)| {
         let (start, end) = base.as_str().split_at(base.as_str().len() / 2);
@@ -79,13 +79,13 @@ struct Configuration {
     has_extensions: bool,
 }
 
-/// What a client or the inner service sees.
+/// The result for the client and the inner service.
 #[derive(Debug, PartialEq)]
 enum Outcome {
     Forwarded,
     /// The inner service's `405` becomes `200`.
-    Turned,
-    /// Forwarded as a request whose extensions are fulfilled.
+    Changed,
+    /// Forwarded with the request's `Declarations`.
     Fulfilled,
     /// `200` from the layer.
     Answered(Option<Names>),
@@ -104,11 +104,11 @@ impl Configuration {
         } else {
             layer
         };
-        // Last, so that what was built from the other settings has to change.
+        // This call comes last. It has to rebuild the shortcut that the other calls built.
         layer.answer_options(self.answers_options)
     }
 
-    /// Everything that the server recognizes.
+    /// All methods that the server recognizes.
     fn recognized(&self) -> Names {
         const STANDARD: &str = "GET HEAD POST PUT DELETE OPTIONS TRACE CONNECT PATCH QUERY";
         let replaced = |setting: &Setting| match setting {
@@ -141,14 +141,16 @@ impl Configuration {
         })
     }
 
-    /// The methods of the rule at a path that the patterns `matching` match, the most specific first.
+    /// The methods of the rule at a path. `matching` has the patterns that match it, the most specific first.
     fn rule(&self, matching: &[&str]) -> Option<Names> {
         let configured = matching.iter().find_map(|pattern| {
             self.settings.iter().find_map(|setting| match setting {
-                Setting::Route(of, methods) | Setting::Subtree(of, methods) if of == pattern => {
+                Setting::Route(added, methods) | Setting::Subtree(added, methods)
+                    if added == pattern =>
+                {
                     Some(Some(methods))
                 }
-                Setting::Exempt(of) if of == pattern => Some(None),
+                Setting::Exempt(added) if added == pattern => Some(None),
                 _ => None,
             })
         });
@@ -198,7 +200,7 @@ impl Configuration {
             if is_preflight && self.recognized().contains("OPTIONS") {
                 return Outcome::Forwarded;
             }
-            // Row 3, and the end of row 4.
+            // Row 3, and row 4 for `OPTIONS`.
             if self.answers_options {
                 if path == "*" {
                     return Outcome::Answered(None);
@@ -208,7 +210,7 @@ impl Configuration {
                         rule.insert("OPTIONS".to_owned());
                         Outcome::Answered(Some(rule))
                     }
-                    _ => Outcome::Turned,
+                    _ => Outcome::Changed,
                 };
             }
         }
@@ -236,7 +238,7 @@ impl Configuration {
 
 type Field = (&'static str, &'static str);
 
-/// A request, with every header field that a row could depend on.
+/// The request that a client sends.
 #[derive(Clone, Debug)]
 struct Sent {
     method: Method,
@@ -264,7 +266,7 @@ impl Sent {
         request
     }
 
-    /// Checks that the inner service got this request.
+    /// Checks that the inner service received this request unchanged.
     fn assert_arrived(&self, arrived: Request<Body>) {
         let is_fulfilled = is_fulfilled(&arrived);
         let (arrived, body) = arrived.into_parts();
@@ -287,10 +289,10 @@ fn is_fulfilled(_request: &Request<Body>) -> bool {
     return false;
 }
 
-/// Header fields that the table depends on, and those that it must not depend on.
+/// Header fields on which the table depends, and fields on which it must not depend.
 fn fields() -> impl Strategy<Value = Vec<Field>> {
     const DECLARED: [&str; 4] = [SUPPORTED, SUPPORTED, UNSUPPORTED, MALFORMED];
-    // `Connection` does not list `C-Man`, so it does not count.
+    // `Connection` does not list `C-Man`, so the layer ignores `C-Man`.
     const OTHERS: &str = "access-control-request-headers:x-a allow:FOO authorization:Basic c-man:x \
         connection:close content-length:7 content-type:application/grpc depth:0 destination:/b \
         early-data:1 expect:100-continue forwarded:for=a host:a if-match:* if-match:\u{e9} \
@@ -312,7 +314,7 @@ fn requests() -> impl Strategy<Value = Sent> {
         1 => select(vec![Method::GET, Method::HEAD]),
         3 => select(METHODS).prop_map(method),
         1 => Just(Method::OPTIONS),
-        2 => select(own_methods()),
+        2 => select(unregistered_methods()),
         1 => select(registered_names()).prop_map(|name| method(&name)),
         2 => select(METHODS).prop_map(|name| method(&format!("M-{name}"))),
         1 => Just(method("M-")),
@@ -343,7 +345,8 @@ fn configurations() -> impl Strategy<Value = Configuration> {
     )
 }
 
-/// The response of `layer` around a service that answers `405`, and the request if it reached the service.
+/// Sends the request. The inner service answers `405`. Returns the response, and the request if the inner service
+/// received it.
 fn ask(layer: &MethodPolicyLayer, sent: &Sent) -> (Response<String>, Option<Request<Body>>) {
     let mut arrived = None;
     let inner = service_fn(|request| {
@@ -372,7 +375,7 @@ fn observe(response: &Response<String>, arrived: Option<&Request<Body>>) -> Outc
     };
     if status == StatusCode::OK {
         assert_eq!((allow, content), (Some("GET, OPTIONS, BREW"), ""));
-        return Outcome::Turned;
+        return Outcome::Changed;
     }
     assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!((allow, content), (Some("GET, BREW"), "inner"));
@@ -384,10 +387,10 @@ fn observe(response: &Response<String>, arrived: Option<&Request<Body>>) -> Outc
 }
 
 proptest! {
-    /// Most requests are forwarded by method and path alone. Only requests that the table forwards may
-    /// be, whatever the settings are. A layer that only reports marks the same rejections.
+    /// The shortcut uses only method and path. Under all settings, it may forward a request only if the
+    /// table forwards it. A layer that only reports marks the same rejections.
     #[test]
-    fn every_layer_does_what_the_decision_table_says(
+    fn every_layer_follows_the_decision_table(
         configuration in configurations(),
         requests in vec(requests(), 1..48),
     ) {
@@ -422,7 +425,7 @@ proptest! {
     }
 }
 
-/// The status of the answer to a request without header fields. The inner service's is 200.
+/// Returns the status of the answer to a request without header fields. The inner service answers 200.
 fn status(policy: &Policy, method: &Method, uri: &Uri) -> StatusCode {
     let inner =
         service_fn(async |_: Request<Body>| Ok::<_, Infallible>(Response::new(String::new())));
@@ -436,7 +439,7 @@ fn status(policy: &Policy, method: &Method, uri: &Uri) -> StatusCode {
 
 proptest! {
     #[test]
-    fn a_request_is_answered_as_the_policy_decides(
+    fn a_service_answers_as_its_policy_decides(
         policy in policies(),
         method in prop_oneof![3 => select(METHODS).prop_map(method), 1 => any_method()],
         uri in uris(),
@@ -450,17 +453,17 @@ proptest! {
     }
 
     #[test]
-    fn exactly_the_listed_methods_are_forwarded(
+    fn only_listed_methods_and_get_and_head_are_forwarded(
         allowed in vec(any_or_stretched_method(), 0..80),
         others in vec(any_or_stretched_method(), 0..40),
     ) {
         let uri = Uri::from_static("/");
         let policy = Policy::new().recognize_only([]).fallback(allowed.clone());
         for method in allowed.iter().chain(&others) {
-            let is_forwarded =
+            let expected =
                 allowed.contains(method) || [Method::GET, Method::HEAD].contains(method);
-            let forwarded = status(&policy, method, &uri) == StatusCode::OK;
-            prop_assert_eq!(forwarded, is_forwarded, "{}", method);
+            let is_forwarded = status(&policy, method, &uri) == StatusCode::OK;
+            prop_assert_eq!(is_forwarded, expected, "{}", method);
         }
     }
 }

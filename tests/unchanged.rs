@@ -1,5 +1,5 @@
-//! The layer does not change the inner service's responses, bodies, errors, and readiness. The test of the
-//! decision table compares forwarded requests.
+//! The layer does not change the inner service's responses, bodies, errors, and readiness. `service.rs` tests
+//! that forwarded requests are unchanged.
 
 mod support;
 
@@ -25,7 +25,7 @@ use tower_method_policy::{MethodPolicyLayer, Policy, RetryAfter};
 
 use crate::support::strategies::{block_on, method};
 
-/// A layer with every setting that could touch a response. It rejects `DELETE` with 405 and `FOO` with
+/// A layer with every setting that could change a response. It rejects `DELETE` with 405 and `FOO` with
 /// 501, and forwards `POST` and `OPTIONS`.
 fn layer() -> MethodPolicyLayer {
     let methods = [Method::GET, Method::POST, Method::OPTIONS];
@@ -42,7 +42,7 @@ fn request(name: &str) -> Request<Full<Bytes>> {
     request
 }
 
-/// What a body does when it is polled for a frame.
+/// The result when a body is polled for a frame.
 #[derive(Clone, Debug, PartialEq)]
 enum Event {
     Pending,
@@ -85,8 +85,8 @@ impl Body for Script {
     }
 }
 
-/// The events of `body` until its end.
-fn performance(body: impl Body<Data = Bytes, Error = u64>) -> Vec<Event> {
+/// Polls `body` until its end and returns its events.
+fn events_until_end(body: impl Body<Data = Bytes, Error = u64>) -> Vec<Event> {
     let mut body = pin!(body);
     let mut cx = Context::from_waker(Waker::noop());
     let next = || {
@@ -96,7 +96,9 @@ fn performance(body: impl Body<Data = Bytes, Error = u64>) -> Vec<Event> {
             Poll::Ready(Some(Err(error))) => Event::Error(error),
             Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
                 Ok(data) => Event::Data(data),
-                Err(frame) => Event::Trailers(frame.into_trailers().expect("no third kind")),
+                Err(frame) => {
+                    Event::Trailers(frame.into_trailers().expect("a frame is data or trailers"))
+                }
             },
         })
     };
@@ -150,7 +152,7 @@ proptest! {
         mark in any::<u64>(),
         script in scripts(),
     ) {
-        // The one response that is changed: see `options.rs`.
+        // The layer changes only this response: see `options.rs`.
         let is_turned = status == 405 && headers.contains_key("allow");
         prop_assume!(name != "OPTIONS" || is_preflight || !is_turned);
 
@@ -181,13 +183,13 @@ proptest! {
         prop_assert_eq!(body.is_end_stream(), script.end_stream);
         prop_assert_eq!(body.size_hint().lower(), script.hint.lower());
         prop_assert_eq!(body.size_hint().upper(), script.hint.upper());
-        prop_assert_eq!(performance(body), Vec::from(script.events));
+        prop_assert_eq!(events_until_end(body), Vec::from(script.events));
     }
 }
 
 // Errors and readiness.
 
-/// A service with scripted readiness that fails each call with 1.
+/// A service with scripted readiness. Each call fails with the error 1.
 #[derive(Debug, Default)]
 struct Scripted {
     readiness: VecDeque<Poll<Result<(), u64>>>,
@@ -201,7 +203,7 @@ impl Service<Request<Full<Bytes>>> for Scripted {
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), u64>> {
         self.waker = Some(cx.waker().clone());
-        self.readiness.pop_front().expect("not polled more often than asked")
+        self.readiness.pop_front().expect("each poll of the layer polls the inner service once")
     }
 
     fn call(&mut self, _: Request<Full<Bytes>>) -> Self::Future {
@@ -210,7 +212,7 @@ impl Service<Request<Full<Bytes>>> for Scripted {
 }
 
 #[tokio::test]
-async fn readiness_is_the_inner_service_s() {
+async fn readiness_is_that_of_the_inner_service() {
     let ready = Poll::Ready(Ok(()));
     let failed = Poll::Ready(Err(2));
     let readiness = [Poll::Pending, Poll::Pending, ready, Poll::Pending, ready, failed];
@@ -229,9 +231,9 @@ async fn readiness_is_the_inner_service_s() {
     assert!(service.into_inner().readiness.is_empty());
 }
 
-/// A rejection waits until the inner service is ready, and fails if that fails.
+/// A rejection waits until the inner service is ready. If `poll_ready` fails, the request fails.
 #[tokio::test]
-async fn an_error_is_the_inner_service_s_own() {
+async fn errors_come_only_from_the_inner_service() {
     for (name, status) in [
         ("GET", Err(1)),
         ("HEAD", Err(1)),
@@ -253,9 +255,9 @@ async fn an_error_is_the_inner_service_s_own() {
 // The future.
 
 /// A future that is ready at its third poll. It counts polls and drops.
-struct Third(Arc<[AtomicUsize; 2]>);
+struct ReadyAtThirdPoll(Arc<[AtomicUsize; 2]>);
 
-impl Future for Third {
+impl Future for ReadyAtThirdPoll {
     type Output = Result<Response<Script>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
@@ -266,19 +268,19 @@ impl Future for Third {
     }
 }
 
-impl Drop for Third {
+impl Drop for ReadyAtThirdPoll {
     fn drop(&mut self) {
         self.0[1].fetch_add(1, Ordering::Relaxed);
     }
 }
 
 #[test]
-fn the_future_is_polled_and_dropped_as_the_inner_one() {
-    // The second one may be changed.
+fn the_future_polls_and_drops_the_inner_future() {
+    // The layer may change the response to `OPTIONS`.
     for name in ["GET", "OPTIONS"] {
         let counts = Arc::<[AtomicUsize; 2]>::default();
         let counted = || counts.each_ref().map(|count| count.load(Ordering::Relaxed));
-        let inner = service_fn(|_: Request<Full<Bytes>>| Third(counts.clone()));
+        let inner = service_fn(|_: Request<Full<Bytes>>| ReadyAtThirdPoll(counts.clone()));
         let mut service = layer().layer(inner);
         let mut future = Box::pin(service.call(request(name)));
         assert_eq!(format!("{future:?}"), "ResponseFuture(Forward)");
@@ -290,14 +292,14 @@ fn the_future_is_polled_and_dropped_as_the_inner_one() {
         drop(future);
         assert_eq!(counted(), [3, 1]);
 
-        // A client that goes away cancels the work of the inner service.
+        // If the client disconnects, the server drops the future. This cancels the inner service's work.
         drop(service.call(request(name)));
         assert_eq!(counted(), [3, 2]);
     }
 }
 
 #[tokio::test]
-async fn a_rejection_is_given_out_once() {
+async fn the_future_of_a_rejection_panics_if_it_is_polled_again() {
     let inner = service_fn(async |_: Request<Full<Bytes>>| {
         Ok::<_, Infallible>(Response::new(Script::default()))
     });
