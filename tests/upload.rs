@@ -26,10 +26,10 @@ use tower_method_policy::{BodyDrain, MethodPolicyLayer, Policy};
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
-/// A server behind a layer.
+/// A server whose service has the layer.
 struct Site {
     server: Server,
-    /// The requests that the inner service was asked.
+    /// The requests that the inner service received.
     forwarded: Arc<Mutex<Vec<String>>>,
 }
 
@@ -49,8 +49,8 @@ impl Site {
         Connection::open(self.server.address).await
     }
 
-    /// Sends `request` on a connection and describes the answer: its status, and that the connection is `kept`,
-    /// is `closed` as it announced, or ends `unannounced`; or that the answer is `lost`.
+    /// Sends `request` and describes the answer. It is `lost`, or it has a status and the connection is then
+    /// `kept`, `closed` as announced, or closed `unannounced`.
     async fn outcome(&self, request: impl AsRef<[u8]>) -> String {
         let mut connection = self.connect().await;
         connection.try_send(request).await;
@@ -93,20 +93,21 @@ fn up_to(max_bytes: usize) -> MethodPolicyLayer {
     layer().body_drain(BodyDrain::default().max_bytes(max_bytes as u64))
 }
 
-/// The status of the next response and whether it closes the connection, unless the connection ends before it.
+/// The status of the next response, and whether it announces that the connection closes. `None` if the
+/// connection ends before the response does.
 async fn receive(connection: &mut Connection) -> Option<(u16, bool)> {
     let response = connection.try_receive().await.ok()?;
     let mut lines = response.lines();
     let status = lines.next().and_then(|line| line.split(' ').nth(1));
     let connection = lines.find_map(|line| line.strip_prefix("connection: "));
-    // RFC 9112 §9.3: `close` wins over any other option. hyper 1.12 adds `keep-alive` for an HTTP/1.0
-    // client that asked for it, and closes.
+    // RFC 9112 §9.3: `close` has priority over other options. hyper 1.12 also sends `keep-alive` if an HTTP/1.0
+    // client asked for it, and then closes the connection.
     let mut options = connection.unwrap_or_default().split(',');
     let closes = options.any(|option| option.trim() == "close");
     Some((status.unwrap().parse().unwrap(), closes))
 }
 
-/// How the length of a body is sent.
+/// How a request declares the length of its body.
 #[derive(Clone, Copy, Debug)]
 enum Framing {
     Length,
@@ -170,16 +171,16 @@ async fn no_connection_is_closed_unannounced() {
         for _ in 0..REPETITIONS {
             let outcome = server.outcome(&request).await;
             assert_ne!(outcome, "405 unannounced", "{framing:?} {size}");
-            // If nothing is left to read, nothing is reset.
+            // The answer may be lost only if unread bytes make the kernel reset the connection.
             assert!(outcome == "405 closed" || size > 1, "{outcome}");
         }
     }
 }
 
-/// The layer, the outcome, and the request, with `|` for each end of a line.
+/// The layer, the outcome, and the request, with `|` at the end of each line.
 ///
-/// RFC 9110 §10.1.1: a client that expects `100 Continue` gets the final status and nothing before it. HTTP/1.0
-/// closes unless the client asks otherwise. A body of exactly the bound may have trailers.
+/// RFC 9110 §10.1.1: a client that expects `100 Continue` gets the final status and nothing before it. An
+/// HTTP/1.0 connection closes unless the client sends `keep-alive`. A body of exactly `max_bytes` may have trailers.
 const OUTCOMES: &str = "\
 default 405 closed DELETE / HTTP/1.1|host: a|transfer-encoding: chunked||
 default 405 closed DELETE / HTTP/1.1|host: a|transfer-encoding: chunked||5|hello|
@@ -199,7 +200,7 @@ default 200 kept OPTIONS * HTTP/1.1|host: a|content-length: 5||hello
 0 200 closed OPTIONS * HTTP/1.1|host: a|content-length: 5||hello";
 
 #[tokio::test]
-async fn a_connection_that_cannot_go_on_is_closed_as_announced() {
+async fn each_request_in_the_table_has_its_outcome() {
     for line in OUTCOMES.lines() {
         let words: Vec<_> = line.splitn(4, ' ').collect();
         let layer = words[0].parse().map_or_else(|_| layer(), up_to);
@@ -209,7 +210,7 @@ async fn a_connection_that_cannot_go_on_is_closed_as_announced() {
     }
 }
 
-/// A request after the body is answered in order or not at all.
+/// The next request on the connection is answered in order or not at all.
 #[tokio::test]
 async fn a_rejected_body_is_never_parsed_as_a_request() {
     let smuggled = "GET /smuggled HTTP/1.1\r\nhost: a\r\n\r\n";
@@ -241,7 +242,7 @@ async fn a_rejected_body_is_never_parsed_as_a_request() {
     }
 }
 
-/// RFC 9110 §9.3.6: the client may use another protocol already.
+/// RFC 9110 §9.3.6: the client may already use another protocol.
 #[tokio::test]
 async fn bytes_after_a_rejected_connect_are_not_parsed() {
     let server = Site::start(layer()).await;
@@ -284,9 +285,9 @@ async fn ask_http2(client: &mut SendRequest<Body>, request: Request<Body>) -> u1
     status
 }
 
-/// The stream never ends, or the upload is within the bound.
+/// Some uploads never end. The others are within `max_bytes`.
 #[tokio::test]
-async fn an_http_2_upload_is_answered_and_the_connection_goes_on() {
+async fn an_http_2_upload_is_answered_and_the_connection_stays_open() {
     let server = Site::start(layer()).await;
     let (mut client, connection) = server.connect_http2().await;
     let request = |method, body: Body| {
@@ -309,11 +310,11 @@ async fn an_http_2_upload_is_answered_and_the_connection_goes_on() {
     within(connection).await.unwrap().unwrap();
 }
 
-/// HTTP/2 `HEADERS` with `content-length: 0` and without `END_STREAM`. The answer comes while the stream
-/// stays open: nothing can arrive that is worth a wait.
+/// HTTP/2 `HEADERS` with `content-length: 0` and without `END_STREAM`. No content can arrive, so
+/// the layer does not wait for the end of the stream.
 #[tokio::test]
 async fn an_http_2_body_that_declares_length_zero_and_stays_open_is_answered() {
-    // Longer than any test waits.
+    // The test fails before this time has passed.
     let day = Duration::from_secs(24 * 60 * 60);
     let patient = BodyDrain::default().timeout(day).idle_timeout(day);
     for drain in [BodyDrain::none(), patient.idle_timeout_unknown_length(day)] {

@@ -1,4 +1,4 @@
-//! The policy on real sockets: what HTTP/1.x and HTTP/2 clients receive from real servers.
+//! The responses that HTTP/1.x and HTTP/2 clients receive from real servers with the layer.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
@@ -32,14 +32,14 @@ async fn echo<B>(request: Request<B>) -> Result<Response<Body>, Infallible> {
     let mut response = Response::new(Body::empty());
     let length = HeaderValue::from(asked.len());
     response.headers_mut().insert(CONTENT_LENGTH, length);
-    // Over HTTP/2 hyper would send the content of an answer to HEAD (RFC 9110 §9.3.2).
+    // Over HTTP/2, hyper would send the content of an answer to HEAD (RFC 9110 §9.3.2).
     if request.method() != Method::HEAD {
         *response.body_mut() = Body::from(asked);
     }
     Ok(response)
 }
 
-/// Runs `test` with the address of each HTTP server behind `layer`: hyper's and axum's.
+/// Runs `test` with the addresses of two servers that use `layer`: one of hyper and one of axum.
 async fn with_each_server<R>(layer: MethodPolicyLayer<R>, test: impl AsyncFn(SocketAddr))
 where
     R: Respond<Body> + Clone + Send + Sync + 'static,
@@ -56,7 +56,7 @@ where
     test(address).await;
 }
 
-/// Lists `GET` and `POST` everywhere, and the methods of WebDAV at and below `/dav`.
+/// A layer whose rules list the methods of WebDAV at and below `/dav`, and `GET` and `POST` elsewhere.
 fn layer() -> MethodPolicyLayer {
     let policy = Policy::new().fallback([Method::GET, Method::POST]);
     MethodPolicyLayer::new(policy.subtree("/dav", MethodSet::WEBDAV).unwrap())
@@ -80,7 +80,7 @@ const NOT_ALLOWED_BELOW_DAV: &str = "HTTP/1.1 405 Method Not Allowed\r\n\
 
 const NOT_IMPLEMENTED: &str = "HTTP/1.1 501 Not Implemented\r\ncontent-length: 0\r\n\r\n";
 
-/// Sends each request on one connection and compares its response, byte for byte but for `Date`.
+/// Sends the requests one after the other on one connection. Compares each response, except for its `Date`.
 async fn converse(address: SocketAddr, requests: &[(&str, &str)]) -> Connection {
     let mut connection = Connection::open(address).await;
     for (head, expected) in requests {
@@ -90,10 +90,10 @@ async fn converse(address: SocketAddr, requests: &[(&str, &str)]) -> Connection 
     connection
 }
 
-// RFC 9112 §9.3: a connection persists unless one side says otherwise. RFC 9112 §3.2: the forms of a
+// RFC 9112 §9.3: a connection persists unless one side closes it. RFC 9112 §3.2: the forms of a
 // request target.
 #[tokio::test]
-async fn a_connection_outlives_rejections_without_bodies() {
+async fn a_connection_stays_open_after_rejections_of_requests_without_a_body() {
     with_each_server(layer(), async |address| {
         let requests = [
             ("GET / HTTP/1.1", &*echoed("GET /")),
@@ -109,7 +109,7 @@ async fn a_connection_outlives_rejections_without_bodies() {
             ("GETS / HTTP/1.1", NOT_IMPLEMENTED),
             ("M-GET / HTTP/1.1", NOT_IMPLEMENTED),
             ("!#$%&'*+-.^_`|~0aZ / HTTP/1.1", NOT_IMPLEMENTED),
-            // Reserved by RFC 9110 §18.2 and RFC 9113 §3.4; the latter's preface is `PRI * HTTP/2.0`.
+            // RFC 9110 §18.2 reserves `*`. RFC 9113 §3.4 reserves `PRI`: its preface is `PRI * HTTP/2.0`.
             ("* / HTTP/1.1", NOT_IMPLEMENTED),
             ("PRI / HTTP/1.1", NOT_IMPLEMENTED),
             ("PRI * HTTP/1.1", NOT_IMPLEMENTED),
@@ -118,7 +118,7 @@ async fn a_connection_outlives_rejections_without_bodies() {
             ("POST http://a/dav/b HTTP/1.1", NOT_ALLOWED_BELOW_DAV),
             ("DELETE http://a HTTP/1.1", NOT_ALLOWED),
             ("FOO http://a/dav/b HTTP/1.1", NOT_IMPLEMENTED),
-            // The asterisk and the authority form have none.
+            // The asterisk-form has no path.
             ("OPTIONS * HTTP/1.1", NOT_ALLOWED),
             // HTTP/1.0 clients get the same answers.
             (
@@ -128,8 +128,8 @@ async fn a_connection_outlives_rejections_without_bodies() {
             ),
         ];
         converse(address, &requests).await;
-        // The last one on its connection. Another protocol may follow a CONNECT (RFC 9110 §9.3.6). A method
-        // that is not a token does not reach the policy.
+        // Each of these is the last request on its connection. Another protocol may follow a CONNECT (RFC 9110
+        // §9.3.6). A method that is not a token does not reach the layer.
         for (request, expected) in [
             ("CONNECT b:443 HTTP/1.1", NOT_ALLOWED_AND_CLOSED),
             ("FOO / HTTP/1.0", "HTTP/1.0 501 Not Implemented\r\ncontent-length: 0\r\n\r\n"),
@@ -172,7 +172,7 @@ async fn head_is_answered_without_a_body_and_pipelined_requests_in_order() {
 // RFC 9112 §3: "A server that receives a method longer than any that it implements SHOULD respond
 // with a 501". hyper's own limits come first.
 #[tokio::test]
-async fn an_over_long_method_is_answered_with_501_up_to_the_limit_of_hyper() {
+async fn a_very_long_method_is_answered_with_501_up_to_the_limit_of_hyper() {
     /// The size of an HTTP/1.x header section that `hyper` buffers by default.
     const LIMIT: usize = 8192 + 4096 * 100;
 
@@ -180,7 +180,7 @@ async fn an_over_long_method_is_answered_with_501_up_to_the_limit_of_hyper() {
         let method = "M".repeat(70_000);
         let requests = [(&*format!("{method} / HTTP/1.1"), NOT_IMPLEMENTED)];
         let mut connection = converse(address, &requests).await;
-        // Not a byte more than hyper reads: unread ones would make the kernel reset the connection.
+        // hyper reads all these bytes. If some stayed unread, the kernel would reset the connection.
         connection.send("M".repeat(LIMIT)).await;
         assert_eq!(
             connection.receive().await,
@@ -190,8 +190,8 @@ async fn an_over_long_method_is_answered_with_501_up_to_the_limit_of_hyper() {
         assert!(connection.is_closed().await);
 
         let mut client = http2(address).await;
-        // The default of SETTINGS_MAX_HEADER_LIST_SIZE is 16 KiB; h2 answers more with its own 431, and
-        // four times as much ends the connection.
+        // By default, SETTINGS_MAX_HEADER_LIST_SIZE is 16 KiB. If a request has more, h2 answers 431. If it has
+        // four times as much, h2 ends the connection.
         for (length, status) in [(16_000, 501), (17_000, 431), (16_000, 501)] {
             let request = request(&method[..length], "http://a/");
             assert_eq!(read(client.send_request(request)).await.0, status, "{length}");
@@ -202,13 +202,13 @@ async fn an_over_long_method_is_answered_with_501_up_to_the_limit_of_hyper() {
     .await;
 }
 
-/// RFC 9110 §9.3.7. A router is behind the layer: its `405` becomes `200`.
+/// RFC 9110 §9.3.7. The `405` of the router inside the layer becomes `200`.
 #[tokio::test]
-async fn options_is_answered_on_a_connection_that_goes_on() {
-    const TURNED: &str =
+async fn options_is_answered_and_the_connection_stays_open() {
+    const CHANGED: &str =
         "HTTP/1.1 200 OK\r\nallow: GET, HEAD, POST, OPTIONS\r\ncontent-length: 0\r\n\r\n";
     const OWN: &str = "HTTP/1.1 200 OK\r\nallow: PUT, OPTIONS\r\ncontent-length: 0\r\n\r\n";
-    const PING: &str = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+    const WHOLE_SERVER: &str = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
 
     let router = Router::new()
         .route("/users", get("users").post("created"))
@@ -219,11 +219,11 @@ async fn options_is_answered_on_a_connection_that_goes_on() {
     let server = Server::start(layer.layer(router)).await;
 
     let requests = [
-        ("OPTIONS /users HTTP/1.1", TURNED),
-        ("OPTIONS http://a/users?b HTTP/1.1", TURNED),
+        ("OPTIONS /users HTTP/1.1", CHANGED),
+        ("OPTIONS http://a/users?b HTTP/1.1", CHANGED),
         ("OPTIONS /rule HTTP/1.1", OWN),
-        ("OPTIONS * HTTP/1.1", PING),
-        ("OPTIONS /users HTTP/1.1", TURNED),
+        ("OPTIONS * HTTP/1.1", WHOLE_SERVER),
+        ("OPTIONS /users HTTP/1.1", CHANGED),
     ];
     let mut connection = converse(server.address, &requests).await;
     let preflight = "OPTIONS /users HTTP/1.1\r\nhost: a\r\norigin: https://b\r\n\
@@ -273,7 +273,7 @@ async fn http1(address: SocketAddr) -> conn::http1::SendRequest<Empty<Bytes>> {
 }
 
 #[tokio::test]
-async fn http_2_clients_receive_the_same_as_http_1_1_clients() {
+async fn http_2_clients_receive_the_same_answers_as_http_1_1_clients() {
     with_each_server(layer().respond_with(ProblemDetails), async |address| {
         let mut http1 = http1(address).await;
         let mut http2 = http2(address).await;
@@ -300,7 +300,7 @@ async fn http_2_clients_receive_the_same_as_http_1_1_clients() {
             };
             let over_http2 = read(http2.send_request(request(method, with_authority))).await;
 
-            // RFC 9113 §8.5: only the stream ends.
+            // In HTTP/2, a CONNECT ends only its stream (RFC 9113 §8.5).
             let closed = over_http1.1.remove("connection");
             assert_eq!(closed.is_some(), method == "CONNECT");
             assert_eq!(over_http1, over_http2, "{method} {target}");
@@ -312,12 +312,12 @@ async fn http_2_clients_receive_the_same_as_http_1_1_clients() {
     .await;
 }
 
-// RFC 8441 §4: unlike any other CONNECT, it has a path.
+// RFC 8441 §4: unlike other CONNECT requests, an extended CONNECT has a path.
 #[tokio::test]
 async fn path_rules_apply_to_an_extended_connect() {
     let server = Server::start(layer().layer(service_fn(echo::<Incoming>))).await;
     let mut client = http2(server.address).await;
-    // When this is answered, the server's settings have arrived: extended CONNECT needs them.
+    // The server's settings arrive before this answer. An extended CONNECT needs them.
     read(client.send_request(request("GET", "http://a/"))).await;
     for (path, allow) in [("/", "GET, HEAD, POST"), ("/dav/a", "GET, HEAD, PUT, DELETE, OPTIONS")] {
         let mut connect = request("CONNECT", format!("http://a{path}"));
