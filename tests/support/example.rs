@@ -1,4 +1,4 @@
-//! An example as a user runs it.
+//! Runs an example as a program.
 
 use std::env;
 use std::io::{BufRead, BufReader, Read};
@@ -10,7 +10,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::server::within;
 
-/// An example that runs; dropped, it is killed and reaped.
+/// A running example. Its process is killed and reaped when the value is dropped.
 pub(crate) struct Example {
     child: Child,
     /// The lines that it prints, until it ends.
@@ -18,9 +18,9 @@ pub(crate) struct Example {
 }
 
 impl Example {
-    /// Starts the example of that name, or the program that is there if it is an absolute path.
+    /// Starts the example called `name`. If `name` is an absolute path, starts the program at that path.
     pub(crate) fn start(name: &str, arguments: &[&str]) -> Self {
-        // This is `target/<profile>/deps/examples-<hash>`.
+        // The test is `target/<profile>/deps/<name>-<hash>`.
         let test = env::current_exe().unwrap();
         let program = test.ancestors().nth(2).unwrap().join("examples").join(name);
         let child = Command::new(&program)
@@ -29,20 +29,20 @@ impl Example {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn();
-        // `cargo build --examples` makes it.
+        // `cargo build --examples` builds the example.
         let mut child = child.unwrap_or_else(|error| panic!("{}: {error}", program.display()));
         let (sender, lines) = unbounded_channel();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         thread::spawn(move || {
             for line in stdout.lines() {
-                // The test may have failed and no longer want it.
+                // The test may have ended.
                 let _ = sender.send(line.unwrap());
             }
         });
         Self { child, lines }
     }
 
-    /// An example that has said where it listens. `arguments` follow its address.
+    /// Starts an example and waits until it listens. The address comes before `arguments`.
     pub(crate) async fn listening<const N: usize>(
         name: &str,
         arguments: [&str; N],
@@ -52,7 +52,7 @@ impl Example {
         (example, address)
     }
 
-    /// Where it says that it listens, which is the first that it says.
+    /// The address where it listens, from its first line.
     pub(crate) async fn address(&mut self) -> SocketAddr {
         let line = self.line().await.unwrap();
         let url = line.strip_prefix("listening on ").unwrap();
@@ -62,7 +62,7 @@ impl Example {
         address
     }
 
-    /// The next line that it prints; none if it ends.
+    /// The next line that it prints, or `None` if it ends.
     pub(crate) async fn line(&mut self) -> Option<String> {
         within(self.lines.recv()).await
     }
@@ -71,7 +71,7 @@ impl Example {
         self.child.id()
     }
 
-    /// The memory that it has resident, in KiB.
+    /// Its resident memory in KiB.
     #[cfg(target_os = "linux")]
     pub(crate) fn resident(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
@@ -81,7 +81,7 @@ impl Example {
         kibibytes.unwrap().parse().unwrap()
     }
 
-    /// How many files and sockets it has open.
+    /// The number of its open files and sockets.
     #[cfg(target_os = "linux")]
     pub(crate) fn descriptors(&self) -> usize {
         let descriptors = std::fs::read_dir(format!("/proc/{}/fd", self.id()));
@@ -94,7 +94,7 @@ impl Example {
         assert!(kill.unwrap().success());
     }
 
-    /// How it ends by itself, and what it says on stderr. It prints nothing more.
+    /// Waits until it ends, and asserts that it prints nothing more. Returns its status and its stderr.
     pub(crate) async fn end(mut self) -> (ExitStatus, String) {
         assert_eq!(self.line().await, None);
         let status = self.child.wait().unwrap();

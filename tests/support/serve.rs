@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tower::Service;
 
-/// Serves HTTP/1.x and HTTP/2 on a free port, and ends with its connections when it is dropped.
+/// Serves HTTP/1.x and HTTP/2 on a free port. Dropping it closes its connections.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     _tasks: JoinSet<()>,
@@ -40,7 +40,7 @@ impl Server {
                 let connection = builder
                     .serve_connection_with_upgrades(TokioIo::new(stream), service.clone())
                     .into_owned();
-                // A client that goes away is none of the server's errors.
+                // A client may disconnect. That is not an error of the server.
                 connections.spawn(async move { drop(connection.await) });
             }
         });

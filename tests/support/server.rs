@@ -1,5 +1,4 @@
-//! Clients for servers on real sockets, the upstream of a proxy, and the time limit of everything
-//! that waits.
+//! Clients for servers on real sockets, the upstream of a proxy, and a time limit for every wait.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,14 +13,14 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Waits for `future`, for so long that only a bug can take longer.
+/// Waits for `future`. Only a bug can reach the time limit.
 pub(crate) async fn within<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(Duration::from_secs(30), future)
         .await
-        .expect("nothing came within the time limit")
+        .expect("the future is ready within the time limit")
 }
 
-/// A connection whose client, or server, writes and reads the bytes of HTTP/1.x itself.
+/// A connection on which the test, as client or server, writes and reads the bytes of HTTP/1.x itself.
 pub(crate) struct Connection {
     stream: BufReader<TcpStream>,
 }
@@ -47,22 +46,22 @@ impl Connection {
         within(self.stream.write_all(bytes.as_ref())).await.unwrap();
     }
 
-    /// Ends the connection with a reset, not in order.
+    /// Resets the connection.
     pub(crate) fn reset(self) {
         self.stream.get_ref().set_zero_linger().unwrap();
     }
 
-    /// Sends all of it before anything is read; false if the peer does not take it all.
+    /// Sends `bytes` and reads nothing. Returns `false` if the peer does not accept all of them.
     pub(crate) async fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         within(self.stream.write_all(bytes.as_ref())).await.is_ok()
     }
 
-    /// The next message as it came, except for its `Date`.
+    /// The next message, without its `Date`.
     pub(crate) async fn receive(&mut self) -> String {
         self.try_receive().await.unwrap()
     }
 
-    /// The next message, unless the connection ends before it does.
+    /// The next message, or an error if the connection ends before the message does.
     pub(crate) async fn try_receive(&mut self) -> io::Result<String> {
         let head = self.try_receive_head().await?;
         let length = head.lines().find_map(|line| {
@@ -74,7 +73,7 @@ impl Connection {
         Ok(head + std::str::from_utf8(&body).unwrap())
     }
 
-    /// The start line and the header section of the next message, except for its `Date`.
+    /// The start line and the header section of the next message, without its `Date`.
     pub(crate) async fn receive_head(&mut self) -> String {
         self.try_receive_head().await.unwrap()
     }
@@ -89,35 +88,35 @@ impl Connection {
         Ok(lines.filter(|line| !line.starts_with("date: ")).collect())
     }
 
-    /// The next bytes, as many as are expected.
+    /// The next `N` bytes.
     pub(crate) async fn receive_bytes<const N: usize>(&mut self) -> [u8; N] {
         let mut bytes = [0; N];
         within(self.stream.read_exact(&mut bytes)).await.unwrap();
         bytes
     }
 
-    /// All that comes until the peer closes the connection, in order or not.
+    /// All bytes until the peer closes or resets the connection.
     pub(crate) async fn receive_rest(&mut self) -> String {
         let mut rest = Vec::new();
-        // A reset is an end, too.
+        // A reset is also an end.
         let _ = within(self.stream.read_to_end(&mut rest)).await;
         String::from_utf8(rest).unwrap()
     }
 
-    /// Sends no more, and waits until the peer has closed the connection too.
+    /// Closes this side of the connection, and waits until the peer closes the other side.
     pub(crate) async fn close(mut self) {
         // The peer may have reset the connection.
         let _ = within(self.stream.shutdown()).await;
         self.receive_rest().await;
     }
 
-    /// Whether the peer closes the connection in order, without another byte.
+    /// Whether the peer closes the connection without another byte. Panics if the peer resets it.
     pub(crate) async fn is_closed(&mut self) -> bool {
         within(self.stream.read(&mut [0])).await.unwrap() == 0
     }
 }
 
-/// With prior knowledge (RFC 9113 §3.3).
+/// Connects over HTTP/2 with prior knowledge (RFC 9113 §3.3).
 pub(crate) async fn http2(address: SocketAddr) -> conn::http2::SendRequest<Empty<Bytes>> {
     let stream = within(TcpStream::connect(address)).await.unwrap();
     let handshake = conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));

@@ -31,8 +31,8 @@ pub(crate) fn registered_names() -> Vec<String> {
 
 /// Any method: registered, almost registered, short, and long.
 ///
-/// `http` stores names of up to 15 bytes in another way than longer ones, so lengths around 15 are
-/// frequent. Two draws often have names in common.
+/// `http` stores names of up to 15 bytes differently from longer names, so lengths around 15 are
+/// frequent. Two generated lists often have methods in common.
 pub(crate) fn any_method() -> impl Strategy<Value = Method> {
     let registered = || select(registered_names());
     prop_oneof![
@@ -128,7 +128,7 @@ pub(crate) enum Setting {
     Exempt(&'static str),
 }
 
-/// Builds a policy by the calls in `settings`, in their order.
+/// Builds a policy with the calls in `settings`, in their order.
 pub(crate) fn policy_of(settings: &[Setting]) -> Policy {
     let apply = |policy: Policy, setting: &Setting| match setting {
         Setting::Recognize(methods) => Ok(policy.recognize(methods)),
@@ -142,7 +142,7 @@ pub(crate) fn policy_of(settings: &[Setting]) -> Policy {
     policy.expect("no conflict")
 }
 
-/// Builds a policy by the calls in `calls`, such as `recognize_only; fallback GET PUT; exempt /ws`.
+/// Builds a policy with the calls in `calls`, such as `recognize_only; fallback GET PUT; exempt /ws`.
 pub(crate) fn policy(calls: &str) -> Policy {
     let calls = calls.split(';').map(str::trim);
     let calls = calls.filter(|call| !call.is_empty());
@@ -195,7 +195,7 @@ pub(crate) fn settings() -> impl Strategy<Value = Vec<Setting>> {
     settings_with(configured_methods)
 }
 
-/// A policy of any configuration.
+/// Policies with any configuration.
 pub(crate) fn policies() -> impl Strategy<Value = Policy> {
     settings().prop_map(|settings| policy_of(&settings))
 }
@@ -220,7 +220,7 @@ pub(crate) fn uris() -> impl Strategy<Value = Uri> {
     .prop_map(|uri| uri.parse().expect("a request target"))
 }
 
-/// Runs the future of one case to completion.
+/// Runs the future of a test case to completion.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_time().build();
