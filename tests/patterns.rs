@@ -384,10 +384,10 @@ fn unusual_paths_are_accepted() {
 
 #[test]
 fn a_subtree_that_ends_with_a_slash_or_a_wildcard_is_an_error() {
-    let slash = "includes the path with a trailing slash already: write it without";
-    let rest = "includes everything below already: write it without the last segment";
+    let slash = "already includes the path with a trailing slash: leave out the slash";
+    let rest = "already includes everything below: leave out the last segment";
     for (prefix, expected) in [
-        ("/", "is every path: use the fallback"),
+        ("/", "matches every path: use the fallback"),
         ("/dav/", slash),
         ("/{user}/", slash),
         ("/dav/{*path}", rest),

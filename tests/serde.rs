@@ -319,8 +319,8 @@ fn a_name_that_is_probably_a_mistake_is_an_error() {
         assert_bad_methods(name, &problem);
         assert_bad_methods(&format!("DELETE, {name}"), &problem);
     }
-    let any = "stands for no method: list each method by its name";
-    let none = "stands for no method: write an empty list";
+    let any = "is not a method: list each method by its name";
+    let none = "is not a method: write an empty list";
     let reserved = "is reserved and not a method (RFC 9113 §3.4)";
     for (names, problem) in
         [("ANY any All ALL *", any), ("NONE none None", none), ("PRI pri", reserved)]
@@ -386,7 +386,7 @@ fn an_invalid_pattern_is_an_error_at_its_position() {
         }
     }
     assert_errors(
-        "toml [subtrees]\\n▶'/dav/' = [] => subtree \"/dav/\" includes the path with a trailing slash already: write it without",
+        "toml [subtrees]\\n▶'/dav/' = [] => subtree \"/dav/\" already includes the path with a trailing slash: leave out the slash",
     );
 }
 

@@ -61,11 +61,11 @@ fn method(name: &str) -> Result<Method, String> {
     let upper = name.to_ascii_uppercase();
     let problem = match upper.as_str() {
         "" => "is not a method name".to_owned(),
-        "*" | "ANY" | "ALL" => "stands for no method: list each method by its name".to_owned(),
+        "*" | "ANY" | "ALL" => "is not a method: list each method by its name".to_owned(),
         "WEBDAV" | "CALDAV" | "CARDDAV" | "STANDARD" | "REGISTERED" | "RFC9110" => {
             "is a set of this crate and not a method: list each method by its name".to_owned()
         }
-        "NONE" => "stands for no method: write an empty list".to_owned(),
+        "NONE" => "is not a method: write an empty list".to_owned(),
         "PRI" => "is reserved and not a method (RFC 9113 §3.4)".to_owned(),
         _ => match name.chars().find(|&c| !is_allowed(c)) {
             Some(culprit) => format!(

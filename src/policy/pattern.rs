@@ -15,11 +15,11 @@ pub(super) fn expand(subject: Subject<'_>) -> Result<Vec<Expanded>, PolicyError>
         return Ok(vec![(pattern.to_owned(), has_rest)]);
     }
     let problem = if pattern == "/" {
-        "is every path: use the fallback"
+        "matches every path: use the fallback"
     } else if has_rest {
-        "includes everything below already: write it without the last segment"
+        "already includes everything below: leave out the last segment"
     } else if pattern.ends_with('/') {
-        "includes the path with a trailing slash already: write it without"
+        "already includes the path with a trailing slash: leave out the slash"
     } else {
         return Ok(vec![
             (pattern.to_owned(), false),
