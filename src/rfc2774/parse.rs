@@ -30,7 +30,7 @@ pub(super) fn parse_list(value: &[u8]) -> Result<Vec<Parsed>, Error> {
             Some(_) => {
                 declarations.push(input.declaration()?);
                 if !matches!(input.peek(), None | Some(b',')) {
-                    return Err(input.expected("a semicolon, a comma or the end"));
+                    return Err(input.expected("a semicolon, a comma, or the end"));
                 }
             }
         }
@@ -130,10 +130,10 @@ impl<'a> Input<'a> {
     fn parameter(&mut self) -> Result<(String, Option<String>), Error> {
         let name = ascii(self.token("the name of a parameter")?);
         if !self.take(b'=') {
-            return match is_prefix(&name) {
-                true => Err(self.expected("an equals sign and the header prefix")),
-                false => Ok((name, None)),
-            };
+            if is_prefix(&name) {
+                return Err(self.expected("an equals sign and the header prefix"));
+            }
+            return Ok((name, None));
         }
         let value = match self.peek() {
             _ if is_prefix(&name) => self.header_prefix()?,
@@ -183,7 +183,7 @@ impl<'a> Input<'a> {
                     text.push(char::from(byte));
                     self.at += 1;
                 }
-                Some(_) => return Err(self.expected("a visible ASCII character, a space or a tab")),
+                Some(_) => return Err(self.expected("a visible ASCII character, a space, or a tab")),
             }
         }
     }
