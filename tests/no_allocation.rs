@@ -169,6 +169,8 @@ fn a_look_up_allocates_only_in_the_documented_cases() {
         // Empty segments.
         (EMPTY, "/a//c /dav// /dav///a//b /dav/a//", 1),
         (EMPTY, "/a/b/c /dav/ /dav/a/b", 0),
+        // Both.
+        ("/{a}/{b}/{c}/{d}", "/1//3/4", 2),
     ] {
         // Without a fallback, the layer would forward `PUT` everywhere without a look-up.
         let mut policy = Policy::new().fallback([Method::POST]);
