@@ -275,19 +275,11 @@ proptest! {
             request.headers_mut().append(name.parse::<HeaderName>()?, value);
         }
 
-        let mut response = block_on(reject(&layer, request));
+        let response = block_on(reject(&layer, request));
         prop_assert_eq!(response.headers(), &expected);
         prop_assert!(response.headers().values().all(|value| !value.is_sensitive()));
         prop_assert_eq!(response.extensions().len(), 1);
         prop_assert!(response.extensions().get::<Rejection>().is_some());
-
-        // If an outer layer replaces a field, the response has it once, even if the request had it.
-        for (name, _) in &fields {
-            let name: HeaderName = name.parse()?;
-            response.headers_mut().remove(&name);
-            response.headers_mut().append(&name, HeaderValue::from_static("outer"));
-            prop_assert_eq!(response.headers().get_all(&name).iter().count(), 1);
-        }
     }
 }
 
