@@ -31,13 +31,14 @@
 //! | `DELETE /users`: the server recognizes the method, the route has no handler | `405` and `Allow` | RFC 9110 §15.5.6 |
 //! | `OPTIONS /users`, if the layer [answers `OPTIONS`](MethodPolicyLayer::answer_options) | `200` and `Allow` | RFC 9110 §9.3.7 |
 //!
-//! In this example, axum sends the `405` with its `Allow` and without a body. The layer forwards every method that the server
-//! recognizes. By default, these are the eight methods of RFC 9110, `PATCH`, and `QUERY`. You do not repeat the
-//! methods of your routes.
+//! In this example, axum sends the `405` with its `Allow` and without a body. The layer forwards every method
+//! that the server recognizes. By default, these are the eight methods of RFC 9110, `PATCH`, and `QUERY`. You
+//! do not repeat the methods of your routes.
 //!
 //! # Rules
 //!
-//! Add rules only if the inner service does not send `405` with `Allow` itself: hyper, tonic, a gateway, WebDAV. A rule lists the methods that the service handles at a path. Also list `GET`. It is always
+//! Add rules only if the inner service does not send `405` with `Allow` itself: hyper, tonic, a gateway,
+//! WebDAV. A rule lists the methods that the service handles at a path. Also list `GET`. It is always
 //! forwarded, but only a listed method appears in `Allow`.
 //!
 //! ```
