@@ -104,7 +104,7 @@ async fn each_difference_names_the_rule_and_both_lists_of_methods() {
 
 /// The rules stay the same if the layer answers `OPTIONS`. The layer adds `OPTIONS` to every `Allow`.
 #[tokio::test]
-async fn with_answer_options_matching_rules_give_the_allow_of_the_router_plus_options() {
+async fn with_answer_options_allow_lists_the_methods_of_the_router_and_options() {
     let router = router_with(MATCHING_ROUTES);
     let layer = MethodPolicyLayer::new(policy_with(MATCHING_ROUTES)).answer_options(true);
     let app = layer.layer(router.clone());

@@ -109,7 +109,7 @@ async fn without_rules_allow_lists_the_methods_that_the_router_handles() {
     }
 }
 
-/// axum sends no `Allow` here, so the layer does not change the answers. The layer answers `OPTIONS *` itself.
+/// The handlers do not answer `405`, so the layer does not change their answers. It answers `OPTIONS *` itself.
 #[tokio::test]
 async fn a_handler_that_takes_options_answers_it() {
     let router = Router::new()
@@ -132,7 +132,7 @@ async fn a_handler_that_takes_options_answers_it() {
 
 /// Except for `OPTIONS`, the layer does not change the router's `405`.
 #[tokio::test]
-async fn the_method_not_allowed_fallback_sets_the_body_of_the_router_s_405s() {
+async fn a_405_has_the_body_that_the_method_not_allowed_fallback_sets() {
     let router = Router::new()
         .route("/read-only", get("got"))
         .route("/calls", post("posted"))

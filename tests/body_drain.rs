@@ -128,8 +128,8 @@ fn up_to(max_bytes: u64) -> MethodPolicyLayer {
     layer().body_drain(BodyDrain::default().max_bytes(max_bytes))
 }
 
-/// Polls the service until it answers or until nothing wakes the task. Returns what happens to the connection,
-/// `kept` or `closed`, or `waits` if there is no answer, and how often the body was polled.
+/// Polls the service until it answers or until nothing wakes the task. Returns two words. The first is `kept` or
+/// `closed` for the connection, or `waits` if there is no answer. The second is how often the body was polled.
 fn outcome<R: Respond<String> + Clone>(
     layer: &MethodPolicyLayer<R>,
     request: Builder,

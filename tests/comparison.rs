@@ -110,7 +110,7 @@ fn teapot() -> Response<Body> {
 }
 
 #[tokio::test]
-async fn tower_https_validate_request_header_layer() {
+async fn the_validate_request_header_layer_of_tower_http() {
     #[allow(clippy::result_large_err, reason = "the layer needs this type")]
     fn validate(request: &mut Request) -> Result<(), Response<Body>> {
         is_allowed(request).then_some(()).ok_or_else(teapot)

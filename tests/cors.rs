@@ -141,7 +141,7 @@ async fn with_the_policy_outside_every_preflight_reaches_cors_layer() {
 
 /// The documentation recommends this placement. `CorsLayer` is in the router, and the policy wraps the router.
 #[tokio::test]
-async fn with_cors_layer_in_the_router_preflights_and_other_options_requests_are_answered() {
+async fn cors_layer_in_the_router_answers_preflights_and_other_options_requests() {
     let router = Router::new().route("/", get("a").post("a")).layer(cors());
     let app = layer("", true).layer(router);
     let response = ask(app.clone(), "preflight POST").await;

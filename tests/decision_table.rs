@@ -173,9 +173,9 @@ async fn row_3_options_asterisk_is_answered_without_allow() {
     .await;
 }
 
-/// `options.rs` tests how the layer changes a `405` to `OPTIONS`.
+/// `options.rs` tests how the layer turns the inner service's `405` to an `OPTIONS` request into `200`.
 #[tokio::test]
-async fn row_4_a_listed_method_is_forwarded_and_any_recognized_method_if_no_rule_applies() {
+async fn row_4_a_recognized_method_is_forwarded_if_the_rule_lists_it_or_no_rule_applies() {
     check(
         "fallback POST FOO TRACE  | POST FOO TRACE / /a * | forward
         route /a PROPFIND DELETE  | PROPFIND DELETE /a | forward
@@ -245,7 +245,7 @@ async fn the_fallback_applies_to_a_request_without_a_path() {
 proptest! {
     /// Compares `Policy::decide` with rows 1, 4, 5, and 6, which are written here a second time.
     #[test]
-    fn random_policies_decide_as_the_table_says(
+    fn random_policies_follow_the_decision_table(
         settings in settings(),
         method in prop_oneof![3 => select(METHODS).prop_map(method), 1 => any_method()],
         (path, patterns) in select(PATHS),

@@ -18,7 +18,7 @@ const LIB: &str = include_str!("../src/lib.rs");
 const DECIDE: &str = include_str!("../src/decide.rs");
 const PICTURE: &str = include_str!("../docs/decision.svg");
 
-/// Returns the comment that must mark each row in `decide.rs`, made from the table in the documentation.
+/// Returns the comments that `decide.rs` must have: one for each row of the table in the documentation.
 fn row_comments() -> Vec<String> {
     let docs = LIB.lines().filter_map(|line| line.strip_prefix("//! "));
     let table = docs.skip_while(|line| !line.starts_with("| # | condition |"));

@@ -28,13 +28,13 @@ thread_local! {
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         HELD.set(HELD.get() + layout.size() as isize);
-        // SAFETY: the caller keeps the contract of the same function.
+        // SAFETY: the caller upholds the same contract.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
         HELD.set(HELD.get() - layout.size() as isize);
-        // SAFETY: the caller keeps the contract of the same function.
+        // SAFETY: the caller upholds the same contract.
         unsafe { System.dealloc(memory, layout) }
     }
 }
@@ -80,7 +80,7 @@ where
 
 type Frame = Result<http_body::Frame<Bytes>, std::convert::Infallible>;
 
-/// An ordinary rejection holds less: the response, the timer, and a map of up to 96 header fields.
+/// An ordinary rejection needs less for its response, its timer, and its map of up to 96 header fields.
 const MAX_HELD_BYTES: isize = 16 * 1024;
 
 #[track_caller]

@@ -293,8 +293,8 @@ fn paths() -> impl Strategy<Value = String> {
 
 // Errors.
 
-/// Each line has a problem and the patterns that have it, separated by two spaces. The problem `{id}` means
-/// the advice to write the parameter `{id}` or `{*id}`.
+/// Each line has a problem and the patterns that have it, separated by two spaces. The problem `{id}` is short
+/// for the advice to write `{id}` or `{*id}`.
 const INVALID: &str = r##"
     does not begin with `/`  users  *  {id}  GET /users/{id}  example.com:443  http://example.com/
     does not begin with `/`  ^/users/[0-9]+$  ~ ^/users

@@ -260,7 +260,7 @@ async fn authentication_outside_hides_allow_and_inside_does_not_run_for_rejectio
     check(&inside, &[("DELETE /admin", 405, Some("GET, HEAD"))]).await;
 }
 
-/// `route_layer` and a layer on one route also do not cover every path.
+/// In addition, `route_layer` and a layer on one route do not cover every path.
 #[tokio::test]
 async fn inside_a_router_axum_adds_allow_to_a_501() {
     let policy = MethodPolicyLayer::default;

@@ -70,8 +70,8 @@ fn rejection(response: &Response<String>) -> &Rejection {
 
 // Status, fields, and mark.
 
-/// RFC 9110 §10.2.1: `Allow` describes the target resource, but a 501 the whole server. "An empty Allow field
-/// value indicates that the resource allows no methods". Other fields are sent only if they are configured.
+/// RFC 9110 §10.2.1: `Allow` describes the target resource, and a 501 describes the whole server. "An empty Allow
+/// field value indicates that the resource allows no methods". Other fields are sent only if they are configured.
 #[tokio::test]
 async fn a_405_has_allow_and_a_501_does_not() {
     let layer = layer_of("fallback GET; route /login POST; subtree /closed");
@@ -227,7 +227,7 @@ async fn the_last_call_of_a_setting_wins_and_a_clone_is_independent() {
     }
 }
 
-/// Applications log it.
+/// Applications log this text.
 #[tokio::test]
 async fn the_debug_text_of_a_rejection_is_short_and_has_no_field_of_the_request() {
     for name in ["PUT", &"X".repeat(70_000)] {
@@ -520,7 +520,7 @@ async fn assert_unimplemented(
     let status = if before.contains("allow: ") { 405 } else { 501 };
     assert_eq!(response.status(), status);
     rejection(&response);
-    // "Status-Message": printable ASCII without `%`, which would have to be encoded.
+    // "Status-Message" is printable ASCII. A `%` would have to be encoded.
     let message = response.headers()["grpc-message"].to_str().expect("ASCII");
     assert!(!message.is_empty() && !message.contains('%'));
     let grpc = format!("content-type: {content_type} & grpc-message: {message} & grpc-status: 12");

@@ -85,7 +85,6 @@ async fn a_failure_of_the_inner_service_stays_a_failure() {
     assert_eq!(service.oneshot(request("FOO")).await.unwrap_err(), "inner");
 }
 
-/// The stricter policy only reports. It is outside the enforced policy.
 #[tokio::test]
 async fn a_stricter_policy_can_report_outside_an_enforced_policy() {
     let methods = [Method::GET, Method::POST, Method::PUT];

@@ -293,7 +293,7 @@ async fn row_6_a_header_prefix_that_is_used_twice_is_400_unless_both_extensions_
 /// `M-HEAD` are always forwarded. So is `M-OPTIONS` if the layer answers `OPTIONS`. Methods are case-sensitive,
 /// and only the first `M-` is removed.
 #[tokio::test]
-async fn rows_7_and_8_the_decision_table_decides_about_the_method_without_m() {
+async fn rows_7_and_8_the_decision_table_decides_about_the_method_without_the_m_prefix() {
     let table = r#"M-GET M-HEAD M-PUT | man: "x:copy" | 200
         M-FOO M-put M-M-PUT M-options | man: "x:copy" | 501
         M-OPTIONS | man: "x:copy" | 405 PUT | 200
@@ -363,7 +363,7 @@ async fn hop_by_hop_declarations_apply_only_in_http_1_1_and_only_if_connection_l
 
 /// RFC 2774 §5: "remove and ignore any header field(s) from the message with the same name".
 #[tokio::test]
-async fn fields_that_an_http_1_0_connection_lists_are_removed_from_a_mandatory_request() {
+async fn in_http_1_0_fields_that_connection_lists_are_removed_from_a_mandatory_request() {
     let fields = r#"man: "x:copy" & c-man: x & 16-a: b & connection: C-Man, 16-a, ("#;
     for (method, report_only, is_removed) in [
         ("M-PUT@1.0", false, true),

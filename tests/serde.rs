@@ -88,7 +88,7 @@ fn rules_and_exempt_paths_keep_the_order_of_the_data() {
 }
 
 #[test]
-fn every_key_is_optional_and_null_is_empty_unless_it_would_allow_more() {
+fn every_key_is_optional_and_can_be_null_unless_null_would_allow_more() {
     let yaml = "{}|recognize: null|recognize:|routes: ~|routes:|subtrees: ~|exempt:|exempt: null";
     let json = r#"{}|{"recognize": null}|{"routes": null}|{"subtrees": null}|{"exempt": null}"#;
     let toml = "|routes = {}|subtrees = {}|exempt = []|recognize = []";
@@ -151,8 +151,8 @@ fn retry_after_is_seconds_or_a_date() {
 
 // Errors.
 
-/// Asserts the error for `document`. A `▶` in it is the expected position: in TOML and YAML the start of the
-/// mistake, in JSON the end of the text that serde_json has read.
+/// Asserts the error for `document`. A `▶` in it marks the expected position. In TOML and YAML, that is the start
+/// of the mistake. In JSON, it is the end of the text that serde_json has read.
 fn assert_error(format: &str, document: &str, problem: &str) {
     let Some((before, after)) = document.split_once('▶') else {
         let error = read(format, document).unwrap_err();
@@ -179,7 +179,7 @@ const METHODS_EXPECTED: &str =
 const UNKNOWN: &str = "is not a setting here: use one of `recognize`, `recognize_only`, `fallback`, \
                        `routes`, `subtrees`, `exempt`";
 
-/// Asserts the errors of a table. Each line has a format, a document, and a problem. In JSON, `'` stands for `"`.
+/// Asserts the errors of a table. Each line has a format, a document, and a problem. In JSON, each `'` becomes `"`.
 fn assert_errors(table: &str) {
     for line in table.trim().lines() {
         let (document, problem) = line.trim().split_once(" => ").expect(line);
@@ -217,7 +217,7 @@ fn null_is_an_error_if_it_would_allow_more() {
     );
 }
 
-/// Only serde_json does not check for duplicates itself.
+/// `toml` and serde-saphyr find duplicates themselves. serde_json does not, so the policy does.
 #[test]
 fn a_duplicate_key_is_an_error() {
     assert_errors(
@@ -339,7 +339,7 @@ fn a_text_that_is_not_a_method_name_is_an_error() {
              its name, as in \"GET, POST\""
         )
     };
-    // Before each text is its first character that cannot be part of a name.
+    // Each element is a culprit and a text. The culprit is the text's first character that cannot be part of a name.
     let texts = "|GET|POST ;GET;POST /GET/POST +GET+POST !!DELETE ^^DELETE *-DELETE* *P* *** ((GET) [[GET] \
                  {{GET} .GET. ÉGÉT ``POST` <<GET> $$METHOD :GET:POST ~~GET";
     for text in texts.split(' ').chain([" GET POST"]) {

@@ -1,4 +1,4 @@
-//! The layer does not change the inner service's responses, bodies, errors, and readiness. `service.rs` tests
+//! The layer does not change the inner service's responses, bodies, errors, or readiness. `service.rs` tests
 //! that forwarded requests are unchanged.
 
 mod support;
@@ -152,7 +152,7 @@ proptest! {
         mark in any::<u64>(),
         script in scripts(),
     ) {
-        // The layer changes only this response: see `options.rs`.
+        // If a `405` with `Allow` answers an `OPTIONS` request, the layer changes it. `options.rs` tests this.
         let is_turned = status == 405 && headers.contains_key("allow");
         prop_assume!(name != "OPTIONS" || is_preflight || !is_turned);
 

@@ -1,4 +1,5 @@
-//! Rejected uploads on real sockets: every answer arrives, and no connection closes unannounced.
+//! Rejected uploads on real sockets. Within the bounds, every answer arrives. No HTTP/1.1 connection closes
+//! unannounced.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
@@ -49,8 +50,8 @@ impl Site {
         Connection::open(self.server.address).await
     }
 
-    /// Sends `request` and describes the answer. It is `lost`, or it has a status and the connection is then
-    /// `kept`, `closed` as announced, or closed `unannounced`.
+    /// Sends `request`. Returns `lost`, or the status of the answer and what then happens to the connection: it
+    /// is `kept`, `closed` as announced, or closed `unannounced`.
     async fn outcome(&self, request: impl AsRef<[u8]>) -> String {
         let mut connection = self.connect().await;
         connection.try_send(request).await;
@@ -312,7 +313,7 @@ async fn an_http_2_upload_is_answered_and_the_connection_stays_open() {
     within(connection).await.unwrap().unwrap();
 }
 
-/// HTTP/2 `HEADERS` with `content-length: 0` and without `END_STREAM`. No content can arrive, so
+/// The client sends `HEADERS` with `content-length: 0` and without `END_STREAM`. No content can arrive, so
 /// the layer does not wait for the end of the stream.
 #[tokio::test]
 async fn an_http_2_body_that_declares_length_zero_and_stays_open_is_answered() {

@@ -51,7 +51,7 @@ where
     let service = ServiceExt::<Request<Body>>::into_make_service(service);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    // It ends with the runtime of the test.
+    // The server ends with the runtime of the test.
     tokio::spawn(async { axum::serve(listener, service).await.unwrap() });
     test(address).await;
 }
@@ -152,7 +152,7 @@ async fn a_connection_stays_open_after_rejections_of_requests_without_a_body() {
 
 // RFC 9110 §9.3.2, RFC 9112 §9.3.2.
 #[tokio::test]
-async fn head_is_answered_without_a_body_and_pipelined_requests_in_order() {
+async fn an_answer_to_head_has_no_body_and_pipelined_requests_are_answered_in_order() {
     with_each_server(layer(), async |address| {
         let mut connection = Connection::open(address).await;
         let requests = ["HEAD /dav/a", "DELETE /2", "FOO /3", "GET /4"];

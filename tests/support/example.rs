@@ -29,7 +29,7 @@ impl Example {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn();
-        // `cargo build --examples` builds the example.
+        // If the program is missing, `cargo build --examples` builds it.
         let mut child = child.unwrap_or_else(|error| panic!("{}: {error}", program.display()));
         let (sender, lines) = unbounded_channel();
         let stdout = BufReader::new(child.stdout.take().unwrap());
@@ -42,7 +42,7 @@ impl Example {
         Self { child, lines }
     }
 
-    /// Starts an example and waits until it listens. The address comes before `arguments`.
+    /// Starts an example on a free port and waits until it listens. Its first argument is the address.
     pub(crate) async fn listening<const N: usize>(
         name: &str,
         arguments: [&str; N],
@@ -94,7 +94,7 @@ impl Example {
         assert!(kill.unwrap().success());
     }
 
-    /// Waits until it ends, and asserts that it prints nothing more. Returns its status and its stderr.
+    /// Waits until it ends and asserts that it prints nothing more. Returns its status and its stderr.
     pub(crate) async fn end(mut self) -> (ExitStatus, String) {
         assert_eq!(self.line().await, None);
         let status = self.child.wait().unwrap();
