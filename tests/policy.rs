@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use http::Method;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use tower_method_policy::{Decision, MethodSet, Policy, Rule, RuleKind};
+use tower_method_policy::{Decision, MethodPolicyLayer, MethodSet, Policy, Rule, RuleKind};
 
 use crate::support::strategies::{
     METHODS, PATHS, PATTERNS, SUBTREES, Setting, any_method, method, policies, policy, policy_of,
@@ -97,6 +97,12 @@ fn a_policy_can_be_rebuilt_from_its_rules_and_exempt_paths() {
     let again = exempt.fold(again, |again, pattern| again.exempt(pattern).unwrap());
     assert_eq!(again, policy);
     assert!(again.rules().eq(policy.rules()));
+}
+
+#[test]
+fn a_layer_returns_its_policy() {
+    let policy = policy("route /a PUT; fallback POST");
+    assert_eq!(*MethodPolicyLayer::new(policy.clone()).policy(), policy);
 }
 
 #[test]

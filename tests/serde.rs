@@ -12,7 +12,7 @@ use http::Method;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use tower_method_policy::{MethodSet, Policy, RetryAfter};
+use tower_method_policy::{BodyDrain, MethodSet, Policy, RetryAfter};
 
 use crate::support::strategies::{
     Setting, configured_methods, policy, policy_of, registered_names, set, settings_with,
@@ -147,6 +147,31 @@ fn retry_after_is_seconds_or_a_date() {
     // This number is too large for TOML.
     let largest: RetryAfter = serde_json::from_value(json!(u64::MAX)).unwrap();
     assert_eq!(largest, after(u64::MAX));
+}
+
+#[test]
+fn body_drain_is_a_map_of_bounds() {
+    let default = BodyDrain::default();
+    let all = default
+        .max_bytes(u64::MAX)
+        .timeout(Duration::from_secs(1))
+        .idle_timeout(Duration::from_secs(2))
+        .idle_timeout_unknown_length(Duration::from_secs(3));
+    for (data, expected) in [
+        (json!({}), default),
+        (json!({ "max_bytes": 0 }), BodyDrain::none()),
+        (
+            json!({
+                "max_bytes": u64::MAX,
+                "timeout_seconds": 1,
+                "idle_timeout_seconds": 2,
+                "idle_timeout_unknown_length_seconds": 3,
+            }),
+            all,
+        ),
+    ] {
+        assert_eq!(serde_json::from_value::<BodyDrain>(data).unwrap(), expected);
+    }
 }
 
 // Errors.
@@ -420,8 +445,33 @@ fn errors_for_huge_data_are_short() {
             }
         }
     }
-    let error = serde_json::from_value::<RetryAfter>(json!("1".repeat(1_000_000))).unwrap_err();
-    assert!(error.to_string().len() < 1_000);
+    let huge = json!("1".repeat(1_000_000));
+    for error in [
+        serde_json::from_value::<RetryAfter>(huge.clone()).unwrap_err(),
+        serde_json::from_value::<BodyDrain>(huge.clone()).unwrap_err(),
+        serde_json::from_value::<BodyDrain>(json!({ "max_bytes": huge })).unwrap_err(),
+    ] {
+        assert!(error.to_string().len() < 1_000);
+    }
+}
+
+#[test]
+fn invalid_bounds_of_body_drain_are_errors() {
+    let table = r#"{"max_bytes": "1"} => invalid type: string "1", expected a whole number
+        {"max_bytes": -1} => invalid value: integer `-1`, expected a whole number
+        {"max_bytes": 1.5} => invalid type: floating point `1.5`, expected a whole number
+        {"max_bytes": null} => invalid type: null, expected a whole number
+        {"max_bytes": 1, "max_bytes": 1} => `max_bytes` is given twice
+        {"timeout": 1} => "timeout" is not a setting here: use one of BOUNDS
+        "none" => invalid type: string "none", expected a map with the bounds of a body drain
+        5 => invalid type: integer `5`, expected a map with the bounds of a body drain"#;
+    let bounds = "`max_bytes`, `timeout_seconds`, `idle_timeout_seconds`, \
+                  `idle_timeout_unknown_length_seconds`";
+    for line in table.replace("BOUNDS", bounds).lines() {
+        let (data, problem) = line.trim().split_once(" => ").unwrap();
+        let error = serde_json::from_str::<BodyDrain>(data).unwrap_err().to_string();
+        assert!(error.starts_with(problem), "{error}");
+    }
 }
 
 /// The last dates have an obsolete format, a wrong day of the week, or white space.

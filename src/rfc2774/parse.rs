@@ -183,7 +183,9 @@ impl<'a> Input<'a> {
                     text.push(char::from(byte));
                     self.at += 1;
                 }
-                Some(_) => return Err(self.expected("a visible ASCII character, a space, or a tab")),
+                Some(_) => {
+                    return Err(self.expected("a visible ASCII character, a space, or a tab"));
+                }
             }
         }
     }
