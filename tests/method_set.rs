@@ -323,4 +323,8 @@ fn the_error_for_a_huge_token_is_short() {
         assert!(error.len() < 1_000, "{}", error.len());
         assert!(error.contains('…'), "{error}");
     }
+    // Byte 64 is in the middle of a character.
+    let list = format!("a{}", "é".repeat(64));
+    let expected = format!("\"a{}…\" at byte 0 is not a method name", "é".repeat(31));
+    assert_eq!(list.parse::<MethodSet>().unwrap_err().to_string(), expected);
 }

@@ -347,9 +347,13 @@ fn a_name_that_is_probably_a_mistake_is_an_error() {
     let any = "is not a method: list each method by its name";
     let none = "is not a method: write an empty list";
     let reserved = "is reserved and not a method (RFC 9113 §3.4)";
-    for (names, problem) in
-        [("ANY any All ALL *", any), ("NONE none None", none), ("PRI pri", reserved)]
-    {
+    let set = "is a set of this crate and not a method: list each method by its name";
+    for (names, problem) in [
+        ("ANY any All ALL *", any),
+        ("NONE none None", none),
+        ("PRI pri", reserved),
+        ("WEBDAV WebDAV caldav CardDAV STANDARD Registered rfc9110", set),
+    ] {
         for name in names.split(' ') {
             assert_bad_methods(name, &format!("{name:?} {problem}"));
         }
