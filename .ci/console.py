@@ -53,7 +53,7 @@ def start(page, output):
         output.unlink(missing_ok=True)
     else:
         command += f" >{output}"
-    # `exec` makes the server the child process, so that it gets the signal. cargo does the same.
+    # With `exec`, the server is the child process and gets the signal. cargo also uses `exec`.
     command = ["bash", "-c", f"exec env {command}"]
     server = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL)
     while server.poll() is None:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks the links of pages to files, to headings, and to the built documentation.
+"""Checks the links in pages to files, to headings, and to the built documentation.
 
     cargo doc --no-deps --all-features
     python3 .ci/links.py README.md CONTRIBUTING.md SECURITY.md docs/operators.md
@@ -27,7 +27,7 @@ def headings(page):
         yield re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
-def leads_somewhere(name, link):
+def has_target(name, link):
     """Whether the target of the link exists. None if it is not checked."""
     if link.startswith(PUBLISHED):
         path, _, fragment = link.removeprefix(PUBLISHED).partition("#")
@@ -44,16 +44,16 @@ def leads_somewhere(name, link):
 
 
 def main(names):
-    broken = followed = 0
+    broken = checked = 0
     for name in names:
         for link in links((ROOT / name).read_text()):
-            there = leads_somewhere(name, link)
-            followed += there is not None
-            if there is False:
+            found = has_target(name, link)
+            checked += found is not None
+            if found is False:
                 broken += 1
-                print(f"{name}: nothing is at {link}")
-    print(f"{followed} links followed, {broken} broken")
-    return 1 if broken or not followed else 0
+                print(f"{name}: broken link: {link}")
+    print(f"{checked} links checked, {broken} broken")
+    return 1 if broken or not checked else 0
 
 
 if __name__ == "__main__":

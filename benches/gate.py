@@ -15,9 +15,9 @@ from pathlib import Path
 BENCHES = Path(__file__).resolve().parent
 TIMES = 100  # as in benches/instructions.rs
 
-# Each row: a name, the counts with those of the bare service and of matchit to subtract, the limit of
-# instructions, and the limit of allocations. The limits leave room for the compiler. The rows of the cost table
-# in src/lib.rs have the same names there.
+# Each row has a name, counts, the limit of instructions, and the limit of allocations. The counts of the bare service
+# and of matchit are subtracted. The limits leave room for changes in the compiler. The cost table of src/lib.rs uses
+# the same names.
 ROWS = [
     ("`GET`, if the inner service is an axum `Router`", ["router - router_bare"], 30, 0),
     ("`GET`, `HEAD`, `POST`, forwarded", ["get - bare", "head - bare", "post - bare"], 30, 0),
@@ -56,10 +56,10 @@ def bench(name, *arguments):
 
 def count_instructions():
     if shutil.which("valgrind") is None:
-        fail("nothing is counted without valgrind: apt-get install valgrind")
+        fail("valgrind is missing: apt-get install valgrind")
     version = re.search(r'gungraun = "=(.*)"', (BENCHES / "Cargo.toml").read_text())[1]
     if shutil.which("gungraun-runner") is None:
-        fail(f"cargo install gungraun-runner --version ={version}")
+        fail(f"gungraun-runner is missing: cargo install gungraun-runner --version ={version}")
     counts = {}
     for line in bench("instructions", "--output-format=json"):
         if line.startswith("{"):
@@ -70,7 +70,7 @@ def count_instructions():
 
 
 def difference(counts, what):
-    """The first count without the others."""
+    """The first count minus the others."""
     names = what.split(" - ")
     missing = [name for name in names if name not in counts]
     if missing:

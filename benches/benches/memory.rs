@@ -1,5 +1,4 @@
-//! Allocations for each request, and sizes in bytes, each as a line with its name. `gate.py` compares them with
-//! their limits.
+//! Prints the allocations for each request, and sizes in bytes. `gate.py` compares them with their limits.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -82,8 +81,8 @@ fn main() {
         print(what, count::<_, Buffer, _>(service, name, "/"));
     }
     let bare = count::<_, AxumBody, _>(router(), "GET", "/");
-    let around = count::<_, AxumBody, _>(layer().layer(router()), "GET", "/");
-    print("router", around - bare);
+    let with_layer = count::<_, AxumBody, _>(layer().layer(router()), "GET", "/");
+    print("router", with_layer - bare);
 
     type Future<F> = ResponseFuture<F, Buffer, Buffer>;
     let service = size_of::<MethodPolicy<Inner>>() - size_of::<Inner>();

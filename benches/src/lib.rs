@@ -79,7 +79,7 @@ where
     let mut cx = Context::from_waker(Waker::noop());
     assert!(service.poll_ready(&mut cx).is_ready());
     let Poll::Ready(answer) = pin!(service.call(request)).poll(&mut cx) else {
-        panic!("the service is not done at once");
+        panic!("the response is not ready at once");
     };
     let Ok(response) = answer else { return 0 };
     let status = response.status().as_u16();

@@ -1,12 +1,9 @@
-"""Scripts of another origin see the rejections, in a browser."""
+"""In a browser, scripts of another origin can read the rejections."""
 
-import contextlib
-import functools
-import http.server
 import re
-import threading
+import sys
 
-from harness import HERE, case, example, expect, scratch, succeed
+from harness import HERE, case, example, expect, free_port, proxy, scratch, succeed
 
 SEEN = """\
 GET cors 200 null
@@ -17,37 +14,21 @@ PATCH cors 405 GET,HEAD,POST
 patch cors 501 null"""
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-
-@contextlib.contextmanager
-def pages():
-    """Serves this directory; the URL."""
-    handler = functools.partial(Quiet, directory=HERE)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/"
-        finally:
-            server.shutdown()
-            thread.join()
-
-
 @case("chromium", "chromium")
 def _():
-    with example("cors") as server, pages() as url, scratch() as profile:
-        dom = succeed(
-            *("chromium", "--headless", "--disable-gpu", "--disable-background-networking"),
-            # With a sandbox it does not run as root.
-            "--no-sandbox",
-            f"--user-data-dir={profile}",
-            # As long as the page's requests take, not as long as the clock says.
-            "--virtual-time-budget=10000",
-            *("--dump-dom", f"{url}page.html?{server.url}"),
-            seconds=50,
-        )
+    with example("cors") as server, free_port() as port, scratch() as profile:
+        command = (sys.executable, "-m", "http.server", port, "--bind", "127.0.0.1", "--directory", HERE)
+        # It logs its start and every request.
+        with proxy("http.server", port, *command, chatter=".*") as url:
+            dom = succeed(
+                *("chromium", "--headless", "--disable-gpu", "--disable-background-networking"),
+                # As root, it does not run with a sandbox.
+                "--no-sandbox",
+                f"--user-data-dir={profile}",
+                # Waits for the requests of the page, not for a time on the clock.
+                "--virtual-time-budget=10000",
+                *("--dump-dom", f"{url}page.html?{server.url}"),
+                seconds=50,
+            )
     expect(re.findall('<pre id="answers">(.*)</pre>', dom, re.DOTALL), [SEEN], "the page's table")
     return ", ".join(SEEN.splitlines())

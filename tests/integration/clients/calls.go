@@ -1,8 +1,8 @@
-// Calls a server that rejects calls with grpc-go.
+// Calls a server with grpc-go. The server rejects calls.
 //
 //	program HOST:PORT
 //
-// Prints grpc-go's version, then the status that it shows for each call; 0 is a reply.
+// Prints grpc-go's version. Then prints the status of each call. A reply is 0.
 package main
 
 import (
@@ -17,7 +17,7 @@ import (
 
 const health = "/grpc.health.v1.Health/"
 
-// Messages without fields are no bytes.
+// A message without fields is empty.
 type codec struct{}
 
 func (codec) Marshal(interface{}) ([]byte, error) { return nil, nil }

@@ -1,9 +1,9 @@
-// Calls a server that rejects calls with a gRPC client of npm.
+// Calls a server with a gRPC client of npm. The server rejects calls.
 //
-//     node calls.mjs MODULES grpc-js|grpc-web|Connect|gRPC|gRPC-Web URL
+//     node calls.mjs MODULES CLIENT URL
 //
-// The last three are the protocols of connect-node. MODULES is the directory where npm installed the
-// clients. Prints the client's version, then the status that it shows for each call; 0 is a reply.
+// MODULES is the directory where npm installed the clients. Prints the client's version. Then prints the status of
+// each call. A reply is 0.
 
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -13,7 +13,7 @@ const [modules, client, url] = process.argv.slice(2);
 const require = createRequire(join(modules, "package.json"));
 const HEALTH = "grpc.health.v1.Health";
 
-// Messages without fields are no bytes.
+// A message without fields is empty.
 const serialize = () => Buffer.alloc(0);
 const parse = () => ({});
 
@@ -24,17 +24,16 @@ function grpcJs() {
     new Promise((resolve) => {
       channel.makeUnaryRequest(path, serialize, parse, {}, (error) => resolve(error?.code ?? 0));
     });
-  const streaming = (path) =>
-    new Promise((resolve) => {
-      const call = channel.makeServerStreamRequest(path, serialize, parse, {});
-      call.on("data", () => {});
-      call.on("error", (error) => resolve(error.code));
-      call.on("end", () => resolve(0));
-    });
   return {
     Check: () => unary(`/${HEALTH}/Check`),
     List: () => unary(`/${HEALTH}/List`),
-    Watch: () => streaming(`/${HEALTH}/Watch`),
+    Watch: () =>
+      new Promise((resolve) => {
+        const call = channel.makeServerStreamRequest(`/${HEALTH}/Watch`, serialize, parse, {});
+        call.on("data", () => {});
+        call.on("error", (error) => resolve(error.code));
+        call.on("end", () => resolve(0));
+      }),
   };
 }
 
@@ -45,8 +44,7 @@ function grpcWeb() {
   const calls = {};
   for (const format of ["text", "binary"]) {
     const base = new web.GrpcWebClientBase({ format });
-    // What both kinds of call begin with: URL, message, metadata, and descriptor.
-    const call = (path, type) => [
+    const commonArguments = (path, type) => [
       new URL(path, url).href,
       {},
       {},
@@ -54,11 +52,11 @@ function grpcWeb() {
     ];
     calls[`List-${format}`] = () =>
       new Promise((resolve) => {
-        base.rpcCall(...call(`/${HEALTH}/List`, UNARY), (error) => resolve(error?.code ?? 0));
+        base.rpcCall(...commonArguments(`/${HEALTH}/List`, UNARY), (error) => resolve(error?.code ?? 0));
       });
     calls[`Watch-${format}`] = () =>
       new Promise((resolve) => {
-        const stream = base.serverStreaming(...call(`/${HEALTH}/Watch`, SERVER_STREAMING));
+        const stream = base.serverStreaming(...commonArguments(`/${HEALTH}/Watch`, SERVER_STREAMING));
         stream.on("error", (error) => resolve(error.code));
         stream.on("end", () => resolve(0));
       });
@@ -94,12 +92,11 @@ function connect(protocol) {
   for (const httpVersion of protocol === "Grpc" ? ["2"] : ["1.1", "2"]) {
     const transport = node[`create${protocol}Transport`]({ baseUrl: url, httpVersion });
     const client = createClient(service, transport);
-    const suffix = protocol === "Grpc" ? "" : `-${httpVersion}`;
     if (protocol === "Grpc") {
       calls.Check = () => client.check({}).then(() => 0, code);
     }
-    calls[`List${suffix}`] = () => client.list({}).then(() => 0, code);
-    calls[`Watch${suffix}`] = async () => {
+    calls[`List-${httpVersion}`] = () => client.list({}).then(() => 0, code);
+    calls[`Watch-${httpVersion}`] = async () => {
       try {
         for await (const _ of client.watch({}));
         return 0;
@@ -112,17 +109,16 @@ function connect(protocol) {
 }
 
 const CLIENTS = {
-  "grpc-js": ["@grpc/grpc-js", grpcJs],
-  "grpc-web": ["grpc-web", grpcWeb],
-  Connect: ["@connectrpc/connect-node", () => connect("Connect")],
-  gRPC: ["@connectrpc/connect-node", () => connect("Grpc")],
-  "gRPC-Web": ["@connectrpc/connect-node", () => connect("GrpcWeb")],
+  "@grpc/grpc-js": grpcJs,
+  "grpc-web": grpcWeb,
+  "@connectrpc/connect-node, Connect": () => connect("Connect"),
+  "@connectrpc/connect-node, gRPC": () => connect("Grpc"),
+  "@connectrpc/connect-node, gRPC-Web": () => connect("GrpcWeb"),
 };
 
-const [name, start] = CLIENTS[client];
-const manifest = join(modules, "node_modules", name, "package.json");
+const manifest = join(modules, "node_modules", client.split(", ")[0], "package.json");
 console.log(`version ${JSON.parse(readFileSync(manifest)).version}`);
-for (const [call, run] of Object.entries(start())) {
+for (const [call, run] of Object.entries(CLIENTS[client]())) {
   console.log(`${call} ${await run()}`);
 }
 // Idle connections would keep the program running.

@@ -1,29 +1,17 @@
-"""gRPC clients show for a rejected call what docs/grpc.md says."""
+"""For a rejected call, gRPC clients show the status that docs/grpc.md lists."""
 
 from collections.abc import Callable
 
-from harness import (
-    CLIENTS,
-    GO_PACKAGES,
-    HERE,
-    NODE,
-    Failure,
-    Server,
-    Skipped,
-    case,
-    example,
-    expect,
-    succeed,
-)
+from harness import CLIENTS, GO_PACKAGES, HERE, NODE, Failure, Server, Skipped, case, example, expect, succeed
 
 HEALTH = "/grpc.health.v1.Health/"
 RESPONDERS = ["empty", "problem_details", "own_status"]
-# What the responder `own_status` sends.
+# The status that the responder `own_status` sends.
 OWN_STATUS = "7"
 
 
 def documented() -> dict[tuple[str, str], tuple[str, dict[str, str]]]:
-    """What each client goes by and shows for each HTTP status, by the client and its version."""
+    """For each client and version: the status that it uses, and what it shows for each HTTP status."""
     page = (HERE.parents[2] / "docs" / "grpc.md").read_text()
     rows = [
         [cell.strip().replace("`", "") for cell in line.strip("|").split("|")]
@@ -31,23 +19,23 @@ def documented() -> dict[tuple[str, str], tuple[str, dict[str, str]]]:
         if line.startswith("|")
     ]
     return {
-        (client, version): (goes_by, {"405": for_405, "501": for_501})
-        for client, versions, goes_by, for_405, for_501 in rows
+        (client, version): (uses, {"405": for_405, "501": for_501})
+        for client, versions, uses, for_405, for_501 in rows
         for version in versions.split(", ")
     }
 
 
 def check(client: str, call: Callable[[Server], str]) -> str:
-    """`call` returns the client's version and what it shows for each call, one per line."""
+    """`call` returns lines with the client's version and with the status of each call."""
     calls = 0
     for status in ["405", "501"]:
         for responder in RESPONDERS:
             with example("rest_and_grpc", status, responder) as server:
                 (_, version), *shown = [line.split() for line in call(server).splitlines()]
             if (client, version) not in documented():
-                raise Skipped(f"docs/grpc.md does not say what {client} {version} shows")
-            goes_by, shows = documented()[client, version]
-            own = responder == "own_status" and goes_by == "grpc-status"
+                raise Skipped(f"docs/grpc.md does not list {client} {version}")
+            uses, shows = documented()[client, version]
+            own = responder == "own_status" and uses == "grpc-status"
             rejected = OWN_STATUS if own else shows[status]
             if not shown:
                 raise Failure(f"{client} made no call")
@@ -85,28 +73,23 @@ def _():
 @case("grpc-go", "go", "go:google.golang.org/grpc", seconds=200)
 def _():
     built = CLIENTS / "calls-go"
-    # Debian's packages are no modules.
+    # Debian's packages are not modules.
     environment = {"GO111MODULE": "off", "GOPATH": str(GO_PACKAGES)}
     succeed("go", "build", "-o", built, HERE / "calls.go", seconds=150, env=environment)
     return check("grpc-go", lambda server: succeed(built, server.authority))
 
 
-def in_node(client: str) -> Callable[[Server], str]:
-    return lambda server: succeed("node", HERE / "calls.mjs", NODE, client, server.url)
+NODE_CLIENTS = {
+    "grpc-js": "@grpc/grpc-js",
+    "grpc-web": "grpc-web",
+    "connect-node-Connect": "@connectrpc/connect-node, Connect",
+    "connect-node-gRPC": "@connectrpc/connect-node, gRPC",
+    "connect-node-gRPC-Web": "@connectrpc/connect-node, gRPC-Web",
+}
 
+for name, client in NODE_CLIENTS.items():
 
-@case("grpc-js", "node", "npm:@grpc/grpc-js")
-def _():
-    return check("@grpc/grpc-js", in_node("grpc-js"))
-
-
-@case("grpc-web", "node", "npm:grpc-web", "npm:xhr2")
-def _():
-    return check("grpc-web", in_node("grpc-web"))
-
-
-for protocol in ["Connect", "gRPC", "gRPC-Web"]:
-
-    @case(f"connect-node-{protocol}", "node", "npm:@connectrpc/connect-node")
-    def _(protocol=protocol):
-        return check(f"@connectrpc/connect-node, {protocol}", in_node(protocol))
+    # grpc-web uses xhr2.
+    @case(name, "node", f"npm:{client.split(', ')[0]}", "npm:xhr2")
+    def _(client=client):
+        return check(client, lambda server: succeed("node", HERE / "calls.mjs", NODE, client, server.url))

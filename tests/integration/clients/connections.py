@@ -1,9 +1,9 @@
-"""Rejections leave a connection usable: many requests, one connection."""
+"""A client can send many rejected requests on one connection."""
 
 import os
 import re
 
-from harness import KIB, MIB, case, example, expect, expect_all, succeed, zeros
+from harness import KIB, MIB, case, example, expect, expect_all, fetch, succeed, zeros
 from uploads import REJECTION, TIMES
 
 REQUESTS = 100
@@ -11,13 +11,12 @@ REQUESTS = 100
 
 @case("curl-connection", "curl")
 def _():
-    # Not over HTTP/2: with prior knowledge of it, curl 7.88 cannot use a connection again
-    # (curl/curl#10634).
+    # Not over HTTP/2: with prior knowledge, curl 7.88 does not reuse connections (curl/curl#10634).
     report = "%{http_code} %header{allow}, connections: %{num_connects}\n"
     for method, rejection in {"DELETE": "405 GET, HEAD, OPTIONS", "PROPFIND": "501 "}.items():
         with example("hyper") as server:
-            command = ["curl", "-sS", "-X", method, "-o", os.devnull, "-w", report]
-            lines = succeed(*command, f"{server.url}[1-{REQUESTS}]").splitlines()
+            url = f"{server.url}[1-{REQUESTS}]"
+            lines = fetch(url, "-X", method, "-o", os.devnull, "-w", report).splitlines()
         expect(lines[0], f"{rejection}, connections: 1", method)
         expect_all(lines[1:], REQUESTS - 1, f"{rejection}, connections: 0", method)
     return f"{REQUESTS} rejections on one connection, for each method"
@@ -35,11 +34,10 @@ def _():
 
 
 def uploads(option: str, unwanted="recv GOAWAY") -> str:
-    """The status and `Allow` of each answer; then what is not to be in the log, and errors."""
+    """nghttp gets the rejection, and its log shows neither `unwanted` lines nor errors."""
 
     def answer(server, file) -> str:
-        command = ("nghttp", "-nv", server.url, option, "-d", file, "-H", ":method: DELETE")
-        log = succeed(*command)
+        log = succeed("nghttp", "-nv", server.url, option, "-d", file, "-H", ":method: DELETE")
         seen = re.findall(r"recv \(stream_id=\d+\) (?::status|allow): (.*)", log)
         seen += re.findall(unwanted, log)
         seen += re.findall(r"error_code=(?!NO_ERROR)\w+", log)
@@ -59,5 +57,5 @@ def _():
 
 @case("nghttp-expect", "nghttp")
 def _():
-    # Without `100 (Continue)` it sends the body nevertheless, after a second without a response.
+    # After a second without a response, it sends the body even without `100 (Continue)`.
     return uploads("--expect-continue", unwanted="recv GOAWAY|send DATA")

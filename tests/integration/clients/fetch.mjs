@@ -1,4 +1,4 @@
-// Uploads by fetch; prints a line for each answer.
+// Uploads with `fetch`. Prints a line for each answer.
 //
 //     node fetch.mjs URL declared|chunked TIMES FILE...
 

@@ -1,4 +1,4 @@
-"""Cases, and the processes that they start: servers, proxies and clients."""
+"""The cases, and the processes that they start: servers, proxies, and clients."""
 
 import collections
 import contextlib
@@ -19,18 +19,18 @@ from dataclasses import dataclass
 HERE = pathlib.Path(__file__).resolve().parent
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", HERE.parents[2] / "target"))
 EXAMPLES = TARGET / "debug" / "examples"
-# Programs of other packages than the crate.
+# The programs of the other packages.
 PACKAGES = TARGET / "debug"
 
-# What install.sh puts there, and what is built of the clients that are not in Rust.
+# install.sh installs clients there. Clients in Go are built there.
 CLIENTS = TARGET / "clients"
 sys.path.append(str(CLIENTS / "python"))
 NODE = CLIENTS / "node"
 
-# Where Debian puts the sources of Go's packages.
+# Debian installs the sources of Go packages there.
 GO_PACKAGES = pathlib.Path("/usr/share/gocode")
 
-# Where Debian puts the servers; it is on no ordinary user's path.
+# Debian installs servers in /usr/sbin, which is not in the PATH of most users.
 PATH = os.environ.get("PATH", os.defpath) + os.pathsep + "/usr/sbin"
 
 KIB = 1024
@@ -38,15 +38,11 @@ MIB = 1024 * KIB
 
 
 class Failure(Exception):
-    """What was observed is not what was expected."""
+    """The case saw something that it did not expect."""
 
 
 class Skipped(Exception):
-    """The machine does not have what the case needs."""
-
-
-class OutOfTime(Exception):
-    """The case took longer than it may."""
+    """The case cannot run on this machine."""
 
 
 @dataclass
@@ -61,7 +57,7 @@ class Case:
 
 
 def installed(tool: str) -> bool:
-    """A tool is a program; or a package, as in `python:requests`, `npm:xhr2`, or `go:golang.org/x/net`."""
+    """A tool is a program, or a package such as `python:requests`, `npm:xhr2`, or `go:golang.org/x/net`."""
     language, _, package = tool.rpartition(":")
     if language == "python":
         return importlib.util.find_spec(package) is not None
@@ -76,7 +72,7 @@ CASES: list[Case] = []
 
 
 def case(name: str, *tools: str, seconds: int = 60):
-    """Makes a case of a function that returns what it saw, or raises. It may take `seconds`."""
+    """Registers a function as a case. The function returns a summary, or raises, within `seconds`."""
 
     def register(run: Callable[[], str]) -> Callable[[], str]:
         CASES.append(Case(name, tools, seconds, run))
@@ -88,7 +84,7 @@ def case(name: str, *tools: str, seconds: int = 60):
 @contextlib.contextmanager
 def time_limit(seconds: int):
     def expired(_signal, _frame):
-        raise OutOfTime(f"not done within {seconds} s")
+        raise TimeoutError(f"not done within {seconds} s")
 
     earlier = signal.signal(signal.SIGALRM, expired)
     signal.alarm(seconds)
@@ -117,7 +113,7 @@ def scratch():
 
 @contextlib.contextmanager
 def zeros(size: int):
-    """A file of that many bytes, none of which takes room on the disk."""
+    """A file of that many bytes. It takes no space on the disk."""
     with scratch() as directory:
         file = directory / "zeros"
         file.touch()
@@ -127,7 +123,7 @@ def zeros(size: int):
 
 @contextlib.contextmanager
 def process(*command, **options):
-    """A process in a new group, which is ended with it."""
+    """A process in a new group. At the end, the whole group is killed."""
     environment = {**os.environ, "PATH": PATH, **options.pop("env", {})}
     child = subprocess.Popen(
         [str(word) for word in command], env=environment, start_new_session=True, **options
@@ -135,7 +131,7 @@ def process(*command, **options):
     try:
         yield child
     finally:
-        # What it started may outlive it.
+        # The processes that it started may still run.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
         child.wait()
@@ -145,7 +141,7 @@ def process(*command, **options):
 
 
 def output(*command, seconds: int = 30, stdin=subprocess.DEVNULL, **options):
-    """Runs a client to its end; its exit code, stdout and stderr."""
+    """Runs a client to its end. Returns its exit code, stdout, and stderr."""
     pipes = {"stdin": stdin, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with process(*command, **pipes, text=True, errors="replace", **options) as child:
         stdout, stderr = child.communicate(timeout=seconds)
@@ -153,7 +149,7 @@ def output(*command, seconds: int = 30, stdin=subprocess.DEVNULL, **options):
 
 
 def succeed(*command, **options) -> str:
-    """What a client that ends successfully wrote to its stdout."""
+    """Runs a client that must succeed. Returns its stdout."""
     code, stdout, stderr = output(*command, **options)
     if code != 0:
         said = (stderr or stdout).strip()[:500]
@@ -161,14 +157,18 @@ def succeed(*command, **options) -> str:
     return stdout
 
 
-def status(url: str, method: str = "GET") -> str:
+def fetch(url: str, *options) -> str:
+    """Runs curl, which must succeed. Returns its stdout."""
+    return succeed("curl", "-sS", "--max-time", 20, *options, url)
+
+
+def status(url: str, method: str = "GET", *options) -> str:
     """The status that curl gets."""
-    command = ("curl", "-sS", "--max-time", 10, "-o", os.devnull, "-w", "%{http_code}")
-    return succeed(*command, "-X", method, url)
+    return fetch(url, "-X", method, "-o", os.devnull, "-w", "%{http_code}", *options)
 
 
 def stop(child: subprocess.Popen, what: str, seconds: int) -> None:
-    """Asks a server to stop; it has to do so by itself, and successfully."""
+    """Sends SIGTERM to a server. It must stop, with exit code 0."""
     child.terminate()
     try:
         expect(child.wait(timeout=seconds), 0, f"{what}'s exit code")
@@ -193,12 +193,12 @@ class Server:
 
 @contextlib.contextmanager
 def example(name: str, *arguments: str, stops_within: int = 15):
-    """An example, listening. `arguments` follow its address. It has to stop on SIGTERM, silently."""
+    """Starts an example. `arguments` follow its address. It must stop on SIGTERM and write nothing to stderr."""
     program = PACKAGES / name
     if not program.exists():
         program = EXAMPLES / name
     if not program.exists():
-        raise Failure(f"{program} is not there: run.py says how to build it")
+        raise Failure(f"{program} does not exist: run.py explains how to build it")
     command = [program, "127.0.0.1:0", *arguments]
     with (
         tempfile.TemporaryFile("w+") as stderr,
@@ -207,7 +207,7 @@ def example(name: str, *arguments: str, stops_within: int = 15):
         line = child.stdout.readline()
         listening = re.fullmatch(r"listening on https?://(\S+)\n", line)
         if listening is None:
-            raise Failure(f"{name} said {line!r}")
+            raise Failure(f"the first line of {name} is {line!r}")
         yield Server(listening[1], child.pid)
         stop(child, name, stops_within)
         stderr.seek(0)
@@ -216,9 +216,9 @@ def example(name: str, *arguments: str, stops_within: int = 15):
 
 @contextlib.contextmanager
 def free_port():
-    """A port of 127.0.0.1 that the kernel does not choose meanwhile.
+    """A port of 127.0.0.1 that the kernel gives to nobody else.
 
-    It is bound, but not listened on, so a server that sets SO_REUSEADDR can bind it.
+    It is bound, but nobody listens on it, so a server that sets SO_REUSEADDR can bind it.
     """
     with socket.socket() as holder:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -236,7 +236,7 @@ def accepts(port: int) -> bool:
 
 @contextlib.contextmanager
 def proxy(name: str, port: int, *command, chatter: str = "$^", **options):
-    """A proxy that listens on this port; its URL. It logs nothing but lines that match `chatter`."""
+    """Starts a proxy that listens on this port. Returns its URL. It may log only lines that match `chatter`."""
     with (
         tempfile.TemporaryFile("w+") as log,
         process(*command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **options) as child,

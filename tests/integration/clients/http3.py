@@ -1,4 +1,4 @@
-"""The HTTP/3 example, asked by aioquic."""
+"""aioquic sends requests to the HTTP/3 example."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ WITHOUT_CONTENT = {
     "M" * 60_000: NOT_IMPLEMENTED,
 }
 
-# Size, whether that is declared, and how much of it is sent; only all of it has an end.
+# The size, whether it is declared, and the number of bytes that are sent. The stream ends if all are sent.
 UPLOADS = [
     (size, declared, size) for size in (64 * KIB, MIB, 2 * MIB + 1) for declared in (True, False)
 ]
@@ -32,14 +32,9 @@ class Answer:
     content: bytes = b""
     is_whole: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def seen(self) -> tuple[int, str | None, bool]:
-        for name in ("connection", "keep-alive", "transfer-encoding"):
-            expect(self.fields.get(name), None, name)
-        return int(self.fields[":status"]), self.fields.get("allow"), self.content != b""
-
 
 def connect(server: Server, certificate):
-    """A connection, whose `begin` sends a header section."""
+    """A connection with a method `ask`."""
     from aioquic.asyncio import QuicConnectionProtocol, connect
     from aioquic.h3.connection import H3_ALPN, H3Connection
     from aioquic.h3.events import DataReceived, HeadersReceived
@@ -61,57 +56,46 @@ def connect(server: Server, certificate):
                 if part.stream_ended:
                     answer.is_whole.set()
 
-        def begin(self, method: str, *fields, ends: bool, path: str = "/") -> int:
+        async def ask(self, method: str, *fields, path: str = "/", content: bytes = b"", ends: bool = True):
+            """Returns the status, `Allow`, and whether there is content."""
             stream = self._quic.get_next_available_stream_id()
-            self.answers[stream] = Answer()
+            answer = self.answers[stream] = Answer()
             # RFC 9114 §4.4.
             if method != "CONNECT":
                 fields = ((":scheme", "https"), (":path", path), *fields)
             fields = ((":method", method), (":authority", "localhost"), *fields)
             fields = [(name.encode(), value.encode()) for name, value in fields]
-            self.http.send_headers(stream, fields, end_stream=ends)
+            self.http.send_headers(stream, fields, end_stream=ends and not content)
+            if content:
+                self.http.send_data(stream, content, end_stream=ends)
             self.transmit()
-            return stream
-
-        def send(self, stream: int, content: bytes, ends: bool):
-            self.http.send_data(stream, content, end_stream=ends)
-            self.transmit()
-
-        async def answer(self, stream: int) -> tuple[int, str | None, bool]:
-            answer = self.answers[stream]
             await asyncio.wait_for(answer.is_whole.wait(), timeout=30)
-            return answer.seen()
+            for name in ("connection", "keep-alive", "transfer-encoding"):
+                expect(answer.fields.get(name), None, name)
+            return int(answer.fields[":status"]), answer.fields.get("allow"), answer.content != b""
 
     configuration = QuicConfiguration(alpn_protocols=H3_ALPN, server_name="localhost")
     configuration.load_verify_locations(str(certificate))
     return connect(*server.address, configuration=configuration, create_protocol=Client)
 
 
-async def ask(server: Server, certificate) -> int:
-    """Asks for everything over one connection; how often."""
+async def ask_all(server: Server, certificate) -> int:
+    """Sends all requests over one connection. Returns their number."""
     async with connect(server, certificate) as client:
         for method, expected in WITHOUT_CONTENT.items():
-            seen = await client.answer(client.begin(method, ends=True))
-            expect(seen, expected, f"{method[:10]}, {len(method)} bytes")
+            expect(await client.ask(method), expected, f"{method[:10]}, {len(method)} bytes")
 
         # aioquic does not accept an answer to HEAD that has a Content-Length other than 0.
-        seen = await client.answer(client.begin("HEAD", ends=True, path="/nothing"))
-        expect(seen, (404, None, False), "HEAD")
-
-        seen = await client.answer(client.begin("CONNECT", ends=False))
-        expect(seen, (404, None, False), "CONNECT without a path")
+        expect(await client.ask("HEAD", path="/nothing"), (404, None, False), "HEAD")
+        expect(await client.ask("CONNECT", ends=False), (404, None, False), "CONNECT without a path")
 
         for size, declared, sent in UPLOADS:
             fields = [("content-length", str(size))] if declared else []
-            stream = client.begin("FOO", *fields, ends=False)
-            if sent > 0:
-                client.send(stream, bytes(sent), ends=sent == size)
+            seen = await client.ask("FOO", *fields, content=bytes(sent), ends=sent == size)
             what = f"{sent} of {size} bytes, {'declared' if declared else 'undeclared'}"
-            expect(await client.answer(stream), NOT_IMPLEMENTED, what)
+            expect(seen, NOT_IMPLEMENTED, what)
 
-        stream = client.begin("POST", ends=False)
-        client.send(stream, b"Hello!", ends=True)
-        expect(await client.answer(stream), ANSWERED, "POST")
+        expect(await client.ask("POST", content=b"Hello!"), ANSWERED, "POST")
         return len(client.answers)
 
 
@@ -120,5 +104,5 @@ def _():
     with scratch() as directory:
         certificate = directory / "certificate.pem"
         with example("http3", str(certificate)) as server:
-            times = asyncio.run(ask(server, certificate))
+            times = asyncio.run(ask_all(server, certificate))
     return f"{times} answers over one connection"

@@ -1,7 +1,7 @@
-//! A server for `infrastructure.py`, with the recipe of the operator guide.
+//! A server for `infrastructure.py`.
 //!
-//! Usage: `infrastructure ADDRESS MODE`, where MODE is `501`, `400` (with the recipe), or `no-options` (`501`, and
-//! `OPTIONS` is not answered).
+//! Usage: `infrastructure ADDRESS MODE`. MODE is `501`, `400` (with the function of the operator guide), or
+//! `no-options` (`501`, and `405` to `OPTIONS`).
 
 #[path = "../../../examples/common/mod.rs"]
 mod common;
@@ -30,14 +30,10 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     let [address, mode] = common::arguments(["127.0.0.1:3000", "501"])?;
     let router = Router::new().route("/", get("Hello!"));
     let policy = MethodPolicyLayer::default().answer_options(mode != "no-options");
-    let recipe = (mode == "400").then_some(bad_request_instead_of_501);
-    let app = ServiceBuilder::new()
-        .map_response(move |response| match recipe {
-            Some(recipe) => recipe(response),
-            None => response,
-        })
-        .layer(policy)
-        .service(router);
+    let change = move |response: Response<_>| {
+        if mode == "400" { bad_request_instead_of_501(response) } else { response }
+    };
+    let app = ServiceBuilder::new().map_response(change).layer(policy).service(router);
 
     let shutdown = common::shutdown_signal()?;
     let listener = common::listen_on(&address).await?;

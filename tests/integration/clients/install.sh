@@ -1,11 +1,11 @@
 #!/bin/sh
-# Installs the programs that run.py starts from Debian, as root, one by one, and its libraries from PyPI
-# and npm. Prints in the end what is missing, and then fails.
+# Installs the tools that run.py needs: programs from Debian (as root), and libraries from PyPI and npm. If a tool is
+# still missing at the end, prints its name and fails.
 
 set -u
 export DEBIAN_FRONTEND=noninteractive
 
-# run.py starts the proxies itself: no package may start a service.
+# run.py starts the proxies itself, so no package may start a service.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
     trap 'rm -f "$policy"' EXIT
@@ -34,12 +34,12 @@ for pair in curl:curl node:nodejs go:golang-go nginx:nginx haproxy:haproxy apach
     PATH=$PATH:/usr/sbin command -v "$program" >/dev/null || missing="$missing $package"
 done
 
-# It has no program, and its sources are in one place.
+# The package has no program, only sources.
 if [ ! -e /usr/share/gocode/src/google.golang.org/grpc ]; then
     install golang-google-grpc-dev || missing="$missing golang-google-grpc-dev"
 fi
 
-# Where no other program looks.
+# No other program uses this directory.
 clients=${CARGO_TARGET_DIR:-$(dirname "$0")/../../../target}/clients
 modules=$clients/python
 python3 -m pip --version >/dev/null 2>&1 || install python3-pip
@@ -49,7 +49,7 @@ for module in requests httpx schemathesis aioquic; do
         missing="$missing $module"
 done
 
-# docs/grpc.md says what these versions show.
+# docs/grpc.md lists what these versions show.
 grpcio=1.85.1
 PYTHONPATH=$modules python3 -c "import grpc; assert grpc.__version__ == '$grpcio'" 2>/dev/null ||
     python3 -m pip install -q --root-user-action ignore --upgrade --target "$modules" "grpcio==$grpcio" ||

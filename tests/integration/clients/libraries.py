@@ -1,4 +1,4 @@
-"""Clients that are libraries, each as its users use it: with its defaults."""
+"""Libraries as upload clients, with their default settings."""
 
 from collections.abc import Callable, Iterator
 
@@ -6,16 +6,17 @@ from harness import CLIENTS, HERE, KIB, PACKAGES, output, succeed
 from uploads import TIMES, Client, curls
 
 
-def in_python(upload: Callable[[str, object], str]) -> Client:
-    """A client of a function that makes one upload, of an open file or of its parts."""
+def in_python(upload: Callable[[str, object], object]) -> Client:
+    """A client whose `upload` sends an open file, or its parts, and returns the response."""
 
     def client(url, framing, files):
         for file in files:
             for _ in range(TIMES):
                 with file.open("rb") as content:
                     try:
-                        yield upload(url, content if framing == "declared" else parts(content))
-                    except Exception as error:  # Each library has other errors.
+                        response = upload(url, content if framing == "declared" else parts(content))
+                        yield f"{response.status_code} {response.headers.get('Allow')}"
+                    except Exception as error:  # Each library has its own errors.
                         yield repr(error)
 
     return client
@@ -28,19 +29,17 @@ def parts(content) -> Iterator[bytes]:
 def by_requests(url, content):
     import requests
 
-    response = requests.delete(url, data=content)
-    return f"{response.status_code} {response.headers.get('Allow')}"
+    return requests.delete(url, data=content)
 
 
 def by_httpx(url, content):
     import httpx
 
-    response = httpx.request("DELETE", url, content=content)
-    return f"{response.status_code} {response.headers.get('Allow')}"
+    return httpx.request("DELETE", url, content=content)
 
 
 def program(*command) -> Client:
-    """A client that is a program."""
+    """A client that runs a program, such as uploads.go."""
 
     def client(url, framing, files):
         code, answers, error = output(*command, url, framing, TIMES, *files, seconds=100)
@@ -57,9 +56,9 @@ def by_go(url, framing, files):
     return program(built)(url, framing, files)
 
 
-# The tools that each needs, and itself.
+# The tools that each client needs, and the client.
 LIBRARIES: dict[str, tuple[tuple[str, ...], Client]] = {
-    # Without `Expect`, upon which it would not send what it is not asked for.
+    # With `Expect`, it would wait for the server to ask for the body.
     "curl": (("curl",), curls("-H", "Expect:", report="%{http_code} %header{allow}")),
     "requests": (("python:requests",), in_python(by_requests)),
     "httpx": (("python:httpx",), in_python(by_httpx)),

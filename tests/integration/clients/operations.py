@@ -1,11 +1,9 @@
-"""What the operations example counts, as Prometheus sees it."""
+"""Prometheus scrapes the counters of the operations example."""
 
 import json
 import time
-import urllib.parse
-import urllib.request
 
-from harness import case, example, expect, free_port, proxy, scratch, status, succeed
+from harness import case, example, expect, fetch, free_port, proxy, scratch, status, succeed
 
 SETTINGS = """
 [policy]
@@ -21,7 +19,7 @@ scrape_configs:
       - targets: ["{target}"]
 """
 
-# How often each method is asked for, and what is counted.
+# The number of requests with each method, and the counters after them.
 REQUESTS = {"POST": 1, "DELETE": 2, "PROPFIND": 3, "FOO": 4, "BAR": 5}
 COUNTED = {
     ("DELETE", "not_allowed", "true"): 2,
@@ -33,9 +31,8 @@ QUERY = "sum by (method, reason, enforced) (http_method_rejections_total)"
 
 
 def query(prometheus: str, expression: str) -> list[dict]:
-    url = f"{prometheus}api/v1/query?query={urllib.parse.quote(expression)}"
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        return json.load(answer)["data"]["result"]
+    answer = fetch(f"{prometheus}api/v1/query", "-G", "--data-urlencode", f"query={expression}")
+    return json.loads(answer)["data"]["result"]
 
 
 def seen(prometheus: str) -> dict[tuple[str, str, str], int]:
@@ -56,13 +53,12 @@ def _():
         with example("operations", str(settings)) as server:
             for method, times in REQUESTS.items():
                 for _ in range(times):
-                    succeed("curl", "-sS", "--max-time", 10, "-X", method, server.url)
+                    status(server.url, method)
 
             metrics = directory / "metrics"
-            metrics.write_text(succeed("curl", "-sS", "--max-time", 10, f"{server.url}metrics"))
+            metrics.write_text(fetch(f"{server.url}metrics"))
             with metrics.open() as text:
-                said = succeed("promtool", "check", "metrics", stdin=text)
-            expect(said, "", "what promtool says")
+                expect(succeed("promtool", "check", "metrics", stdin=text), "", "promtool's output")
 
             config.write_text(CONFIG.format(target=server.authority))
             with free_port() as port:
@@ -75,7 +71,7 @@ def _():
                         time.sleep(0.1)
                     while seen(prometheus) != COUNTED and time.monotonic() < end:
                         time.sleep(0.1)
-                    expect(seen(prometheus), COUNTED, "what Prometheus has scraped")
+                    expect(seen(prometheus), COUNTED, "the scraped counters")
                     [up] = query(prometheus, 'up{job="operations"}')
-                    expect(up["value"][1], "1", "whether the last scrape went well")
+                    expect(up["value"][1], "1", "the success of the last scrape")
             return f"{len(COUNTED)} series of rejections"

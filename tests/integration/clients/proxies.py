@@ -1,4 +1,4 @@
-"""Uploads that are rejected, directly and through reverse proxies that keep connections alive."""
+"""Rejected uploads, directly and through reverse proxies that keep connections alive."""
 
 import contextlib
 import functools
@@ -27,6 +27,7 @@ http {{
 IN_FRONT = """
     upstream site {{
         server {authority};
+        {backup}
         keepalive 8;
     }}
     server {{
@@ -36,6 +37,7 @@ IN_FRONT = """
             proxy_http_version 1.1;
             proxy_set_header Connection "";
             proxy_request_buffering {buffering};
+            {location}
         }}
     }}
 """
@@ -63,7 +65,7 @@ DefaultRuntimeDir {directory}
 PidFile {directory}/pid
 ErrorLog /dev/stderr
 LogLevel error
-# Not used by any other than root, who has to give one.
+# Apache needs this if it runs as root.
 User nobody
 Group nogroup
 LoadModule mpm_event_module /usr/lib/apache2/modules/mod_mpm_event.so
@@ -90,16 +92,17 @@ http://127.0.0.1:{port} {{
 
 
 def nginx_with(directory, port, http, **options):
-    # Its workers run as `nobody` when it is started by root.
+    # If root starts it, its workers run as `nobody`.
     directory.chmod(0o755)
     file = directory / "nginx.conf"
     file.write_text(NGINX.format(directory=directory, http=http))
     return proxy("nginx", port, "nginx", "-c", file, "-e", "stderr", **options)
 
 
-def nginx(directory, port, authority, buffering):
-    http = IN_FRONT.format(port=port, authority=authority, buffering=buffering)
-    return nginx_with(directory, port, http)
+def nginx(directory, port, authority, buffering="on", backup="", location="", **options):
+    values = {"buffering": buffering, "backup": backup, "location": location}
+    http = IN_FRONT.format(port=port, authority=authority, **values)
+    return nginx_with(directory, port, http, **options)
 
 
 def haproxy(directory, port, authority, server="    server site {authority}", chatter="$^"):
@@ -112,7 +115,7 @@ def apache(directory, port, authority):
     file = directory / "apache.conf"
     file.write_text(APACHE.format(directory=directory, port=port, authority=authority))
     command = ("apache2", "-D", "FOREGROUND", "-f", file)
-    # It says that it has started, and how, whatever its LogLevel.
+    # It always logs its start, at every LogLevel.
     return proxy("apache2", port, *command, chatter=r"\[[^]]*\] \[\w+:notice\]")
 
 
@@ -121,13 +124,13 @@ def caddy(directory, port, authority, option="", chatter=None):
     file.write_text(CADDY.format(port=port, authority=authority, option=option))
     command = ("caddy", "run", "--config", file, "--adapter", "caddyfile")
     home = {name: str(directory) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")}
-    # It logs at these levels before it has read its configuration.
+    # It logs at these levels until it has read its configuration.
     chatter = r'\{"level":"(info|warn)"' + (f"|.*{chatter}" if chatter else "")
     return proxy("caddy", port, *command, chatter=chatter, env=home)
 
 
 def varnish(directory, port, authority):
-    # Its child runs as itself: without a jail, for which it has to be root.
+    # A jail needs root, so there is none.
     command = ("varnishd", "-F", "-j", "none", "-n", directory / "varnish", "-s", "malloc,16m")
     where = ("-a", f"127.0.0.1:{port}", "-b", authority)
     return proxy("varnish", port, *command, *where, chatter="Debug: |Info: |Child launched OK$")
@@ -137,10 +140,10 @@ def direct(_directory, _port, authority):
     return contextlib.nullcontext(f"http://{authority}/")
 
 
-# The tools that each needs, and itself.
+# The tools that each way to the server needs, and the way.
 WAYS = {
     "direct": ((), direct),
-    "nginx": (("nginx",), functools.partial(nginx, buffering="on")),
+    "nginx": (("nginx",), nginx),
     "nginx-unbuffered": (("nginx",), functools.partial(nginx, buffering="off")),
     "haproxy": (("haproxy",), haproxy),
     "apache": (("apache2",), apache),
@@ -148,18 +151,18 @@ WAYS = {
     "varnish": (("varnishd",), varnish),
 }
 
-# Caddy passes `Expect` on and sends the body without waiting, so about one of five answers is lost unless
-# it is told not to pass the field on.
+# Caddy forwards `Expect` and sends the body without waiting, so about one of five answers is lost. Without the
+# field, no answer is lost.
 EXPECTING = {name: way for name, (_, way) in WAYS.items()} | {
     "caddy": functools.partial(caddy, option="header_up -Expect")
 }
 
-# Those that ask for the body themselves, Caddy most times; the others leave that to the server.
+# These proxies send `100 Continue` themselves (Caddy usually). The others leave it to the server.
 ASKING = {"nginx", "nginx-unbuffered", "varnish", "caddy"}
 
 
 def unasked(client: Client) -> Client:
-    """The client's answers, whether it was asked for the body or not."""
+    """The client's answers, with and without `100 Continue`."""
     return lambda *upload: (
         answer.removesuffix(" after 100 Continue") for answer in client(*upload)
     )
@@ -167,7 +170,7 @@ def unasked(client: Client) -> Client:
 
 @contextlib.contextmanager
 def way_to(name, way):
-    """The URL of an example that is reached that way."""
+    """Starts an example behind a proxy. Returns the URL."""
     with (
         example(name) as server,
         scratch() as directory,

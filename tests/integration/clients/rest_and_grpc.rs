@@ -1,4 +1,4 @@
-//! REST and gRPC on one port, behind one policy: what gRPC clients are run against.
+//! REST and gRPC on one port, behind one policy. `calls.py` runs gRPC clients against it.
 //!
 //! ```text
 //! rest_and_grpc ADDRESS 405|501 empty|problem_details|own_status
@@ -12,6 +12,7 @@ mod common;
 
 use std::error::Error;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -20,10 +21,11 @@ use axum::{Router, ServiceExt};
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderValue, Method, Response};
-use tokio::net::TcpListener;
 use tonic::service::Routes;
 use tower::Layer;
-use tower_method_policy::{MethodPolicyLayer, Policy, ProblemDetails, Rejection, Respond};
+use tower_method_policy::{
+    EmptyBody, MethodPolicyLayer, Policy, ProblemDetails, Rejection, Respond,
+};
 
 fn policy(status: &str) -> Result<Policy, Box<dyn Error>> {
     match status {
@@ -46,36 +48,26 @@ fn own_status(_: &Rejection, request: &Parts) -> Response<Body> {
     response
 }
 
-async fn serve_with<R>(
-    listener: TcpListener,
-    layer: MethodPolicyLayer<R>,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> Result<(), Box<dyn Error>>
-where
-    R: Respond<Body> + Clone + Send + Sync + 'static,
-{
+async fn serve() -> Result<(), Box<dyn Error>> {
+    let [address, status, responder] = common::arguments(["127.0.0.1:3000", "405", "empty"])?;
+    let responder: Arc<dyn Respond<Body> + Send + Sync> = match &*responder {
+        "empty" => Arc::new(EmptyBody),
+        "problem_details" => Arc::new(ProblemDetails),
+        "own_status" => Arc::new(own_status),
+        _ => return Err(format!("no such responder: {responder}").into()),
+    };
+    let layer = MethodPolicyLayer::new(policy(&status)?)
+        .respond_with_fn(move |rejection, request| responder.respond(rejection, request));
     let (_, health) = tonic_health::server::health_reporter();
     let rest = Router::new().route("/", get(async || "REST"));
     let app = layer.layer(rest.merge(Routes::new(health).into_axum_router()));
+
+    let shutdown = common::shutdown_signal()?;
+    let listener = common::listen_on(&address).await?;
     axum::serve(listener, ServiceExt::<Request>::into_make_service(app))
         .with_graceful_shutdown(shutdown)
         .await?;
     Ok(())
-}
-
-async fn serve() -> Result<(), Box<dyn Error>> {
-    let [address, status, responder] = common::arguments(["127.0.0.1:3000", "405", "empty"])?;
-    let layer = MethodPolicyLayer::new(policy(&status)?);
-    let shutdown = common::shutdown_signal()?;
-    let listener = common::listen_on(&address).await?;
-    match &*responder {
-        "empty" => serve_with(listener, layer, shutdown).await,
-        "problem_details" => {
-            serve_with(listener, layer.respond_with(ProblemDetails), shutdown).await
-        }
-        "own_status" => serve_with(listener, layer.respond_with_fn(own_status), shutdown).await,
-        _ => Err(format!("no such responder: {responder}").into()),
-    }
 }
 
 #[tokio::main]

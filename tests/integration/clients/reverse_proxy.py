@@ -1,18 +1,17 @@
 """The reverse proxy example in front of the axum example."""
 
-from harness import case, example, expect, succeed
+from harness import case, example, expect, fetch
 
-# By what curl calls the version.
+# The option of curl for each version.
 VERSIONS = {"1.1": "--http1.1", "2": "--http2-prior-knowledge"}
 
-# Only what comes from the upstream has it: it came by HTTP/1.1.
+# Only answers from the upstream have it. The upstream uses HTTP/1.1.
 VIA = {"via": "1.1 method-policy"}
 
 
 def ask(url, *options) -> tuple[str, dict[str, str], str]:
-    """The version and status, the fields and the content of an answer."""
-    answer = succeed("curl", "-sSi", "--max-time", 10, *options, url)
-    head, _, content = answer.partition("\n\n")
+    """Returns the version and status, the fields, and the content of an answer."""
+    head, _, content = fetch(url, "-i", *options).partition("\n\n")
     line, *fields = head.splitlines()
     return " ".join(line.split()[:2]), dict(field.split(": ", 1) for field in fields), content
 

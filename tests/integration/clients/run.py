@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Runs foreign clients and proxies against the examples, over loopback.
+"""Runs third-party clients and proxies against the examples, over loopback.
 
     cargo build --examples --all-features
     cargo test --workspace --no-run
     python3 tests/integration/clients/run.py [CASE...]
 
-Needs Linux, Python 3.11 and what install.sh installs; a case whose tool is missing is skipped, and
-says so. The programs are those in $CARGO_TARGET_DIR, by default target, in debug and debug/examples.
+It needs Linux, Python 3.11, and the tools that install.sh installs. If a tool is missing, its cases are skipped,
+with a message. The programs are in debug and debug/examples of $CARGO_TARGET_DIR. The default is target.
 """
 
 import importlib
@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 
-from harness import CASES, Failure, OutOfTime, Skipped, time_limit
+from harness import CASES, Failure, Skipped, time_limit
 
 SUBJECTS = """
     uploads proxies caches connections memory webdav browser schemas
@@ -24,7 +24,8 @@ SUBJECTS = """
 for subject in SUBJECTS.split():
     importlib.import_module(subject)
 
-FAILURES = (Failure, OutOfTime, OSError, subprocess.SubprocessError)
+# A timeout is an OSError.
+FAILURES = (Failure, OSError, subprocess.SubprocessError)
 
 
 def main(names: list[str]) -> int:

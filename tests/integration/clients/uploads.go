@@ -1,4 +1,4 @@
-// Uploads by Go's net/http; prints a line for each answer.
+// Uploads with Go's net/http. Prints a line for each answer.
 //
 //	go run uploads.go URL declared|chunked TIMES FILE...
 package main
@@ -15,7 +15,7 @@ import (
 func upload(url string, content []byte, declared bool) (string, error) {
 	var body io.Reader = bytes.NewReader(content)
 	if !declared {
-		// Of what is no more than a reader it does not know the length.
+		// net/http does not know the length of this reader.
 		body = io.MultiReader(body)
 	}
 	request, err := http.NewRequest("DELETE", url, body)

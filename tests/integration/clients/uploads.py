@@ -1,4 +1,4 @@
-"""Uploads that are rejected: their clients are often still sending when the answer is there."""
+"""Rejected uploads. Clients are often still sending when the answer arrives."""
 
 import collections
 import contextlib
@@ -13,19 +13,19 @@ TIMES = 10
 
 SIZES = (64 * KIB, MIB, 2 * MIB + 1, 16 * MIB)
 
-# A body's length is declared by Content-Length, or the body is chunked (over HTTP/2: neither).
+# Content-Length declares the length of the body, or the body is chunked (over HTTP/2, neither).
 FRAMINGS = ("declared", "chunked")
 
 REJECTION = "405 GET, HEAD, POST, OPTIONS"
 
-# Makes TIMES uploads of each file in turn and returns what it was answered, or what went wrong.
+# Uploads each file TIMES times and returns the answers, or errors in place of answers.
 Client = Callable[[str, str, list[pathlib.Path]], Iterable[str]]
 
 Seen = dict[tuple[str, int], collections.Counter]
 
 
 def upload(client: Client, url: str, framings=FRAMINGS) -> Seen:
-    """What the client was answered, for each framing and size."""
+    """The client's answers for each framing and size."""
     seen = {}
     with contextlib.ExitStack() as stack:
         files = [stack.enter_context(zeros(size)) for size in SIZES]
@@ -37,7 +37,7 @@ def upload(client: Client, url: str, framings=FRAMINGS) -> Seen:
 
 
 def rejected(seen: Seen, expected: str = REJECTION) -> str:
-    """Every upload is to have been answered the same."""
+    """Raises unless every upload got the expected answer."""
     wrong = {
         f"{framing}, {size} bytes": dict(answers)
         for (framing, size), answers in seen.items()
@@ -49,10 +49,10 @@ def rejected(seen: Seen, expected: str = REJECTION) -> str:
 
 
 def curl(url, framing, file, *options, report="%{http_version} %{http_code} %header{allow}") -> str:
-    """What curl reports of the answer to one upload; or what it says instead."""
+    """Uploads the file with curl. Returns curl's report about the answer, or its error."""
     command = ["curl", "-sSv", "--max-time", 40, "-X", "DELETE", "-o", os.devnull, "-w", report]
     with file.open("rb") as body:
-        # From its standard input curl sends chunks; to a URL it would add the file's name.
+        # From its standard input, curl sends chunks. Without a target, it would add the file's name to the URL.
         command += ["-T", file if framing == "declared" else "-", "--request-target", "/"]
         code, answer, log = output(*command, *options, url, stdin=body, seconds=60)
     if code != 0:

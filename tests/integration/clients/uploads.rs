@@ -1,4 +1,4 @@
-//! Uploads by clients in Rust; prints a line for each answer.
+//! Uploads with clients in Rust. Prints a line for each answer.
 //!
 //! ```text
 //! uploads reqwest|ureq URL declared|chunked TIMES FILE...
@@ -17,23 +17,12 @@ use http_body_util::StreamBody;
 use hyper::body::Frame;
 use ureq::SendBody;
 
-/// How much a client is given at once of a body whose length it does not know.
+/// The size of the parts of a body of unknown length.
 const PART: usize = 64 * 1024;
 
 fn answer(status: StatusCode, fields: &HeaderMap) -> String {
     let allow = fields.get(ALLOW).map_or("", |allow| allow.to_str().unwrap_or("?"));
     format!("{} {allow}", status.as_u16())
-}
-
-/// In one line, whatever led to it included.
-fn failure(error: &dyn Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        line += &format!(": {error}");
-        cause = error.source();
-    }
-    line
 }
 
 async fn by_reqwest(
@@ -93,7 +82,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             } else {
                 by_ureq(&agent, url, content, declared)
             };
-            println!("{}", answer.unwrap_or_else(|error| failure(&*error)));
+            println!("{}", answer.unwrap_or_else(|error| format!("{error:?}")));
         }
     }
     Ok(())

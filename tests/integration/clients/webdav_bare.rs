@@ -1,4 +1,4 @@
-//! The share of the example `webdav` without a policy: what the clients' suite compares it with.
+//! The share of the example `webdav` without its policy, for a comparison in `webdav.py`.
 
 #[path = "../../../examples/common/mod.rs"]
 mod common;

@@ -1,4 +1,4 @@
-//! The axum example with rules, for `tests/attacks`: the policy answers `405` and reads the uploads.
+//! The axum example with rules, for `tests/attacks`. Here the policy sends the `405` and reads the uploads.
 
 use std::error::Error;
 use std::process::ExitCode;

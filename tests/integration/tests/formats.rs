@@ -1,21 +1,13 @@
-//! Policies from formats and configuration crates that are too heavy for the tests of the crate itself.
+//! Policies in formats and configuration crates that the tests of the crate itself do not use.
 
 use std::fmt::{Debug, Display};
 
-use http::Method;
 use serde_json::{Value, json};
-use tower_method_policy::{Policy, PolicyError};
+use tower_method_policy::Policy;
 
-fn expected() -> Result<Policy, PolicyError> {
-    let acl = Method::from_bytes(b"ACL").expect("a token");
-    Policy::new()
-        .recognize(acl.clone())
-        .recognize_only([Method::GET, Method::HEAD, Method::POST])
-        .fallback([Method::POST])
-        .exempt("/ws")?
-        .route("/login.html", [Method::POST])?
-        .route("/users/{id}", [Method::PUT, Method::DELETE])?
-        .subtree("/dav", [acl, Method::PUT])
+/// The policy of [`data`]. `tests/serde.rs` checks that policies in JSON are read correctly.
+fn expected() -> Policy {
+    serde_json::from_value(data()).expect("valid")
 }
 
 fn data() -> Value {
@@ -54,9 +46,9 @@ fn nulls() -> [(Value, bool); 7] {
     ]
 }
 
-/// Checks a format that can express all of JSON's data.
+/// Checks a format that can express the same data as JSON.
 fn check<E: Debug>(read: impl Fn(&Value) -> Result<Policy, E>) {
-    assert_eq!(read(&data()).expect("valid"), expected().expect("valid"));
+    assert_eq!(read(&data()).expect("valid"), expected());
     for (data, is_valid) in nulls() {
         assert_eq!(read(&data).is_ok(), is_valid, "{data}");
     }
@@ -70,12 +62,11 @@ fn check_crate<E: Debug + Display>(
     read_json: impl Fn(&str) -> Result<Policy, E>,
     users: &str,
 ) {
-    let expected = expected().expect("valid");
-    assert_eq!(read_toml(TOML).expect("TOML"), expected);
+    assert_eq!(read_toml(TOML).expect("TOML"), expected());
     check(|data| read_json(&data.to_string()));
     let upper = read_toml("exempt = ['/Exempt']\n[routes]\n'/Users' = []").expect("valid");
     assert_eq!(upper.rules().next().and_then(|rule| rule.pattern()), Some(users));
-    // Values are not changed.
+    // Values keep their case.
     assert!(upper.exempt_paths().eq(["/Exempt"]));
     let error = read_toml("[routes]\n'/a' = ['get']").expect_err("a mistake");
     assert!(error.to_string().contains(MISTAKE), "{error}");
@@ -89,8 +80,8 @@ fn ron() {
         subtrees: { "/dav": ["ACL", "PUT"] },
     )"#;
     let policy: Policy = ron::from_str(text).expect(text);
-    assert_eq!(policy, expected().expect("valid"));
-    // A map is read as well as a struct.
+    assert_eq!(policy, expected());
+    // RON has structs and maps.
     let map = ron::from_str::<Policy>(&data().to_string());
     assert_eq!(map.expect("a map"), policy);
     let null: Policy = ron::from_str("(recognize: None, routes: None, exempt: ())").expect("null");
@@ -127,26 +118,24 @@ fn figment() {
     check_crate(toml, json, "/Users");
 }
 
-#[test]
-fn config_0_15() {
-    use config::{Config, File, FileFormat};
-
-    let read = |text: &str, format| {
-        let source = File::from_str(text, format);
-        Config::builder().add_source(source).build()?.try_deserialize()
+/// Both versions have the same API.
+macro_rules! check_config {
+    ($config:ident, $users:expr) => {
+        let read = |text: &str, format| {
+            let source = $config::File::from_str(text, format);
+            $config::Config::builder().add_source(source).build()?.try_deserialize()
+        };
+        let [toml, json] = [$config::FileFormat::Toml, $config::FileFormat::Json];
+        check_crate(|text| read(text, toml), |text| read(text, json), $users);
     };
-    let [toml, json] = [FileFormat::Toml, FileFormat::Json];
-    check_crate(|text| read(text, toml), |text| read(text, json), "/Users");
 }
 
 #[test]
-fn config_0_14_makes_keys_lower_case() {
-    use config_0_14::{Config, File, FileFormat};
+fn config_0_15() {
+    check_config!(config, "/Users");
+}
 
-    let read = |text: &str, format| {
-        let source = File::from_str(text, format);
-        Config::builder().add_source(source).build()?.try_deserialize()
-    };
-    let [toml, json] = [FileFormat::Toml, FileFormat::Json];
-    check_crate(|text| read(text, toml), |text| read(text, json), "/users");
+#[test]
+fn config_0_14_changes_keys_to_lower_case() {
+    check_config!(config_0_14, "/users");
 }

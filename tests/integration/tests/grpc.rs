@@ -16,7 +16,7 @@ use hyper::body::Incoming;
 use tonic::Code;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::service::Routes;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
@@ -25,17 +25,17 @@ use tower_method_policy::{
     MethodPolicyLayer, PlainText, Policy, ProblemDetails, Rejection, Respond,
 };
 
-use crate::support::grpc::grpc;
+use crate::support::grpc::{channel, grpc};
 use crate::support::serve::Server;
 use crate::support::server::within;
 
-/// Serves the gRPC health service, which says that it is serving.
+/// Serves the gRPC health service. Its status is `SERVING`.
 async fn serve<R>(layer: MethodPolicyLayer<R>) -> Server
 where
     R: Respond<Body> + Clone + Send + Sync + 'static,
 {
     let (_, health) = tonic_health::server::health_reporter();
-    // tonic's own body cannot be made from bytes, which `PlainText` and `ProblemDetails` need.
+    // `PlainText` and `ProblemDetails` cannot create tonic's body, so this uses axum's.
     Server::start(layer.layer(Routes::new(health).into_axum_router())).await
 }
 
@@ -53,13 +53,13 @@ async fn watch(client: &mut HealthClient<Channel>) -> Result<ServingStatus, Code
     Ok(message.unwrap().status())
 }
 
-/// Allows `POST`, which gRPC needs, except to one procedure.
+/// Allows `POST`, which gRPC needs, except for one procedure.
 fn without_watch() -> MethodPolicyLayer {
     let policy = Policy::new().fallback([Method::POST]);
     MethodPolicyLayer::new(policy.route("/grpc.health.v1.Health/Watch", []).unwrap())
 }
 
-/// A responder that sets a status itself, and a body that is not gRPC's.
+/// A responder that sets a gRPC status, and a body that is no gRPC message.
 fn permission_denied(_: &Rejection, _: &Parts) -> Response<Body> {
     let mut response = Response::new(Body::from("body"));
     let headers = response.headers_mut();
@@ -68,7 +68,7 @@ fn permission_denied(_: &Rejection, _: &Parts) -> Response<Body> {
     response
 }
 
-async fn sees<R>(layer: MethodPolicyLayer<R>, code: Code)
+async fn check_rejection<R>(layer: MethodPolicyLayer<R>, code: Code)
 where
     R: Respond<Body> + Clone + Send + Sync + 'static,
 {
@@ -79,15 +79,15 @@ where
 }
 
 #[tokio::test]
-async fn a_client_sees_unimplemented_for_405_or_the_status_that_the_responder_sets() {
-    sees(without_watch(), Code::Unimplemented).await;
-    sees(without_watch().respond_with(PlainText), Code::Unimplemented).await;
+async fn a_client_gets_unimplemented_for_405_unless_the_responder_sets_a_status() {
+    check_rejection(without_watch(), Code::Unimplemented).await;
+    check_rejection(without_watch().respond_with(PlainText), Code::Unimplemented).await;
     let layer = without_watch().respond_with_fn(permission_denied);
-    sees(layer, Code::PermissionDenied).await;
+    check_rejection(layer, Code::PermissionDenied).await;
 }
 
 #[tokio::test]
-async fn a_client_sees_unimplemented_for_501() {
+async fn a_client_gets_unimplemented_for_501() {
     let policy = Policy::new().recognize_only([Method::GET]);
     let server = serve(MethodPolicyLayer::new(policy).respond_with(ProblemDetails)).await;
     let mut client = grpc(server.address).await;
@@ -95,17 +95,15 @@ async fn a_client_sees_unimplemented_for_501() {
     assert_eq!(watch(&mut client).await, Err(Code::Unimplemented));
 }
 
-/// A client that streams and waits for the answer gets it.
+/// The client waits for the answer before it ends its stream.
 #[tokio::test]
-async fn a_bidirectional_stream_is_answered() {
+async fn a_rejected_bidirectional_stream_is_answered() {
     let inner = service_fn(async |_: Request<Incoming>| {
         Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
     });
     let layer = MethodPolicyLayer::new(Policy::new().fallback([]));
     let server = Server::start(layer.layer(inner)).await;
-    let endpoint = Endpoint::new(format!("http://{}", server.address)).unwrap();
-    let channel = within(endpoint.connect()).await.unwrap();
-    let mut client = tonic::client::Grpc::new(channel);
+    let mut client = tonic::client::Grpc::new(channel(server.address).await);
     for _ in 0..2 {
         within(client.ready()).await.unwrap();
         let codec = tonic_prost::ProstCodec::<HealthCheckRequest, HealthCheckResponse>::default();
@@ -117,7 +115,7 @@ async fn a_bidirectional_stream_is_answered() {
     }
 }
 
-/// The row of docs/placement.md: tonic-web answers other requests over HTTP/1.1 itself.
+/// As docs/placement.md says: over HTTP/1.1, tonic-web answers other requests itself.
 #[tokio::test]
 async fn grpc_web_belongs_inside_the_policy() {
     let grpc_web = tonic_web::GrpcWebLayer::new();

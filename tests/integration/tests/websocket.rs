@@ -1,5 +1,5 @@
-//! WebSockets behind a policy: over HTTP/1.1 they begin with a GET, over HTTP/2 with an extended
-//! CONNECT (RFC 8441).
+//! WebSockets behind a policy. Over HTTP/1.1 they begin with a `GET`, and over HTTP/2 with an extended `CONNECT`
+//! (RFC 8441).
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
@@ -7,27 +7,26 @@ mod support;
 
 use std::net::SocketAddr;
 
-use axum::extract::Request;
+use axum::Router;
 use axum::extract::ws::{Message as AxumMessage, WebSocketUpgrade};
 use axum::response::Response;
 use axum::routing::any;
-use axum::{Router, ServiceExt};
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
-use http::{Method, StatusCode, Version};
+use http::{HeaderValue, Method, Version};
 use http_body_util::Empty;
 use hyper::client::conn;
 use hyper::ext::Protocol;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
 use tower::Layer;
 use tower_method_policy::{MethodPolicyLayer, Policy};
 
-use crate::support::server::within;
+use crate::support::serve::Server;
+use crate::support::server::{http2, read, request, within};
 
 /// Sends every text back.
 async fn echo(upgrade: WebSocketUpgrade) -> Response {
@@ -38,51 +37,40 @@ async fn echo(upgrade: WebSocketUpgrade) -> Response {
     })
 }
 
-/// A server that ends with the set.
-async fn serve(layer: MethodPolicyLayer) -> (SocketAddr, JoinSet<()>) {
-    let app = layer.layer(Router::new().route("/echo", any(echo)));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let mut tasks = JoinSet::new();
-    tasks.spawn(async move {
-        let app = ServiceExt::<Request>::into_make_service(app);
-        axum::serve(listener, app).await.unwrap();
-    });
-    (address, tasks)
+async fn serve(layer: MethodPolicyLayer) -> Server {
+    Server::start(layer.layer(Router::new().route("/echo", any(echo)))).await
 }
 
-/// The status of the answer to a WebSocket's beginning, and what a text is answered.
-async fn greet(address: SocketAddr, version: Version) -> (StatusCode, Option<String>) {
-    let stream = TokioIo::new(within(TcpStream::connect(address)).await.unwrap());
-    let request = http::Request::builder().version(version).header("sec-websocket-version", "13");
+/// Opens a WebSocket and sends a text. Returns the status, and the text that comes back.
+async fn greet(address: SocketAddr, version: Version) -> (u16, Option<String>) {
+    let version_13 = HeaderValue::from_static("13");
     let mut response = if version == Version::HTTP_2 {
-        let handshake = conn::http2::handshake::<_, _, Empty<Bytes>>(TokioExecutor::new(), stream);
-        let (mut client, connection) = within(handshake).await.unwrap();
-        tokio::spawn(connection);
-        // With an answer the server's settings have arrived, and so that it takes an extended CONNECT.
-        let first = http::Request::get(format!("http://{address}/"));
-        let answer = client.send_request(first.body(Empty::new()).unwrap());
-        within(answer).await.unwrap();
-        let request = request
-            .method(Method::CONNECT)
-            .uri(format!("http://{address}/echo"))
-            .extension(Protocol::from_static("websocket"));
-        within(client.send_request(request.body(Empty::new()).unwrap())).await
+        let mut client = http2(address).await;
+        // After this answer, the client has the server's settings: it accepts an extended CONNECT.
+        read(client.send_request(request("GET", "http://a/"))).await;
+        let mut connect = request("CONNECT", "http://a/echo");
+        connect.extensions_mut().insert(Protocol::from_static("websocket"));
+        connect.headers_mut().insert("sec-websocket-version", version_13);
+        within(client.send_request(connect)).await
     } else {
+        let stream = TokioIo::new(within(TcpStream::connect(address)).await.unwrap());
         let handshake = conn::http1::handshake::<_, Empty<Bytes>>(stream);
         let (mut client, connection) = within(handshake).await.unwrap();
         tokio::spawn(connection.with_upgrades());
-        let request = request
-            .uri("/echo")
-            .header("host", address.to_string())
-            .header("connection", "upgrade")
-            .header("upgrade", "websocket")
-            .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
-        within(client.send_request(request.body(Empty::new()).unwrap())).await
+        let mut get = request("GET", "/echo");
+        get.headers_mut().insert("sec-websocket-version", version_13);
+        for (name, value) in [
+            ("connection", "upgrade"),
+            ("upgrade", "websocket"),
+            ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ] {
+            get.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+        within(client.send_request(get)).await
     }
     .unwrap();
-    let status = response.status();
-    if !matches!(status, StatusCode::OK | StatusCode::SWITCHING_PROTOCOLS) {
+    let status = response.status().as_u16();
+    if !matches!(status, 101 | 200) {
         return (status, None);
     }
     let upgraded = within(hyper::upgrade::on(&mut response)).await.unwrap();
@@ -95,24 +83,21 @@ async fn greet(address: SocketAddr, version: Version) -> (StatusCode, Option<Str
 
 #[tokio::test]
 async fn websockets_work_behind_the_default_layer() {
-    let (address, _tasks) = serve(MethodPolicyLayer::default()).await;
-    for (version, status) in
-        [(Version::HTTP_11, StatusCode::SWITCHING_PROTOCOLS), (Version::HTTP_2, StatusCode::OK)]
-    {
+    let server = serve(MethodPolicyLayer::default()).await;
+    for (version, status) in [(Version::HTTP_11, 101), (Version::HTTP_2, 200)] {
         let hello = Some("Hello!".to_owned());
-        assert_eq!(greet(address, version).await, (status, hello));
+        assert_eq!(greet(server.address, version).await, (status, hello));
     }
 }
 
 #[tokio::test]
-async fn a_rule_has_to_list_connect() {
+async fn over_http_2_a_rule_must_list_connect() {
     let policy = Policy::new().fallback([Method::GET]);
-    let (address, _tasks) = serve(MethodPolicyLayer::new(policy.clone())).await;
-    let rejected = (StatusCode::METHOD_NOT_ALLOWED, None);
-    assert_eq!(greet(address, Version::HTTP_2).await, rejected);
+    let server = serve(MethodPolicyLayer::new(policy.clone())).await;
+    assert_eq!(greet(server.address, Version::HTTP_2).await, (405, None));
 
     let policy = policy.route("/echo", [Method::CONNECT]).unwrap();
-    let (address, _tasks) = serve(MethodPolicyLayer::new(policy)).await;
+    let server = serve(MethodPolicyLayer::new(policy)).await;
     let hello = Some("Hello!".to_owned());
-    assert_eq!(greet(address, Version::HTTP_2).await, (StatusCode::OK, hello));
+    assert_eq!(greet(server.address, Version::HTTP_2).await, (200, hello));
 }

@@ -1,6 +1,6 @@
-//! Attacks on the examples, each as a user runs it: bounded in number, and over loopback.
+//! Attacks on the examples, which run as a user runs them. Each attack has a limited size and uses loopback.
 //!
-//! The example tonic speaks only HTTP/2, so it is not attacked over HTTP/1.x.
+//! The example tonic speaks only HTTP/2, so there are no attacks on it over HTTP/1.x.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]

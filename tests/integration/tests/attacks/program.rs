@@ -1,4 +1,4 @@
-//! An example under attack, and the honest client that it has to serve meanwhile.
+//! An example under attack, and the client that it must serve at the same time.
 
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -14,10 +14,13 @@ use tokio::net::TcpStream;
 use crate::support::example::Example;
 use crate::support::server::within;
 
-/// The examples that speak HTTP/1.1, too.
+/// The examples that also speak HTTP/1.x.
 pub(crate) const BOARDS: [&str; 2] = ["axum", "hyper"];
 
 pub(crate) const ALL: [&str; 3] = ["axum", "hyper", "tonic"];
+
+/// In KiB, the unit of memory here.
+pub(crate) const MIB: u64 = 1024;
 
 fn executable(name: &str) -> &'static str {
     match name {
@@ -27,19 +30,35 @@ fn executable(name: &str) -> &'static str {
     }
 }
 
-/// Runs `attack` on examples, on all of them at the same time.
-pub(crate) async fn on_each<F: Future<Output = ()>>(
+/// Starts these examples and runs `attack` on all of them at the same time.
+pub(crate) async fn start_each(
     names: impl IntoIterator<Item = &'static str>,
-    attack: impl Fn(&'static str) -> F,
+    attack: impl AsyncFn(Program),
 ) {
-    join_all(names.into_iter().map(attack)).await;
+    let attack = &attack;
+    let attacks = names.into_iter().map(|name| async move {
+        attack(Program::start(name).await).await;
+    });
+    join_all(attacks).await;
+}
+
+/// Starts these examples, runs `attack` on all of them at the same time, and then checks that nothing of it is left.
+pub(crate) async fn attack_each(
+    names: impl IntoIterator<Item = &'static str>,
+    attack: impl AsyncFn(&Program),
+) {
+    start_each(names, async |program| {
+        attack(&program).await;
+        program.survives().await;
+    })
+    .await;
 }
 
 pub(crate) struct Program {
     pub(crate) name: &'static str,
     pub(crate) address: SocketAddr,
     example: Example,
-    /// What it has open without a connection.
+    /// The number of its open files and sockets without a connection.
     descriptors: usize,
 }
 
@@ -47,7 +66,7 @@ impl Program {
     pub(crate) async fn start(name: &'static str) -> Self {
         let (example, address) = Example::listening(executable(name), []).await;
         let program = Self { name, address, descriptors: example.descriptors(), example };
-        // The first requests of all take memory that is kept.
+        // The first requests allocate memory that is never freed.
         for method in ["DELETE", "FOO"] {
             let client = connect(address).await;
             let answer = ask(&client, request(method), b"content").await;
@@ -57,24 +76,24 @@ impl Program {
         program
     }
 
-    /// Serves somebody who has nothing to do with the attack.
+    /// Serves a client that is not part of the attack.
     pub(crate) async fn serves_others(&self) {
         serves(self.name, &connect(self.address).await).await;
     }
 
-    /// The memory that it has resident, in KiB.
+    /// Its resident memory.
     pub(crate) fn resident(&self) -> u64 {
         self.example.resident()
     }
 
-    /// Asserts that it has not grown by more than `allowed` since it was `before`.
+    /// Asserts that its memory has grown by at most `allowed`.
     #[track_caller]
-    pub(crate) fn grown(&self, before: u64, allowed: u64) {
+    pub(crate) fn has_grown_at_most(&self, allowed: u64, before: u64) {
         let grown = self.resident().saturating_sub(before);
         assert!(grown <= allowed, "{}: grew by {grown} KiB", self.name);
     }
 
-    /// Waits for all answers. Asserts that it grows by at most 2 MiB after the first `warm` of them.
+    /// Waits for all answers. Asserts that its memory grows by at most 2 MiB after the first `warm` answers.
     pub(crate) async fn grows_little(&self, answers: impl Stream<Item = ()>, warm: usize) {
         let mut answers = pin!(answers);
         for _ in 0..warm {
@@ -82,47 +101,43 @@ impl Program {
         }
         let before = self.resident();
         answers.for_each(async |()| {}).await;
-        self.grown(before, 2048);
-    }
-
-    /// Waits until it has closed all connections.
-    async fn becomes_idle(&self) {
-        within(async {
-            while self.example.descriptors() > self.descriptors {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        })
-        .await;
+        self.has_grown_at_most(2 * MIB, before);
     }
 
     pub(crate) fn terminate(&self) {
         self.example.signal("-TERM");
     }
 
-    /// Ends by itself, and has nothing to complain of.
+    /// Asserts that it ends without an error.
     pub(crate) async fn ends(self) {
         self.example.ends_cleanly().await;
     }
 
-    /// Ends by itself although a client holds on to its connection.
+    /// Terminates it. Asserts that it ends with an error, because a client keeps its connection.
     pub(crate) async fn gives_up(self) {
-        // The examples wait for 40 seconds, which is longer than tests do.
+        self.terminate();
+        // The examples give clients 40 seconds. `within` waits for only 30.
         tokio::time::sleep(Duration::from_secs(30)).await;
         let (status, errors) = self.example.end().await;
         assert_eq!(status.code(), Some(1), "{errors}");
         assert_eq!(errors, "error: clients kept their connections open for 40s after the signal\n");
     }
 
-    /// There is nothing left of the attack, so it ends when it is told to.
-    pub(crate) async fn survives(self) {
+    /// Asserts that it serves others, closes all connections, and ends when it is terminated.
+    async fn survives(self) {
         self.serves_others().await;
-        self.becomes_idle().await;
+        within(async {
+            while self.example.descriptors() > self.descriptors {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        })
+        .await;
         self.terminate();
         self.ends().await;
     }
 }
 
-/// HTTP/2 with prior knowledge, by the library that hyper is made of, which hides nothing of it.
+/// A client for HTTP/2 with prior knowledge. hyper uses the same library, but hides parts of it.
 pub(crate) type Client = SendRequest<Bytes>;
 
 pub(crate) async fn connect(address: SocketAddr) -> Client {
@@ -138,12 +153,9 @@ pub(crate) fn request(method: &str) -> Request<()> {
     request.body(()).unwrap()
 }
 
-/// What each of the examples says to it.
+/// The status of every example's answer to a request with this method.
 pub(crate) fn rejection(method: &str) -> StatusCode {
-    match method {
-        "DELETE" => StatusCode::METHOD_NOT_ALLOWED,
-        _ => StatusCode::NOT_IMPLEMENTED,
-    }
+    if method == "DELETE" { StatusCode::METHOD_NOT_ALLOWED } else { StatusCode::NOT_IMPLEMENTED }
 }
 
 pub(crate) async fn ask(
@@ -166,7 +178,7 @@ pub(crate) async fn ask(
     Ok((head.status, received.into()))
 }
 
-/// Serves the client: the board with its messages, gRPC with the server's health, which is well.
+/// Asserts that the client gets the messages of the board, or the health of the gRPC server.
 pub(crate) async fn serves(name: &str, client: &Client) {
     if name == "tonic" {
         let call = Request::post("http://a/grpc.health.v1.Health/Check");

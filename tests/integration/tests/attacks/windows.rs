@@ -1,49 +1,43 @@
-//! Uploads that fill the flow-control window which all streams of a connection share (RFC 9113 §5.2).
+//! Uploads that fill the flow-control window that all streams of a connection share (RFC 9113 §5.2).
 
-use crate::program::{ALL, HEALTHY, Program, ask, connect, on_each, request};
-use crate::support::frames::{DATA, Frames, GOAWAY, LARGEST, data, headers};
+use crate::program::{ALL, HEALTHY, MIB, ask, attack_each, connect, request};
+use crate::support::frames::{DATA, Frame, Frames, GOAWAY, LARGEST, data, headers};
 
-const MIB: u64 = 1024;
-
-/// What is left unread by default is one byte more than the bound.
+/// One byte more than the default bound. The layer does not read such a body.
 const ABOVE_THE_BOUND: &str = "67108865";
 
+/// hyper's default window, which it announces at once.
 const FULL: usize = 1 << 20;
 
 const ROUNDS: usize = 8;
 
-/// None of the rejected uploads ends, and none is reset.
+const STREAMS: usize = 4;
+
+/// No rejected upload ends, and the client resets none.
 #[tokio::test]
-async fn rejected_uploads_that_fill_the_window_leave_it_to_the_next_one() {
-    on_each(ALL, async |name| {
-        let program = Program::start(name).await;
+async fn after_rejected_uploads_that_fill_the_window_the_next_upload_is_read() {
+    attack_each(ALL, async |program| {
         let mut frames = Frames::open(program.address).await;
-        // hyper's default, which it says at once.
         while frames.window < FULL {
             frames.receive().await.unwrap();
         }
         let before = program.resident();
-        for (fields, streams) in [
-            // Left unread.
-            (&[("content-length", ABOVE_THE_BOUND)][..], 4),
-            // Read, until nothing comes for a second.
-            (&[], 4),
-            // Read, until nothing comes for five.
-            (&[("content-length", "60000000")], 4),
+        for fields in [
+            &[("content-length", ABOVE_THE_BOUND)][..],
+            // Read until nothing arrives for a second.
+            &[],
+            // Read until nothing arrives for five seconds.
+            &[("content-length", "60000000")],
         ] {
             for _ in 0..ROUNDS {
-                // All of the window, before the server can say a word.
+                // The whole window, before the server can answer.
+                let part = vec![0; frames.window / STREAMS];
                 let mut bytes = Vec::new();
-                let part = frames.window / streams;
-                for _ in 0..streams {
-                    let stream = frames.stream();
-                    bytes.extend(headers(stream, "DELETE", fields, false));
-                    for length in pieces(part) {
-                        bytes.extend(data(stream, &vec![0; length], false));
-                        frames.window -= length;
-                    }
+                for _ in 0..STREAMS {
+                    bytes.extend(upload(frames.stream(), "DELETE", fields, &part, false));
+                    frames.window -= part.len();
                 }
-                assert!(frames.window < streams, "{}", frames.window);
+                assert!(frames.window < STREAMS, "{}", frames.window);
                 frames.send(bytes).await;
                 while frames.window < FULL / 2 {
                     let frame = frames.receive().await.unwrap();
@@ -51,43 +45,45 @@ async fn rejected_uploads_that_fill_the_window_leave_it_to_the_next_one() {
                 }
             }
         }
-        program.grown(before, 4 * MIB);
+        program.has_grown_at_most(4 * MIB, before);
 
         let stream = frames.stream();
         let mut content = vec![b'm'; 60_000];
         let mut fields = vec![("content-length", "60000")];
-        if name == "tonic" {
-            // A message whose only field, number 15, is none that the service knows.
+        if program.name == "tonic" {
+            // A message with only field number 15, which the service does not know and ignores.
             content[..9].copy_from_slice(&[0, 0, 0, 0xea, 0x5b, 0x7a, 0xd7, 0xd4, 0x03]);
             fields.splice(..0, [(":path", "/grpc.health.v1.Health/Check")]);
             fields.extend([("content-type", "application/grpc"), ("te", "trailers")]);
         }
-        let mut bytes = headers(stream, "POST", &fields, false);
-        let last = pieces(content.len()).count() - 1;
-        for (i, piece) in content.chunks(LARGEST).enumerate() {
-            bytes.extend(data(stream, piece, i == last));
-        }
-        frames.send(bytes).await;
-        let answer = loop {
-            let frame = frames.receive().await.unwrap();
-            if frame.stream == stream && (frame.kind == DATA || frame.flags & 1 != 0) {
-                break frame;
-            }
-        };
-        if name == "tonic" {
+        frames.send(upload(stream, "POST", &fields, &content, true)).await;
+        let has_content_or_ends = |frame: &Frame| frame.kind == DATA || frame.flags & 1 != 0;
+        let answer = frames
+            .receive_until(|frame| frame.stream == stream && has_content_or_ends(frame))
+            .await;
+        if program.name == "tonic" {
             assert_eq!(answer.payload, HEALTHY);
         } else {
             let client = connect(program.address).await;
             let (_, messages) = ask(&client, request("GET"), b"").await.unwrap();
             assert_eq!(messages.len(), "1: \n".len() + content.len());
         }
-        drop(frames);
-        program.survives().await;
     })
     .await;
 }
 
-/// The lengths of the frames that content of this length takes.
-fn pieces(length: usize) -> impl Iterator<Item = usize> {
-    (0..length).step_by(LARGEST).map(move |start| LARGEST.min(length - start))
+/// The frames of a request with content.
+fn upload(
+    stream: u32,
+    method: &str,
+    fields: &[(&str, &str)],
+    content: &[u8],
+    ends: bool,
+) -> Vec<u8> {
+    let mut bytes = headers(stream, method, fields, false);
+    let mut pieces = content.chunks(LARGEST).peekable();
+    while let Some(piece) = pieces.next() {
+        bytes.extend(data(stream, piece, ends && pieces.peek().is_none()));
+    }
+    bytes
 }

@@ -1,5 +1,4 @@
-//! A client that writes and reads the frames of HTTP/2 itself (RFC 9113 §4.1), for what no library
-//! sends.
+//! A client that writes and reads HTTP/2 frames itself (RFC 9113 §4.1). It can send frames that no library sends.
 
 use std::net::SocketAddr;
 
@@ -11,7 +10,7 @@ use super::server::within;
 /// RFC 9113 §3.4.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// What a frame is (RFC 9113 §6).
+// Types of frames (RFC 9113 §6).
 pub(crate) const DATA: u8 = 0;
 pub(crate) const HEADERS: u8 = 1;
 pub(crate) const RST_STREAM: u8 = 3;
@@ -24,12 +23,12 @@ const ACK: u8 = 1;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
-/// RFC 9113 §7.
+// Error codes (RFC 9113 §7).
 pub(crate) const PROTOCOL_ERROR: u32 = 1;
 pub(crate) const CANCEL: u32 = 8;
 pub(crate) const ENHANCE_YOUR_CALM: u32 = 11;
 
-/// The largest payload that every peer takes (RFC 9113 §4.2).
+/// The largest payload that every peer accepts (RFC 9113 §4.2).
 pub(crate) const LARGEST: usize = 16 * 1024;
 
 #[derive(Debug)]
@@ -45,7 +44,7 @@ impl Frame {
     pub(crate) fn error(&self) -> Option<u32> {
         let code = match self.kind {
             RST_STREAM => self.payload.first_chunk(),
-            // The last stream comes before it, and what may be of use in debugging after it.
+            // The first four bytes are the number of the last stream.
             GOAWAY => self.payload.get(4..).and_then(<[u8]>::first_chunk),
             _ => None,
         };
@@ -59,20 +58,23 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     [&head[..], &stream.to_be_bytes(), payload].concat()
 }
 
-/// A request, whose content follows unless `ends`. What is not among the fields is the scheme, and the
-/// path if it is `/`.
+/// A request. Content follows unless it `ends`. Except for `CONNECT`, the scheme is `http`, and the default
+/// path is `/`.
 pub(crate) fn headers(
     stream: u32,
     method: impl AsRef<[u8]>,
     fields: &[(&str, &str)],
     ends: bool,
 ) -> Vec<u8> {
-    // RFC 7541, Appendix A: `:scheme: http`, `:path: /`.
-    let mut block = match fields.iter().any(|(name, _)| *name == ":path") {
-        true => vec![0x86],
-        false => vec![0x86, 0x84],
-    };
-    field(&mut block, b":method", method.as_ref());
+    let method = method.as_ref();
+    let mut block = Vec::new();
+    field(&mut block, b":method", method);
+    if method != b"CONNECT" {
+        field(&mut block, b":scheme", b"http");
+        if fields.iter().all(|(name, _)| *name != ":path") {
+            field(&mut block, b":path", b"/");
+        }
+    }
     for (name, value) in fields {
         field(&mut block, name.as_bytes(), value.as_bytes());
     }
@@ -80,36 +82,15 @@ pub(crate) fn headers(
     frame(HEADERS, flags, stream, &block)
 }
 
-/// A request whose fields are all of them.
-pub(crate) fn bare_headers(stream: u32, fields: &[(&str, &str)]) -> Vec<u8> {
-    let mut block = Vec::new();
-    for (name, value) in fields {
-        field(&mut block, name.as_bytes(), value.as_bytes());
-    }
-    frame(HEADERS, END_HEADERS, stream, &block)
-}
-
-/// A literal that is not to be indexed, neither its name nor its value compressed (RFC 7541 §6.2.2).
+/// A literal that is neither indexed nor compressed (RFC 7541 §6.2.2).
 fn field(block: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     block.push(0);
     for string in [name, value] {
-        length(block, string.len());
+        // RFC 7541 §5.1: a longer length takes more than one byte.
+        assert!(string.len() < 127);
+        block.push(string.len() as u8);
         block.extend(string);
     }
-}
-
-/// An integer with a prefix of seven bits (RFC 7541 §5.1).
-fn length(block: &mut Vec<u8>, length: usize) {
-    let Some(mut rest) = length.checked_sub(127) else {
-        block.push(u8::try_from(length).unwrap());
-        return;
-    };
-    block.push(127);
-    while rest >= 128 {
-        block.push((rest % 128) as u8 | 128);
-        rest /= 128;
-    }
-    block.push(rest as u8);
 }
 
 pub(crate) fn data(stream: u32, content: &[u8], ends: bool) -> Vec<u8> {
@@ -128,7 +109,7 @@ pub(crate) fn window_update(stream: u32, increment: u32) -> Vec<u8> {
 /// A connection with prior knowledge (RFC 9113 §3.3).
 pub(crate) struct Frames {
     stream: BufReader<TcpStream>,
-    /// How much content the server takes, on all streams together.
+    /// The number of bytes of content that the server accepts on all streams together.
     pub(crate) window: usize,
     /// The number of the next stream.
     next: u32,
@@ -151,15 +132,15 @@ impl Frames {
     }
 
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        assert!(self.try_send(bytes).await, "the server takes no more");
+        assert!(self.try_send(bytes).await, "the server accepts no more");
     }
 
-    /// False if the server does not take it all.
+    /// Returns false if the server does not accept all of it.
     pub(crate) async fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         within(self.stream.write_all(bytes.as_ref())).await.is_ok()
     }
 
-    /// The next frame, unless the connection ends before it does. Settings and pings are acknowledged.
+    /// The next frame. None if the connection ends before the end of the frame. Acknowledges settings and pings.
     pub(crate) async fn receive(&mut self) -> Option<Frame> {
         let mut head = [0; 9];
         within(self.stream.read_exact(&mut head)).await.ok()?;
@@ -168,7 +149,7 @@ impl Frames {
         within(self.stream.read_exact(&mut payload)).await.ok()?;
         let stream = u32::from_be_bytes(stream);
         match (kind, flags & ACK, stream) {
-            // The server may be closing the connection.
+            // The server may be closing the connection and accept nothing more.
             (SETTINGS, 0, _) => drop(self.try_send(frame(SETTINGS, ACK, 0, &[])).await),
             (PING, 0, _) => drop(self.try_send(frame(PING, ACK, 0, &payload)).await),
             (WINDOW_UPDATE, _, 0) => {
@@ -180,12 +161,21 @@ impl Frames {
         Some(Frame { kind, flags, stream, payload })
     }
 
-    /// What comes before the answer to a `PING`; an error is what comes before the connection ends.
-    ///
-    /// The server has read all that was sent before.
+    /// The next frame that `is_wanted`.
+    pub(crate) async fn receive_until(&mut self, is_wanted: impl Fn(&Frame) -> bool) -> Frame {
+        loop {
+            let frame = self.receive().await.unwrap();
+            if is_wanted(&frame) {
+                return frame;
+            }
+        }
+    }
+
+    /// Sends a `PING` and returns the frames before its answer. Then the server has read all bytes that were
+    /// sent earlier. The error has the frames before the end of the connection.
     pub(crate) async fn ping(&mut self) -> Result<Vec<Frame>, Vec<Frame>> {
         let mut frames = Vec::new();
-        // A server that takes no more may have said why.
+        // A server that accepts no more may have sent a `GOAWAY`.
         self.try_send(frame(PING, 0, 0, b"all read")).await;
         while let Some(frame) = self.receive().await {
             if frame.kind == PING && frame.flags & ACK != 0 {

@@ -7,7 +7,11 @@ use tonic_health::pb::health_client::HealthClient;
 
 use super::server::within;
 
-pub(crate) async fn grpc(address: SocketAddr) -> HealthClient<Channel> {
+pub(crate) async fn channel(address: SocketAddr) -> Channel {
     let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
-    HealthClient::new(within(endpoint.connect()).await.unwrap())
+    within(endpoint.connect()).await.unwrap()
+}
+
+pub(crate) async fn grpc(address: SocketAddr) -> HealthClient<Channel> {
+    HealthClient::new(channel(address).await)
 }

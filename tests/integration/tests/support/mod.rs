@@ -1,4 +1,4 @@
-//! Helpers, most of which are the crate's own tests' too.
+//! Helpers. The crate's own tests also use most of them.
 
 #![allow(dead_code, reason = "no test file uses all of it")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
