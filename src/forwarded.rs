@@ -13,8 +13,8 @@ use crate::methods::registry::{self, Id};
 pub(crate) struct Forwarded {
     /// The methods of the registry that are forwarded at every path, as bits.
     everywhere: u64,
-    /// The methods of the registry that are forwarded at some path, as bits.
-    somewhere: u64,
+    /// The methods of the registry whose decision depends only on the path, as bits.
+    by_path: u64,
     /// The first other methods that are forwarded at every path, in canonical order.
     others: Box<[Method]>,
 }
@@ -25,13 +25,12 @@ const MAX_OTHERS: usize = 32;
 impl Forwarded {
     pub(crate) fn new(table: &DecisionTable) -> Self {
         let depends_on_more = table.depends_on_more();
-        let [everywhere, somewhere] = table.policy.forwarded();
-        let everywhere = everywhere - &depends_on_more;
+        let everywhere = table.policy.forwarded_everywhere() - &depends_on_more;
         let others = everywhere.iter();
         let others = others.filter(|method| registry::common(method).is_none());
         Self {
             everywhere: everywhere.registered(),
-            somewhere: (somewhere - &depends_on_more).registered(),
+            by_path: (table.policy.recognized() - &depends_on_more).registered(),
             others: others.take(MAX_OTHERS).cloned().collect(),
         }
     }
@@ -42,7 +41,7 @@ impl Forwarded {
         let method = request.method();
         match registry::common(method).map(Id::bit) {
             Some(bit) if self.everywhere & bit != 0 => true,
-            Some(bit) => self.somewhere & bit != 0 && table.forwards(bit, request.uri().path()),
+            Some(bit) => self.by_path & bit != 0 && table.forwards(bit, request.uri().path()),
             None => self.others.contains(method),
         }
     }

@@ -106,7 +106,7 @@
 //! | `GET`, `HEAD`, `POST`, forwarded | +29 | 0 |
 //! | `PROPFIND`, forwarded | +88 | 0 |
 //! | forwarded by a [rule](Policy::route) | +72, and `matchit`'s look-up | 0 to 2 |
-//! | `405` | +1410 | 3 |
+//! | `405` | +1460 | 3 |
 //! | `501` | +1424 | 3 |
 //!
 //! # Features

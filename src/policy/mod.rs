@@ -329,21 +329,16 @@ impl Policy {
         self.paths.get(path).unwrap_or(self.fallback.as_ref())
     }
 
-    /// The methods that are forwarded at every path, and those that are forwarded at some path.
-    pub(crate) fn forwarded(&self) -> [MethodSet; 2] {
-        let elsewhere = match self.fallback_rule() {
-            Some(rule) => rule.methods(),
-            None => &self.recognized,
+    /// The methods that are forwarded at every path.
+    pub(crate) fn forwarded_everywhere(&self) -> MethodSet {
+        let mut methods = match self.fallback_rule() {
+            Some(rule) => rule.methods().clone(),
+            None => self.recognized.clone(),
         };
-        let mut everywhere = elsewhere.clone();
-        let mut somewhere = elsewhere | &self.listed;
         for rule in self.rules() {
-            everywhere &= rule.methods();
+            methods &= rule.methods();
         }
-        if !self.paths.exempt.is_empty() {
-            somewhere |= &self.recognized;
-        }
-        [everywhere | &GET_AND_HEAD, somewhere | &GET_AND_HEAD]
+        methods | &GET_AND_HEAD
     }
 
     fn add_rule(
