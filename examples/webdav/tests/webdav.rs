@@ -1,8 +1,9 @@
-//! The share, as a client uses it.
+//! The share and the website, as a client uses them.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
+#[path = "../../common/tests.rs"]
 mod support;
 
 use std::net::SocketAddr;
@@ -10,133 +11,84 @@ use std::net::SocketAddr;
 use support::example::Example;
 use support::server::Connection;
 
-const SHARE_METHODS: &str = "GET, HEAD, PUT, PATCH, DELETE, OPTIONS, COPY, LOCK, MKCOL, MOVE, PROPFIND, \
-                             PROPPATCH, UNLOCK";
-
+/// Starts the program, and stores the file `/dav/a`.
 async fn start() -> (Example, SocketAddr) {
-    Example::listening(env!("CARGO_BIN_EXE_webdav"), []).await
+    let (example, address) = Example::listening(env!("CARGO_BIN_EXE_webdav"), []).await;
+    put(address, "/dav/a").await;
+    (example, address)
 }
 
-/// The head of the response to a request with these fields and no body. Some content is chunked, and of no
-/// interest.
-async fn ask(address: SocketAddr, request: &str, fields: &str) -> String {
+/// Sends a request without content, and returns the head of the response. The content is not read, because
+/// it may be chunked.
+async fn expect(address: SocketAddr, request: &str, fields: &str, status: u16) -> String {
     let mut connection = Connection::open(address).await;
     connection.send(format!("{request} HTTP/1.1\r\nhost: a\r\n{fields}\r\n")).await;
-    connection.receive_head().await
-}
-
-#[track_caller]
-fn has_status(head: &str, status: u16, request: &str) {
+    let head = connection.receive_head().await;
     let expected = format!("HTTP/1.1 {status} ");
-    assert!(head.starts_with(&expected), "{request}: {head}");
+    assert!(head.starts_with(&expected), "{request} {fields}: {head}");
+    head
 }
 
 async fn put(address: SocketAddr, path: &str) {
-    let head = ask(address, &format!("PUT {path}"), "content-length: 0\r\n").await;
-    has_status(&head, 201, path);
+    expect(address, &format!("PUT {path}"), "content-length: 0\r\n", 201).await;
 }
 
-/// Nothing in the share answers 405 to a method that the rule lists.
+/// dav-server never answers `405` to a method that the rule lists.
 #[tokio::test]
-async fn the_share_serves_what_its_rule_lists_at_every_path() {
+async fn the_share_and_the_website_have_their_own_methods() {
+    let share = "allow: GET, HEAD, PUT, PATCH, DELETE, OPTIONS, COPY, LOCK, MKCOL, MOVE, PROPFIND, \
+                 PROPPATCH, UNLOCK";
     let (example, address) = start().await;
-    has_status(&ask(address, "MKCOL /dav/sub/", "").await, 201, "MKCOL");
-    for path in ["/dav", "/dav/", "/dav/sub/"] {
-        for (method, status) in [("GET", 200), ("OPTIONS", 200), ("PROPFIND", 207)] {
-            let request = format!("{method} {path}");
-            has_status(&ask(address, &request, "").await, status, &request);
+    for (requests, status, fields) in [
+        ("MKCOL /dav/sub/", 201, ""),
+        ("GET /dav,GET /dav/,GET /dav/sub/", 200, ""),
+        ("PROPFIND /dav,PROPFIND /dav/,PROPFIND /dav/sub/", 207, ""),
+        ("POST /dav,POST /dav/,POST /dav/sub/", 405, share),
+        // dav-server itself answers `OPTIONS` in the share.
+        ("OPTIONS /dav,OPTIONS /dav/,OPTIONS /dav/sub/", 200, "ms-author-via: DAV"),
+        ("OPTIONS /dav/a,OPTIONS /dav/missing", 200, "ms-author-via: DAV"),
+        ("OPTIONS /", 200, "allow: GET, HEAD, POST, OPTIONS"),
+        ("OPTIONS *", 200, ""),
+        ("PROPFIND /", 405, "allow: GET,HEAD,POST"),
+        ("SEARCH /dav/,SEARCH /,VERSION-CONTROL /dav/a", 501, ""),
+        // There is no fallback, so the router answers.
+        ("PROPFIND /.well-known/caldav", 404, ""),
+    ] {
+        for request in requests.split(',') {
+            let head = expect(address, request, "", status).await;
+            assert!(head.contains(&format!("\r\n{fields}")), "{request}: {head}");
+            if request.starts_with("OPTIONS ") {
+                let is_in_share = request.contains("/dav");
+                assert_eq!(head.contains("\r\ndav: 1,2,"), is_in_share, "{request}: {head}");
+                assert_eq!(head.contains("\r\nms-author-via:"), is_in_share, "{request}: {head}");
+            }
         }
-        let head = ask(address, &format!("POST {path}"), "").await;
-        has_status(&head, 405, path);
-        let allow = format!("\r\nallow: {SHARE_METHODS}\r\n");
-        assert!(head.contains(&allow), "{head}");
     }
     example.signal("-TERM");
     example.ends_cleanly().await;
 }
 
-#[tokio::test]
-async fn options_in_the_share_is_dav_servers_own_answer() {
-    let (_example, address) = start().await;
-    put(address, "/dav/a").await;
-    for path in ["/dav", "/dav/", "/dav/a", "/dav/missing"] {
-        let head = ask(address, &format!("OPTIONS {path}"), "").await;
-        has_status(&head, 200, path);
-        assert!(head.contains("\r\ndav: 1,2,"), "{head}");
-        assert!(head.contains("\r\nms-author-via: DAV\r\n"), "{head}");
-    }
-}
+/// Paths of the share itself, and paths that only dav-server reads as the share or as a path in it.
+const SPELLINGS: &str = "/dav /dav/ /dav// /dav/// /dav/. /dav/./ /dav/%2e /dav/%2E/ /dav/a/.. /dav/a/%2e%2e/ \
+                         /dav/a/.%2E /dav/../dav /dav/../dav/ /dav/../davx /dav/%2e%2e/davx/ /dav/?query";
 
-#[tokio::test]
-async fn options_outside_the_share_has_no_dav_field() {
-    let (_example, address) = start().await;
-    let head = ask(address, "OPTIONS /", "").await;
-    has_status(&head, 200, "/");
-    assert!(head.contains("\r\nallow: GET, HEAD, POST, OPTIONS\r\n"), "{head}");
-    for field in ["\r\ndav:", "\r\nms-author-via:"] {
-        assert!(!head.contains(field), "{head}");
-    }
-    has_status(&ask(address, "OPTIONS *", "").await, 200, "*");
-}
-
-#[tokio::test]
-async fn outside_the_share_webdav_is_not_allowed_and_elsewhere_not_implemented() {
-    let (_example, address) = start().await;
-    let head = ask(address, "PROPFIND /", "").await;
-    has_status(&head, 405, "/");
-    assert!(head.contains("\r\nallow: GET,HEAD,POST\r\n"), "{head}");
-    for request in ["SEARCH /dav/", "SEARCH /", "VERSION-CONTROL /dav/a"] {
-        has_status(&ask(address, request, "").await, 501, request);
-    }
-}
-
-/// Without a fallback, the router decides about the discovery of CalDAV.
-#[tokio::test]
-async fn a_well_known_path_reaches_the_router() {
-    let (_example, address) = start().await;
-    let request = "PROPFIND /.well-known/caldav";
-    has_status(&ask(address, request, "").await, 404, request);
-}
-
-/// Paths of the share itself, and paths that dav-server alone takes for it or for a part of it.
-const SPELLINGS: &[&str] = &[
-    "/dav",
-    "/dav/",
-    "/dav//",
-    "/dav///",
-    "/dav/.",
-    "/dav/./",
-    "/dav/%2e",
-    "/dav/%2E/",
-    "/dav/a/..",
-    "/dav/a/%2e%2e/",
-    "/dav/a/.%2E",
-    "/dav/../dav",
-    "/dav/../dav/",
-    "/dav/../davx",
-    "/dav/%2e%2e/davx/",
-    "/dav/?query",
-];
-
-/// The share still has its file, and takes another.
-async fn share_is_there(address: SocketAddr, after: &str) {
-    has_status(&ask(address, "GET /dav/a", "").await, 200, after);
-    has_status(&ask(address, "PROPFIND /dav/", "depth: 1\r\n").await, 207, after);
+/// Sends a request that must not change the share. Afterward, the share still has its file and accepts another.
+async fn refused(address: SocketAddr, request: &str, fields: &str, status: u16) {
+    expect(address, request, fields, status).await;
+    expect(address, "GET /dav/a", "", 200).await;
+    expect(address, "PROPFIND /dav/", "depth: 1\r\n", 207).await;
     put(address, "/dav/another").await;
-    has_status(&ask(address, "DELETE /dav/another", "").await, 204, after);
+    expect(address, "DELETE /dav/another", "", 204).await;
 }
 
 #[tokio::test]
 async fn the_share_itself_cannot_be_deleted_copied_or_moved() {
     let (_example, address) = start().await;
-    put(address, "/dav/a").await;
-    for path in SPELLINGS {
-        for target in [(*path).to_owned(), format!("http://a{path}")] {
+    for path in SPELLINGS.split(' ') {
+        for host in ["", "http://a"] {
             for method in ["DELETE", "COPY", "MOVE"] {
-                let request = format!("{method} {target}");
-                let head = ask(address, &request, "destination: /dav/b\r\n").await;
-                has_status(&head, 403, &request);
-                share_is_there(address, &request).await;
+                let request = format!("{method} {host}{path}");
+                refused(address, &request, "destination: /dav/b\r\n", 403).await;
             }
         }
     }
@@ -145,20 +97,13 @@ async fn the_share_itself_cannot_be_deleted_copied_or_moved() {
 #[tokio::test]
 async fn nothing_replaces_the_share_itself() {
     let (_example, address) = start().await;
-    put(address, "/dav/a").await;
     let outside = ["/davx", "/davx/", "/", "/other", "//dav", "/x/../dav", "/da%76"];
-    for path in SPELLINGS.iter().chain(&outside) {
-        for destination in [
-            (*path).to_owned(),
-            format!("http://a{path}"),
-            format!("https://other.example:8443{path}"),
-        ] {
+    for path in SPELLINGS.split(' ').chain(outside) {
+        for host in ["", "http://a", "https://other.example:8443"] {
             for method in ["COPY", "MOVE"] {
-                for overwrite in ["", "overwrite: T\r\n", "depth: 0\r\n"] {
-                    let fields = format!("destination: {destination}\r\n{overwrite}");
-                    let head = ask(address, &format!("{method} /dav/a"), &fields).await;
-                    has_status(&head, 403, &format!("{method} {fields}"));
-                    share_is_there(address, &fields).await;
+                for more in ["", "overwrite: T\r\n", "depth: 0\r\n"] {
+                    let fields = format!("destination: {host}{path}\r\n{more}");
+                    refused(address, &format!("{method} /dav/a"), &fields, 403).await;
                 }
             }
         }
@@ -168,7 +113,6 @@ async fn nothing_replaces_the_share_itself() {
 #[tokio::test]
 async fn a_destination_that_is_not_one_uri_is_a_bad_request() {
     let (_example, address) = start().await;
-    put(address, "/dav/a").await;
     for fields in [
         "",
         "destination: \r\n",
@@ -180,30 +124,25 @@ async fn a_destination_that_is_not_one_uri_is_a_bad_request() {
         "destination: \u{e9}\r\n",
     ] {
         for method in ["COPY", "MOVE"] {
-            let head = ask(address, &format!("{method} /dav/a"), fields).await;
-            has_status(&head, 400, fields);
-            share_is_there(address, fields).await;
+            refused(address, &format!("{method} /dav/a"), fields, 400).await;
         }
     }
 }
 
 #[tokio::test]
-async fn a_destination_in_the_share_is_taken_with_any_host() {
+async fn a_destination_in_the_share_can_have_any_host() {
     let (_example, address) = start().await;
-    put(address, "/dav/a").await;
-    for (method, from, destination) in [
-        ("COPY", "/dav/a", "/dav/b"),
-        ("COPY", "/dav/a", "http://a/dav/c"),
-        ("COPY", "/dav/a", "https://other.example:8443/dav/d%20e"),
-        ("MOVE", "/dav/b", "http://a/dav/x/../f"),
+    for (request, destination) in [
+        ("COPY /dav/a", "/dav/b"),
+        ("COPY /dav/a", "http://a/dav/c"),
+        ("COPY /dav/a", "https://other.example:8443/dav/d%20e"),
+        ("MOVE /dav/b", "http://a/dav/x/../f"),
     ] {
-        let fields = format!("destination: {destination}\r\n");
-        let head = ask(address, &format!("{method} {from}"), &fields).await;
-        has_status(&head, 201, destination);
+        expect(address, request, &format!("destination: {destination}\r\n"), 201).await;
     }
     for (path, status) in
         [("/dav/a", 200), ("/dav/b", 404), ("/dav/c", 200), ("/dav/d%20e", 200), ("/dav/f", 200)]
     {
-        has_status(&ask(address, &format!("GET {path}"), "").await, status, path);
+        expect(address, &format!("GET {path}"), "", status).await;
     }
 }
