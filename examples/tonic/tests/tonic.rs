@@ -3,48 +3,51 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
+#[path = "../../../tests/integration/tests/support/grpc.rs"]
+mod grpc;
+#[path = "../../common/tests.rs"]
 mod support;
 
+use grpc::grpc;
 use http::HeaderValue;
 use support::example::Example;
-use support::grpc::grpc;
-use support::server::{http2, read, request, within};
+use support::server::{self, http2, read, request, within};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tonic");
 
 #[tokio::test]
-async fn the_grpc_server_answers_calls_and_rejects_other_methods() {
+async fn the_server_answers_calls_and_rejects_other_methods() {
     let (example, address) = Example::listening(PROGRAM, []).await;
     let mut client = grpc(address).await;
     let reply = within(client.check(HealthCheckRequest::default())).await;
     assert_eq!(reply.unwrap().into_inner().status(), ServingStatus::Serving);
 
     let mut client = http2(address).await;
-    for (method, status) in [("DELETE", 405), ("PROPFIND", 501)] {
+    for (method, status, allow) in [
+        ("DELETE", 405, Some("POST")),
+        ("PROPFIND", 501, None),
+        // The policy forwards `GET`. tonic ignores the method and finds no message.
+        ("GET", 200, None),
+    ] {
         let mut request = request(method, "http://a/grpc.health.v1.Health/Check");
-        let grpc = HeaderValue::from_static("application/grpc");
-        request.headers_mut().insert("content-type", grpc);
+        let content_type = HeaderValue::from_static("application/grpc");
+        request.headers_mut().insert("content-type", content_type);
         let (received, headers, _) = read(client.send_request(request)).await;
-        assert_eq!(received, status);
-        // Only a `POST` is a call.
-        assert!(!headers.contains_key("grpc-status"));
-        let allow = headers.get("allow").map(|allow| allow.to_str().unwrap());
-        assert_eq!(allow, (status == 405).then_some("POST"));
+        assert_eq!(received, status, "{method}");
+        let field = |name| headers.get(name).map(|value| value.to_str().unwrap());
+        assert_eq!(field("allow"), allow, "{method}");
+        // A rejection of another method than `POST` has no gRPC status.
+        assert_eq!(field("grpc-status").is_some(), method == "GET", "{method}");
+        assert_ne!(field("grpc-status"), Some("0"), "{method}");
     }
-    // It is not in `Allow`, and it is no call: tonic looks at the message, not at the method.
-    let mut get = request("GET", "http://a/grpc.health.v1.Health/Check");
-    let grpc = HeaderValue::from_static("application/grpc");
-    get.headers_mut().insert("content-type", grpc);
-    let (_, headers, _) = read(client.send_request(get)).await;
-    assert_ne!(headers["grpc-status"], "0");
     example.signal("-TERM");
     example.ends_cleanly().await;
 }
 
 #[tokio::test]
-async fn the_stopped_grpc_server_tells_those_who_watch_it() {
+async fn a_stopped_server_sends_its_status_to_the_clients_that_watch_it() {
     for signal in ["-TERM", "-INT"] {
         let (example, address) = Example::listening(PROGRAM, []).await;
         let mut client = grpc(address).await;
