@@ -30,7 +30,7 @@ use http::{Method, Uri};
 use serde_json::{Map, Value};
 use tower_method_policy::{MethodSet, Policy};
 
-/// The maximum number of operations and URLs of a document. Without a limit, five variables with ten
+/// The maximum number of rules and URLs of a document. Without a limit, five variables with ten
 /// values each would create 100,000 rules for every path.
 pub const MAX_RULES: usize = 10_000;
 
@@ -218,7 +218,7 @@ fn check_path(path: &str) -> Result<(), String> {
 fn spend(left: &mut usize, length: usize) -> Result<(), String> {
     let too_long = || format!("its URLs are longer than {MAX_LENGTH} bytes");
     MAX_LENGTH.checked_sub(length).ok_or_else(too_long)?;
-    let too_many = || format!("with it, the document stands for more than {MAX_RULES} rules");
+    let too_many = || format!("with it, the document has more than {MAX_RULES} rules and URLs");
     *left = left.checked_sub(1).ok_or_else(too_many)?;
     Ok(())
 }
