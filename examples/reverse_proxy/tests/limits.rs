@@ -1,4 +1,4 @@
-//! Clients and upstreams that never end what they begin.
+//! Clients and upstreams that never end a message or never read.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
@@ -6,26 +6,22 @@
 mod support;
 
 use support::server::{Connection, request, within};
-use support::{EMPTY_OK, GET, Proxy, starts_with};
+use support::{GET, Proxy, starts_with};
 
 /// The head of a response that ends with its connection.
 const ENDLESS: &str = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n";
-/// A response whose second byte does not come.
+/// A response without its second byte of content.
 const HALF: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nb";
 
 async fn flood(connection: &mut Connection, bytes: impl AsRef<[u8]>) {
     while connection.try_send(&bytes).await {}
 }
 
-async fn is_cut_off(client: &mut Connection) {
-    assert!(client.receive_rest().await.ends_with("\r\n\r\nb"));
-}
-
-/// Each of these lasts until a time limit of the proxy, so they run at the same time.
+/// These wait for time limits of the proxy, so they run at the same time.
 #[tokio::test]
-async fn a_connection_on_which_nothing_moves_is_closed_and_so_is_the_other_side() {
+async fn a_stalled_connection_is_closed_on_both_sides() {
     let proxy = Proxy::start().await;
-    let sockets = proxy.sockets();
+    let descriptors = proxy.example.descriptors();
     let upload = "PUT / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\na";
 
     let silent = async {
@@ -40,12 +36,12 @@ async fn a_connection_on_which_nothing_moves_is_closed_and_so_is_the_other_side(
     let stalled_upload_with_a_response = async {
         upstream_of_answered.send(HALF).await;
         assert_eq!(upstream_of_answered.receive_rest().await, "a");
-        is_cut_off(&mut client_of_answered).await;
+        assert!(client_of_answered.receive_rest().await.ends_with("\r\n\r\nb"));
     };
     let (mut client_of_response, mut upstream_of_response) = proxy.begun(GET).await;
     let stalled_response = async {
         upstream_of_response.send(HALF).await;
-        is_cut_off(&mut client_of_response).await;
+        assert!(client_of_response.receive_rest().await.ends_with("\r\n\r\nb"));
         assert_eq!(upstream_of_response.receive_rest().await, "");
     };
     let (client_of_download, mut upstream_of_download) = proxy.begun(GET).await;
@@ -71,12 +67,12 @@ async fn a_connection_on_which_nothing_moves_is_closed_and_so_is_the_other_side(
         http2_download_that_is_not_read,
     );
     drop((upstream_of_download, upstream_of_http2));
-    proxy.has_closed_all_but(sockets).await;
+    proxy.has_descriptors(descriptors).await;
     proxy.stop().await;
 }
 
 #[tokio::test]
-async fn informational_responses_without_end_are_a_504() {
+async fn endless_informational_responses_cause_a_504() {
     let proxy = Proxy::start().await;
     let before = proxy.peak_memory();
     let (mut client, mut upstream) = proxy.begun(GET).await;
@@ -89,7 +85,7 @@ async fn informational_responses_without_end_are_a_504() {
 }
 
 #[tokio::test]
-async fn heads_and_trailers_without_end_are_cut_off() {
+async fn endless_heads_and_trailers_are_cut_off() {
     let field = format!("x: {}\r\n", "y".repeat(1000));
     for start in ["HTTP/1.1 200 OK\r\n", "HTTP/1.1 103 Early Hints\r\n"] {
         let proxy = Proxy::start().await;
@@ -112,7 +108,5 @@ async fn heads_and_trailers_without_end_are_cut_off() {
         flood(&mut client, &field).await;
     }
     // The proxy still works.
-    let (mut client, mut upstream) = proxy.begun(GET).await;
-    upstream.send(EMPTY_OK).await;
-    starts_with(&client.receive().await, "200 OK\r\n");
+    proxy.forwarded(GET).await;
 }

@@ -1,4 +1,4 @@
-//! The proxy in front of an upstream that the test plays, and the support of the crate's own tests.
+//! The proxy in front of a test's own upstream, and the support of the crate's own tests.
 
 #![allow(dead_code, reason = "not every test uses all of it")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
@@ -27,18 +27,17 @@ pub(crate) const PROXY: &str = env!("CARGO_BIN_EXE_reverse_proxy");
 
 pub(crate) const GET: &str = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
 
-/// After this response the upstream's connection is of no more use. A test cannot know whether the proxy
-/// keeps one that is.
+/// The upstream closes its connection after this response. Otherwise, the proxy may use the connection again.
 pub(crate) const EMPTY_OK: &str =
     "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
-/// The same response at the client.
+/// The same response, as the client receives it.
 pub(crate) const OK: &str =
     "HTTP/1.1 200 OK\r\nvia: 1.1 method-policy\r\ncontent-length: 0\r\n\r\n";
 
 /// The running proxy.
 ///
-/// After a connection to the upstream has broken, the proxy may open more than one in its place. A test
-/// that breaks several starts a proxy for each.
+/// After a connection to the upstream has broken, the proxy may open more than one new connection. A test that
+/// breaks several connections starts a proxy for each.
 pub(crate) struct Proxy {
     pub(crate) example: Example,
     pub(crate) address: SocketAddr,
@@ -61,27 +60,27 @@ impl Proxy {
         Connection::accept(&self.upstream).await
     }
 
-    /// A client that has sent `request`, and the upstream's end of the connection that it arrives on.
+    /// Sends `request`. Returns the connections of the client and of the upstream.
     pub(crate) async fn asked(&self, request: impl AsRef<[u8]>) -> (Connection, Connection) {
         let mut client = self.client().await;
         client.send(request).await;
         (client, self.upstream().await)
     }
 
-    /// The same, after the upstream has received the head.
+    /// Like `asked`, but the upstream has received the head.
     pub(crate) async fn begun(&self, request: impl AsRef<[u8]>) -> (Connection, Connection) {
         let (client, mut upstream) = self.asked(request).await;
         upstream.receive_head().await;
         (client, upstream)
     }
 
-    /// The response to a request over HTTP/2, and the upstream.
+    /// Sends `request` over HTTP/2. Returns the response and the connection of the upstream.
     pub(crate) async fn asked_http2(
         &self,
         request: Request<Empty<Bytes>>,
     ) -> (JoinHandle<hyper::Result<Response<Incoming>>>, Connection) {
         let mut client = http2(self.address).await;
-        // The client must not be dropped before the response.
+        // The client must stay until the response has arrived.
         let response = tokio::spawn(async move { client.send_request(request).await });
         (response, self.upstream().await)
     }
@@ -115,41 +114,22 @@ impl Proxy {
         (lines(&head), client.receive_rest().await)
     }
 
-    /// How many sockets the proxy has open.
-    pub(crate) fn sockets(&self) -> usize {
-        let descriptors = fs::read_dir(format!("/proc/{}/fd", self.example.id())).unwrap();
-        // A descriptor that was closed meanwhile has no link.
-        let links = descriptors.filter_map(|entry| fs::read_link(entry.unwrap().path()).ok());
-        let links = links.filter(|link| link.to_string_lossy().starts_with("socket:"));
-        links.count()
-    }
-
-    /// Waits until the proxy has closed all but so many sockets.
-    pub(crate) async fn has_closed_all_but(&self, sockets: usize) {
+    /// Waits until the proxy has this number of open descriptors.
+    pub(crate) async fn has_descriptors(&self, descriptors: usize) {
         within(async {
-            while self.sockets() != sockets {
+            while self.example.descriptors() != descriptors {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         })
         .await;
     }
 
-    /// The most memory that the proxy ever had, in bytes.
+    /// The peak of the proxy's resident memory, in bytes.
     pub(crate) fn peak_memory(&self) -> usize {
         let status = fs::read_to_string(format!("/proc/{}/status", self.example.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         let kib = line.unwrap().trim().strip_suffix(" kB").unwrap();
         1024 * kib.parse::<usize>().unwrap()
-    }
-
-    /// Stops the proxy. It has logged what was wrong with the upstream.
-    pub(crate) async fn stop_after(self, error: &str) {
-        self.example.signal("-TERM");
-        let (status, errors) = self.example.end().await;
-        assert!(status.success(), "{status}");
-        let start = format!("no response from {}: ", self.upstream.local_addr().unwrap());
-        assert!(errors.starts_with(&start), "{errors}");
-        assert!(errors.contains(error), "{errors}");
     }
 
     pub(crate) async fn stop(self) {
