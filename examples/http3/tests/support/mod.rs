@@ -1,4 +1,4 @@
-//! A client that speaks HTTP/3 and trusts one certificate, and the support of the crate's own tests.
+//! An HTTP/3 client that trusts one certificate, and the support of the crate's own tests.
 
 #![allow(dead_code, reason = "not every test uses all of it")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
@@ -24,10 +24,9 @@ use tokio::task::JoinHandle;
 
 use self::server::within;
 
-/// The content of 64 KiB that large uploads are made of.
-pub(crate) const CHUNK: Bytes = Bytes::from_static(&[0; 64 * 1024]);
+pub(crate) const MIB: usize = 1024 * 1024;
 
-/// A connection over which nothing was sent except TLS.
+/// Opens a connection without HTTP/3.
 pub(crate) async fn quic(
     address: SocketAddr,
     certificate: CertificateDer<'_>,
@@ -49,7 +48,7 @@ pub(crate) struct Client {
     closed: JoinHandle<ConnectionError>,
 }
 
-pub(crate) struct Exchange(client::RequestStream<BidiStream<Bytes>, Bytes>);
+pub(crate) struct Exchange(pub(crate) client::RequestStream<BidiStream<Bytes>, Bytes>);
 
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -80,7 +79,7 @@ impl Client {
         exchange.answer().await
     }
 
-    /// Waits until the server closes the connection, which it has to do without an error.
+    /// Waits until the server closes the connection without an error.
     pub(crate) async fn until_closed(self) {
         let error = within(self.closed).await.unwrap();
         assert!(error.is_h3_no_error(), "{error}");
@@ -92,43 +91,30 @@ impl Exchange {
         within(self.0.send_data(data.into())).await.unwrap();
     }
 
-    pub(crate) async fn send_trailers(&mut self, trailers: HeaderMap) {
-        within(self.0.send_trailers(trailers)).await.unwrap();
-    }
-
     pub(crate) async fn finish(&mut self) {
         within(self.0.finish()).await.unwrap();
     }
 
-    /// Sends until it is told to stop; the code that it is told.
-    pub(crate) async fn is_stopped(&mut self) -> Code {
+    /// Sends content until the server stops the upload, and returns the server's code.
+    pub(crate) async fn stop_code(&mut self) -> Code {
+        let data = Bytes::from_static(&[0; 64 * 1024]);
         loop {
-            match within(self.0.send_data(CHUNK)).await {
-                Ok(()) => {}
-                Err(StreamError::RemoteTerminate { code, .. }) => return code,
-                Err(error) => panic!("{error}"),
+            if let Err(error) = within(self.0.send_data(data.clone())).await {
+                return code(&error);
             }
         }
-    }
-
-    /// That of the next header section, which may be an interim response.
-    pub(crate) async fn status(&mut self) -> StatusCode {
-        within(self.0.recv_response()).await.unwrap().status()
     }
 
     pub(crate) async fn answer(&mut self) -> Answer {
         self.try_answer().await.unwrap()
     }
 
-    /// Waits until the answer is broken off; the code that says why.
-    pub(crate) async fn is_broken_off(&mut self) -> Code {
-        match self.try_answer().await {
-            Err(StreamError::RemoteTerminate { code, .. }) => code,
-            other => panic!("{other:?}"),
-        }
+    /// Waits until the server breaks off the answer, and returns the server's code.
+    pub(crate) async fn error_code(&mut self) -> Code {
+        code(&self.try_answer().await.unwrap_err())
     }
 
-    /// The answer, as a whole. Whatever it is, it has no connection-specific fields (RFC 9114 §4.2).
+    /// The whole answer. It must have no connection-specific fields (RFC 9114 §4.2).
     pub(crate) async fn try_answer(&mut self) -> Result<Answer, StreamError> {
         let head = within(self.0.recv_response()).await?;
         assert_eq!(head.version(), Version::HTTP_3);
@@ -140,12 +126,16 @@ impl Exchange {
             content.put(data);
         }
         let trailers = within(self.0.recv_trailers()).await?;
-        Ok(Answer {
-            status: head.status(),
-            headers: head.headers().clone(),
-            content: content.freeze(),
-            trailers,
-        })
+        let (head, content) = (head.into_parts().0, content.freeze());
+        Ok(Answer { status: head.status, headers: head.headers, content, trailers })
+    }
+}
+
+/// The code with which the server ended a stream.
+fn code(error: &StreamError) -> Code {
+    match error {
+        StreamError::RemoteTerminate { code, .. } => *code,
+        error => panic!("{error}"),
     }
 }
 
@@ -160,8 +150,8 @@ pub(crate) fn request(method: &str, path: &str) -> Request<()> {
     Request::builder().method(method).uri(url).body(()).unwrap()
 }
 
-/// A request that declares how long its content is.
-pub(crate) fn declared(method: &str, path: &str, length: u64) -> Request<()> {
+/// A request that declares the length of its content.
+pub(crate) fn declared(method: &str, path: &str, length: usize) -> Request<()> {
     let mut request = request(method, path);
     request.headers_mut().insert("content-length", length.into());
     request
