@@ -156,17 +156,14 @@ impl Body for Script {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Piece>, ()>>> {
-        {
-            let log = self.log.borrow();
-            let last = log.polls.last().map(|(polled, _)| *polled);
-            let is_over = matches!(last, Some(Polled::End | Polled::Error));
-            assert!(!log.said_end && !is_over, "polled after its end");
-            assert!(log.polls.len() < 1000, "polled for ever");
-        }
+        let log = Rc::clone(&self.log);
+        let mut log = log.borrow_mut();
+        let is_over = matches!(log.polls.last(), Some((Polled::End | Polled::Error, _)));
+        assert!(!log.said_end && !is_over, "polled after its end");
+        assert!(log.polls.len() < 1000, "polled for ever");
         let polled = self.poll(cx);
         let elapsed = self.start.map(|start| start.elapsed());
-        let at = elapsed.unwrap_or_default();
-        self.log.borrow_mut().polls.push((polled, at));
+        log.polls.push((polled, elapsed.unwrap_or_default()));
         Poll::Ready(match polled {
             Polled::Pending => return Poll::Pending,
             Polled::End => None,
@@ -193,7 +190,7 @@ impl Body for Script {
     }
 }
 
-/// A number of bytes that nobody reads.
+/// A number of bytes, without the bytes.
 #[derive(Debug)]
 pub(crate) struct Piece(u64);
 
@@ -203,11 +200,11 @@ impl Buf for Piece {
     }
 
     fn chunk(&self) -> &[u8] {
-        unreachable!("nobody looks into what is discarded")
+        unreachable!("the layer does not read the bytes")
     }
 
     fn advance(&mut self, _: usize) {
-        unreachable!("nobody looks into what is discarded")
+        unreachable!("the layer does not read the bytes")
     }
 }
 
@@ -224,17 +221,12 @@ pub(crate) fn ended(
     const TICK: Duration = Duration::from_millis(2);
 
     let declared = sent.body.declared();
-    let untouched = if sent.is_http_1() && sent.method == "CONNECT" {
-        Some(false)
-    } else if sent.body.says_end == 0 {
-        Some(true)
-    } else {
-        let declares_too_much = declared.is_some_and(|declared| declared > bounds.max_bytes);
-        (sent.expects() || bounds.max_bytes == 0 || declares_too_much).then_some(false)
-    };
-    if let Some(untouched) = untouched {
+    let is_connect = sent.is_http_1() && sent.method == "CONNECT";
+    let has_ended = !is_connect && sent.body.says_end == 0;
+    let declares_too_much = declared.is_some_and(|declared| declared > bounds.max_bytes);
+    if is_connect || has_ended || sent.expects() || bounds.max_bytes == 0 || declares_too_much {
         assert!(log.polls.is_empty() && answered < TICK, "not left alone");
-        return untouched;
+        return has_ended;
     }
 
     // The layer does not wait for a body that declares length zero.
@@ -242,6 +234,9 @@ pub(crate) fn ended(
     let idle = match declared {
         Some(_) => bounds.idle_timeout,
         None => bounds.idle_timeout_unknown_length,
+    };
+    let end = |first_wait: Duration, wait: Duration| {
+        first_wait.saturating_add(bounds.timeout).min(wait.saturating_add(idle))
     };
     let mut left = bounds.max_bytes;
     let (mut has_trailers, mut is_over) = (false, false);
@@ -263,10 +258,8 @@ pub(crate) fn ended(
                 wait = None;
             }
             Polled::Pending => {
-                let first: Duration = *first_wait.get_or_insert(at);
-                let began: Duration = *wait.get_or_insert(at);
-                let end = first.saturating_add(bounds.timeout);
-                let end = end.min(began.saturating_add(idle)).saturating_add(TICK);
+                let first = *first_wait.get_or_insert(at);
+                let end = end(first, *wait.get_or_insert(at)).saturating_add(TICK);
                 if has_clock && nth < earlier.len() {
                     assert!(at <= end, "waited on at {at:?} until {end:?}");
                 }
@@ -287,13 +280,10 @@ pub(crate) fn ended(
         _ if log.said_end => return true,
         Polled::Data(_) | Polled::Trailers => panic!("not read on"),
         Polled::Pending if has_clock => {
-            let (first, began) = (first_wait.expect("a wait"), wait.expect("a wait"));
-            let end = first.saturating_add(bounds.timeout);
-            let end = end.min(began.saturating_add(idle)).max(began);
-            let is_in_time = match end > YEAR {
-                true => answered > YEAR,
-                false => end <= answered && answered <= end + TICK,
-            };
+            let began = wait.expect("a wait");
+            let end = end(first_wait.expect("a wait"), began).max(began);
+            let latest = if end > YEAR { Duration::MAX } else { end + TICK };
+            let is_in_time = end.min(YEAR) <= answered && answered <= latest;
             assert!(is_in_time, "answered after {answered:?} instead of {end:?}");
         }
         Polled::Pending => {

@@ -18,7 +18,7 @@ use tower_method_policy::{MethodPolicyLayer, WouldReject};
 use crate::body::{self, Script, now};
 use crate::policy::{Model, Rule, Says, list};
 use crate::request::{Head, OF_CONTENT, Sent, inner_rejection};
-use crate::settings::{Observations, Payload, Responder, Settings, shown};
+use crate::settings::{Observations, Payload, Responder, Settings, append, shown};
 
 /// Sends any requests to any layer. Checks the response, the forwarded request, and the observer's calls.
 pub fn layer(data: &[u8]) {
@@ -100,11 +100,9 @@ impl Case<'_> {
             let is_supported =
                 !declared.is_empty() && declared.iter().all(|declared| *declared == supported);
             match base {
+                Some("OPTIONS") if is_supported && answers => return Expected::Fulfill,
                 Some(base) if is_supported => {
-                    return match answers && base == "OPTIONS" {
-                        true => Expected::Fulfill,
-                        false => self.rows_4_to_6(base, path, Expected::Fulfill),
-                    };
+                    return self.rows_4_to_6(base, path, Expected::Fulfill);
                 }
                 None if declared.is_empty() => {}
                 _ => return Expected::Reject(StatusCode::NOT_EXTENDED, None),
@@ -173,10 +171,8 @@ impl Case<'_> {
             let elapsed = start.map(|start| start.elapsed());
             (answer, elapsed.unwrap_or_default())
         };
-        let (answer, elapsed) = match self.is_in_runtime {
-            true => in_runtime(answering),
-            false => outside(answering),
-        };
+        let (answer, elapsed) =
+            if self.is_in_runtime { in_runtime(answering) } else { outside(answering) };
         let observed = std::mem::take(&mut *observations.lock().expect("no panic"));
         let mut arrived = arrived.into_inner();
         let expected = self.expected();
@@ -304,19 +300,16 @@ impl Case<'_> {
                 fields.insert(name, value.parse().expect("a field value"));
             }
         }
-        match self.sent.grpc() {
-            Some(content_type)
-                if (is_501 || rule.is_some()) && !fields.contains_key("grpc-status") =>
-            {
-                fields.remove(CONTENT_LENGTH);
-                fields.insert(CONTENT_TYPE, content_type.clone());
-                fields.insert("grpc-status", HeaderValue::from_static("12"));
-                let message = HeaderValue::from_static("the HTTP method is rejected here");
-                fields.insert("grpc-message", message);
-                true
-            }
-            _ => false,
-        }
+        let is_due = (is_501 || rule.is_some()) && !fields.contains_key("grpc-status");
+        let Some(content_type) = self.sent.grpc().filter(|_| is_due) else {
+            return false;
+        };
+        fields.remove(CONTENT_LENGTH);
+        fields.insert(CONTENT_TYPE, content_type.clone());
+        append(fields, "grpc-status", "12");
+        fields.remove("grpc-message");
+        append(fields, "grpc-message", "the HTTP method is rejected here");
+        true
     }
 }
 

@@ -1,6 +1,8 @@
 //! Path patterns without a tree.
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A part of a pattern. Of two patterns that match the same path, the smaller one is more specific: the first
+/// different segment decides.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Segment {
     Literal(String),
     Parameter,
@@ -9,12 +11,13 @@ pub(crate) enum Segment {
 
 /// The segments of a valid pattern.
 pub(crate) fn segments(pattern: &str) -> Vec<Segment> {
-    let segments = pattern.get(1..).unwrap_or_default().split('/').map(|segment| {
-        let is_literal = segment.starts_with("{{") || !segment.starts_with('{');
-        match is_literal {
-            true => Segment::Literal(segment.replace("{{", "{").replace("}}", "}")),
-            false if segment.starts_with("{*") => Segment::Rest,
-            false => Segment::Parameter,
+    let segments = pattern.split('/').skip(1).map(|segment| {
+        if segment.starts_with("{*") {
+            Segment::Rest
+        } else if segment.starts_with('{') && !segment.starts_with("{{") {
+            Segment::Parameter
+        } else {
+            Segment::Literal(segment.replace("{{", "{").replace("}}", "}"))
         }
     });
     segments.collect()
@@ -27,32 +30,23 @@ pub(crate) fn subtree(prefix: &str) -> Vec<Vec<Segment>> {
     patterns.collect()
 }
 
-/// A parameter stands for one segment, which is not empty if it is the last. `{*rest}` stands for at least
-/// one character.
+/// Whether the pattern matches the path. A parameter matches one segment, which is not empty if it is the last.
+/// `{*rest}` matches at least one character.
 pub(crate) fn matches(pattern: &[Segment], path: &str) -> bool {
-    let Some(mut rest) = path.strip_prefix('/') else {
+    let Some(path) = path.strip_prefix('/') else {
         return false;
     };
-    for (at, segment) in pattern.iter().enumerate() {
-        if *segment == Segment::Rest {
-            return !rest.is_empty();
-        }
-        let is_last = at + 1 == pattern.len();
-        let (this, after) = match rest.split_once('/') {
-            Some((this, after)) if !is_last => (this, after),
-            None if is_last => (rest, ""),
-            _ => return false,
-        };
-        match segment {
-            Segment::Literal(literal) if this != literal => return false,
-            Segment::Parameter if is_last && this.is_empty() => return false,
-            _ => rest = after,
-        }
+    match (pattern, path.find('/')) {
+        ([Segment::Rest], _) | ([Segment::Parameter], None) => !path.is_empty(),
+        ([Segment::Literal(literal)], None) => path == literal,
+        ([Segment::Literal(literal), ..], Some(end)) if path[..end] != *literal => false,
+        ([_, more @ ..], Some(end)) => matches(more, &path[end..]),
+        _ => false,
     }
-    true
 }
 
-/// Whether no tree can have both: they match the same paths, or a parameter and `{*rest}` meet.
+/// Whether no tree can have both patterns: they match the same paths, or a parameter and `{*rest}` have the same
+/// position.
 pub(crate) fn conflict(one: &[Segment], other: &[Segment]) -> bool {
     for pair in one.iter().zip(other) {
         match pair {
@@ -63,16 +57,6 @@ pub(crate) fn conflict(one: &[Segment], other: &[Segment]) -> bool {
         }
     }
     one.len() == other.len()
-}
-
-/// A more specific pattern has a smaller value. The first segment that differs decides.
-pub(crate) fn specificity(pattern: &[Segment]) -> Vec<u8> {
-    let ranks = pattern.iter().map(|segment| match segment {
-        Segment::Literal(_) => 0,
-        Segment::Parameter => 1,
-        Segment::Rest => 2,
-    });
-    ranks.collect()
 }
 
 /// Whether a pattern is allowed.
@@ -89,32 +73,26 @@ pub(crate) fn validity(pattern: &str) -> Validity {
         return Validity::Invalid;
     };
     let segments: Vec<_> = rest.split('/').collect();
-    let last = segments.len() - 1;
-    let validities = segments.iter().enumerate().map(|(at, segment)| {
-        let is_rest = segment.starts_with("{*");
-        match segment.is_empty() || is_rest {
-            true if at < last => Validity::Invalid,
-            _ => of_segment(segment),
-        }
-    });
-    let worst = validities.max().unwrap_or(Validity::Invalid);
-    match worst {
+    // Only the last segment can be empty or `{*rest}`.
+    let mut earlier = segments.iter().rev().skip(1);
+    if earlier.any(|segment| segment.is_empty() || segment.starts_with("{*")) {
+        return Validity::Invalid;
+    }
+    let worst = segments.iter().map(|segment| of_segment(segment)).max();
+    match worst.unwrap_or(Validity::Invalid) {
         Validity::Valid if segments.len() > 25 => Validity::Doubtful,
         worst => worst,
     }
 }
 
 pub(crate) fn prefix_validity(prefix: &str) -> Validity {
-    match prefix.ends_with('/') || prefix.ends_with('}') && prefix.contains("/{*") {
-        true => Validity::Invalid,
-        false => validity(prefix),
+    if prefix.ends_with('/') || prefix.ends_with('}') && prefix.contains("/{*") {
+        return Validity::Invalid;
     }
+    validity(prefix)
 }
 
 fn of_segment(segment: &str) -> Validity {
-    if segment.is_empty() {
-        return Validity::Valid;
-    }
     if segment.starts_with('{') && !segment.starts_with("{{") {
         let name = segment[1..].strip_suffix('}').unwrap_or_default();
         let name = name.strip_prefix('*').unwrap_or(name);
@@ -125,39 +103,27 @@ fn of_segment(segment: &str) -> Validity {
             true => Validity::Valid,
         };
     }
-    let mut literal = String::new();
-    let mut rest = segment.chars();
-    while let Some(c) = rest.next() {
-        match c {
-            '{' | '}' if rest.next() != Some(c) => return Validity::Invalid,
-            '%' => {
-                let digits = rest.by_ref().take(2);
-                let digits: String = digits.filter(char::is_ascii_hexdigit).collect();
-                let Ok(byte) = u8::from_str_radix(&digits, 16) else {
-                    return Validity::Invalid;
-                };
-                if digits.len() < 2 {
-                    return Validity::Invalid;
-                }
-                // Only an encoded dot matters, in a segment of dots.
-                literal.push(if byte == b'.' { '.' } else { 'a' });
-                continue;
-            }
-            _ => {}
+    // Two braces are one. `~` represents any valid character, and dots can be encoded.
+    let literal = segment.replace("{{", "~").replace("}}", "~");
+    let mut literal = literal.replace("%2e", ".").replace("%2E", ".");
+    let is_escape = |text: &str| text.bytes().skip(1).all(|byte| byte.is_ascii_hexdigit());
+    while let Some(at) = literal.find('%') {
+        if !literal.get(at..at + 3).is_some_and(is_escape) {
+            return Validity::Invalid;
         }
-        literal.push(c);
+        literal.replace_range(at..at + 3, "~");
     }
     if literal == "." || literal == ".." || literal.starts_with(':') {
         return Validity::Invalid;
     }
-    // RFC 3986 §3.3, with braces, and without the wildcard.
+    // RFC 3986 §3.3, without the wildcard.
     let is_unreserved = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
-    if literal.chars().all(|c| is_unreserved(c) || "{}".contains(c)) {
-        return Validity::Valid;
-    }
-    let may_be = |c: char| is_unreserved(c) || "{}!$&'()+,;=:@".contains(c);
-    match literal.chars().all(may_be) {
-        true => Validity::Doubtful,
-        false => Validity::Invalid,
+    let is_reserved = |c: char| "!$&'()+,;=:@".contains(c);
+    if literal.chars().all(is_unreserved) {
+        Validity::Valid
+    } else if literal.chars().all(|c| is_unreserved(c) || is_reserved(c)) {
+        Validity::Doubtful
+    } else {
+        Validity::Invalid
     }
 }

@@ -51,12 +51,12 @@ impl Rule {
 
 /// Writes methods in canonical order.
 pub(crate) fn list(methods: &BTreeSet<String>) -> String {
-    let registered: Vec<_> = names::registered().collect();
-    let first = registered.iter().copied();
-    let first = first.filter(|name| methods.contains(*name));
-    let others = methods.iter().map(String::as_str);
-    let others = others.filter(|name| !registered.contains(name));
-    first.chain(others).collect::<Vec<_>>().join(", ")
+    let mut names: Vec<_> = methods.iter().map(String::as_str).collect();
+    // The sort is stable, so the others stay in alphabetical order.
+    names.sort_by_key(|name| {
+        names::registered().position(|other| other == *name).unwrap_or(usize::MAX)
+    });
+    names.join(", ")
 }
 
 /// A rule for a path, or an exempt path.
@@ -205,17 +205,12 @@ impl Model {
 
     /// The rule of the most specific pattern that matches.
     pub(crate) fn rule_at(&self, path: &str) -> Option<&Rule> {
-        let mut best: Option<(Vec<u8>, &Entry)> = None;
-        for entry in &self.entries {
-            for pattern in &entry.expanded {
-                let rank = patterns::specificity(pattern);
-                let is_better = best.as_ref().is_none_or(|(best, _)| rank < *best);
-                if is_better && patterns::matches(pattern, path) {
-                    best = Some((rank, entry));
-                }
-            }
-        }
-        match best {
+        let patterns = self.entries.iter().flat_map(|entry| {
+            let expanded = entry.expanded.iter();
+            expanded.map(move |pattern| (pattern, entry))
+        });
+        let matching = patterns.filter(|(pattern, _)| patterns::matches(pattern, path));
+        match matching.min_by_key(|(pattern, _)| *pattern) {
             Some((_, entry)) => (entry.kind != Kind::Exempt).then_some(&entry.rule),
             None => self.fallback.as_ref(),
         }

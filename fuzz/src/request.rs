@@ -73,10 +73,8 @@ impl Sent {
     }
 
     pub(crate) fn request(&self, body: Script) -> Request<Script> {
-        let mut request = Request::new(body);
-        *request.method_mut() = self.method.clone();
-        *request.uri_mut() = self.uri.clone();
-        *request.version_mut() = self.version;
+        let request = Request::builder().method(&self.method).uri(&self.uri).version(self.version);
+        let mut request = request.body(body).expect("valid parts");
         *request.headers_mut() = self.headers.clone();
         request
     }
