@@ -35,7 +35,7 @@ enum Step {
 pub(crate) struct Plan {
     steps: Vec<Step>,
     /// From this step on, `is_end_stream` returns true, even if more steps follow.
-    says_end: usize,
+    end_at: usize,
     /// The size hint, which may be wrong.
     hint: (u64, Option<u64>),
 }
@@ -44,7 +44,7 @@ impl Plan {
     pub(crate) fn draw(u: &mut Unstructured<'_>) -> Result<Self> {
         let steps = (0..u.int_in_range(0..=6)?).map(|_| step(u));
         let steps = steps.collect::<Result<Vec<_>>>()?;
-        let says_end = match u.int_in_range(0..=3)? {
+        let end_at = match u.int_in_range(0..=3)? {
             0 => steps.len(),
             1 => usize::MAX,
             _ => u.int_in_range(0..=6)?,
@@ -61,7 +61,7 @@ impl Plan {
             4 => (length.min(other), Some(length.max(other))),
             _ => (other, None),
         };
-        Ok(Self { steps, says_end, hint })
+        Ok(Self { steps, end_at, hint })
     }
 
     /// The length that the body declares.
@@ -99,7 +99,7 @@ pub(crate) enum Polled {
 pub(crate) struct Log {
     pub(crate) polls: Vec<(Polled, Duration)>,
     /// The last result of `is_end_stream`.
-    said_end: bool,
+    reported_end: bool,
 }
 
 pub(crate) struct Script {
@@ -159,8 +159,8 @@ impl Body for Script {
         let log = Rc::clone(&self.log);
         let mut log = log.borrow_mut();
         let is_over = matches!(log.polls.last(), Some((Polled::End | Polled::Error, _)));
-        assert!(!log.said_end && !is_over, "polled after its end");
-        assert!(log.polls.len() < 1000, "polled for ever");
+        assert!(!log.reported_end && !is_over, "polled after its end");
+        assert!(log.polls.len() < 1000, "polled without end");
         let polled = self.poll(cx);
         let elapsed = self.start.map(|start| start.elapsed());
         log.polls.push((polled, elapsed.unwrap_or_default()));
@@ -174,9 +174,9 @@ impl Body for Script {
     }
 
     fn is_end_stream(&self) -> bool {
-        let says_end = self.at >= self.plan.says_end;
-        self.log.borrow_mut().said_end = says_end;
-        says_end
+        let is_end = self.at >= self.plan.end_at;
+        self.log.borrow_mut().reported_end = is_end;
+        is_end
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -208,7 +208,7 @@ impl Buf for Piece {
     }
 }
 
-/// Checks how the layer read the body of `sent`. Returns whether the body ended. Otherwise a part is unread.
+/// Checks how the layer read the body of `sent`. Returns whether the layer read it to its end.
 pub(crate) fn ended(
     sent: &Sent,
     bounds: &Bounds,
@@ -222,10 +222,10 @@ pub(crate) fn ended(
 
     let declared = sent.body.declared();
     let is_connect = sent.is_http_1() && sent.method == "CONNECT";
-    let has_ended = !is_connect && sent.body.says_end == 0;
+    let has_ended = !is_connect && sent.body.end_at == 0;
     let declares_too_much = declared.is_some_and(|declared| declared > bounds.max_bytes);
     if is_connect || has_ended || sent.expects() || bounds.max_bytes == 0 || declares_too_much {
-        assert!(log.polls.is_empty() && answered < TICK, "not left alone");
+        assert!(log.polls.is_empty() && answered < TICK, "this body must not be read");
         return has_ended;
     }
 
@@ -240,7 +240,7 @@ pub(crate) fn ended(
     };
     let mut left = bounds.max_bytes;
     let (mut has_trailers, mut is_over) = (false, false);
-    // The beginnings of the first and of the last wait.
+    // The times at which the first and the last wait began.
     let (mut first_wait, mut wait) = (None, None);
     let (&(last, last_at), earlier) = log.polls.split_last().expect("it is read");
     for (nth, &(polled, at)) in log.polls.iter().enumerate() {
@@ -261,24 +261,24 @@ pub(crate) fn ended(
                 let first = *first_wait.get_or_insert(at);
                 let end = end(first, *wait.get_or_insert(at)).saturating_add(TICK);
                 if has_clock && nth < earlier.len() {
-                    assert!(at <= end, "waited on at {at:?} until {end:?}");
+                    assert!(at <= end, "still waiting at {at:?}, after {end:?}");
                 }
             }
             Polled::Error | Polled::End => {}
         }
-        assert!(nth == earlier.len() || !is_over, "read on beyond a bound");
+        assert!(nth == earlier.len() || !is_over, "read beyond a bound");
     }
 
     if last != Polled::Pending {
-        assert!(answered <= last_at + TICK, "answered late");
+        assert!(answered <= last_at + TICK, "answered too late");
     }
     match last {
         Polled::End => return true,
         Polled::Error => {}
         _ if is_over => {}
         // The layer calls `is_end_stream` before each poll.
-        _ if log.said_end => return true,
-        Polled::Data(_) | Polled::Trailers => panic!("not read on"),
+        _ if log.reported_end => return true,
+        Polled::Data(_) | Polled::Trailers => panic!("stopped reading too early"),
         Polled::Pending if has_clock => {
             let began = wait.expect("a wait");
             let end = end(first_wait.expect("a wait"), began).max(began);
@@ -289,7 +289,7 @@ pub(crate) fn ended(
         Polled::Pending => {
             assert!(answered < last_at + TICK, "waited without a clock");
             let before = earlier.last().map(|(polled, _)| *polled);
-            assert_eq!(before, Some(Polled::Pending), "hyper gets no turn");
+            assert_eq!(before, Some(Polled::Pending), "hyper could not read the next piece");
         }
     }
     false

@@ -16,7 +16,7 @@ use tower_method_policy::rfc2774::Declarations;
 use tower_method_policy::{MethodPolicyLayer, WouldReject};
 
 use crate::body::{self, Script, now};
-use crate::policy::{Model, Rule, Says, list};
+use crate::policy::{Model, Rule, Verdict, list};
 use crate::request::{Head, OF_CONTENT, Sent, inner_rejection};
 use crate::settings::{Observations, Payload, Responder, Settings, append, shown};
 
@@ -110,7 +110,7 @@ impl Case<'_> {
         }
         // Row 2: Fetch.
         let is_recognized =
-            !matches!(self.model.says("OPTIONS", path, answers), Says::NotImplemented);
+            !matches!(self.model.verdict("OPTIONS", path, answers), Verdict::NotImplemented);
         if self.sent.is_preflight() && is_recognized {
             return Expected::Forward;
         }
@@ -129,13 +129,15 @@ impl Case<'_> {
     }
 
     fn rows_4_to_6<'a>(&'a self, method: &str, path: &str, forward: Expected<'a>) -> Expected<'a> {
-        match self.model.says(method, path, self.settings.answers_options) {
+        match self.model.verdict(method, path, self.settings.answers_options) {
             // Row 4.
-            Says::Forward => forward,
+            Verdict::Forward => forward,
             // Row 5: RFC 9110 §15.5.6.
-            Says::NotAllowed(rule) => Expected::Reject(StatusCode::METHOD_NOT_ALLOWED, Some(rule)),
+            Verdict::NotAllowed(rule) => {
+                Expected::Reject(StatusCode::METHOD_NOT_ALLOWED, Some(rule))
+            }
             // Row 6: RFC 9110 §15.6.2.
-            Says::NotImplemented => Expected::Reject(StatusCode::NOT_IMPLEMENTED, None),
+            Verdict::NotImplemented => Expected::Reject(StatusCode::NOT_IMPLEMENTED, None),
         }
     }
 
@@ -177,8 +179,8 @@ impl Case<'_> {
         let mut arrived = arrived.into_inner();
         let expected = self.expected();
         // The observer is called once for each rejection or report.
-        let told = self.mark(expected).map(|mark| format!("{} {mark}", self.sent.method));
-        assert_eq!(observed, Vec::from_iter(told));
+        let text = self.mark(expected).map(|mark| format!("{} {mark}", self.sent.method));
+        assert_eq!(observed, Vec::from_iter(text));
 
         if let Expected::AnswerOptions(_) | Expected::Reject(..) = expected {
             assert!(arrived.is_empty());
@@ -187,7 +189,7 @@ impl Case<'_> {
             let ended = body::ended(&self.sent, bounds, self.is_in_runtime, &log, elapsed);
             return self.answered(expected, &response, !ended && self.sent.is_http_1());
         }
-        assert_eq!(arrived.len(), 1, "arrived so often");
+        assert_eq!(arrived.len(), 1, "the number of forwarded requests");
         let (parts, is_untouched) = arrived.remove(0);
         assert!(is_untouched && log.borrow().polls.is_empty());
         self.arrived(&parts, expected);
@@ -197,7 +199,7 @@ impl Case<'_> {
         }
     }
 
-    /// Checks that the inner service got the client's request.
+    /// Checks that the inner service received the client's request.
     fn arrived(&self, parts: &http::request::Parts, expected: Expected<'_>) {
         let sent = &self.sent;
         assert_eq!(parts.method, sent.method);
@@ -288,7 +290,7 @@ impl Case<'_> {
         assert_eq!(response.extensions().len(), usize::from(mark.is_some()));
     }
 
-    /// Adds the policy's fields to those of the responder. Returns whether a gRPC call empties the body.
+    /// Adds the policy's fields to the responder's fields. Returns whether the body becomes empty because of gRPC.
     fn add_fields(&self, status: StatusCode, rule: Option<&Rule>, fields: &mut HeaderMap) -> bool {
         let is_501 = status == StatusCode::NOT_IMPLEMENTED;
         for (name, value, is_due) in [
@@ -316,10 +318,10 @@ impl Case<'_> {
 /// Runs `future` in a runtime whose clock jumps to the next event.
 fn in_runtime<F: Future>(future: F) -> F::Output {
     // Longer than any bound of the layer.
-    const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+    const VERY_LONG: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_time().start_paused(true).build();
-    let answer = async { tokio::time::timeout(FOR_EVER, future).await };
+    let answer = async { tokio::time::timeout(VERY_LONG, future).await };
     let answer = runtime.expect("a runtime").block_on(answer);
     answer.expect("answered")
 }

@@ -35,7 +35,7 @@ pub(crate) fn method(name: &str) -> Method {
     Method::from_bytes(name.as_bytes()).expect("a method is a token")
 }
 
-/// One of a server's many own methods.
+/// An unregistered method. A policy can list many of them.
 pub(crate) fn own(number: usize) -> String {
     format!("OWN-{number:02}")
 }
@@ -44,7 +44,7 @@ pub(crate) fn own(number: usize) -> String {
 pub(crate) fn draw(u: &mut Unstructured<'_>) -> Result<String> {
     let common: Vec<_> = COMMON.split(' ').collect();
     let name = match u.int_in_range(0..=9)? {
-        // Most rows of the decision table depend on it.
+        // Most rows of the decision table depend on this method.
         0..=1 => b"OPTIONS".to_vec(),
         2..=5 => u.choose(&common)?.as_bytes().to_vec(),
         6 => own(u.int_in_range(0..=41)?).into_bytes(),

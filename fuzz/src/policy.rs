@@ -9,7 +9,7 @@ use tower_method_policy::{Decision, MethodSet, Policy, PolicyError};
 use crate::names;
 use crate::patterns::{self, Segment};
 
-/// Few segments, so that patterns nest and conflict.
+/// There are only a few segments, so patterns often overlap or conflict.
 const SEGMENTS: &[&str] = &["users", "me", "a%2Fb", "{{id}}", "{id}", "{name}"];
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,7 +37,7 @@ impl Rule {
         lists(method) || method == "HEAD" && lists("GET")
     }
 
-    /// The `Allow` field of a layer, or with `false` the methods of the rule.
+    /// The `Allow` field of a layer. With `false`, these are the methods of the rule.
     pub(crate) fn allow(&self, answers_options: bool) -> String {
         let mut methods: BTreeSet<_> = self.listed.iter().cloned().collect();
         for (name, is_added) in [("HEAD", self.lists("GET")), ("OPTIONS", answers_options)] {
@@ -128,7 +128,7 @@ fn draw_methods(u: &mut Unstructured<'_>) -> Result<Vec<String>> {
 
 /// The decision about a method.
 #[derive(Debug)]
-pub(crate) enum Says<'a> {
+pub(crate) enum Verdict<'a> {
     Forward,
     NotAllowed(&'a Rule),
     NotImplemented,
@@ -217,18 +217,18 @@ impl Model {
     }
 
     /// Rows 1 and 4 to 6 of the decision table.
-    pub(crate) fn says(&self, method: &str, path: &str, answers_options: bool) -> Says<'_> {
+    pub(crate) fn verdict(&self, method: &str, path: &str, answers_options: bool) -> Verdict<'_> {
         let is_recognized = self.recognizes(method) || answers_options && method == "OPTIONS";
         match self.rule_at(path) {
-            _ if method == "GET" || method == "HEAD" => Says::Forward,
-            Some(rule) if rule.lists(method) => Says::Forward,
-            None if is_recognized => Says::Forward,
-            Some(rule) if is_recognized => Says::NotAllowed(rule),
-            _ => Says::NotImplemented,
+            _ if method == "GET" || method == "HEAD" => Verdict::Forward,
+            Some(rule) if rule.lists(method) => Verdict::Forward,
+            None if is_recognized => Verdict::Forward,
+            Some(rule) if is_recognized => Verdict::NotAllowed(rule),
+            _ => Verdict::NotImplemented,
         }
     }
 
-    /// Checks what `policy` lists.
+    /// Checks the methods, rules, and exempt paths of `policy`.
     pub(crate) fn lists(&self, policy: &Policy) {
         let rules = self.rules();
         let listed = rules.iter().flat_map(|rule| &rule.listed);
@@ -256,10 +256,10 @@ impl Model {
         let expected = expected.map(|rule| (rule.name.clone(), rule.allow(false)));
         assert_eq!(shown, expected, "{path}");
         let decision = policy.decide(&names::method(method), path);
-        match (decision, self.says(method, path, false)) {
-            (Decision::Forward, Says::Forward) => {}
-            (Decision::NotImplemented, Says::NotImplemented) => {}
-            (Decision::NotAllowed { allow }, Says::NotAllowed(rule)) => {
+        match (decision, self.verdict(method, path, false)) {
+            (Decision::Forward, Verdict::Forward) => {}
+            (Decision::NotImplemented, Verdict::NotImplemented) => {}
+            (Decision::NotAllowed { allow }, Verdict::NotAllowed(rule)) => {
                 assert_eq!(allow.to_string(), rule.allow(false));
             }
             different => panic!("{method} {path}: {different:?}"),

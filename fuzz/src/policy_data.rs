@@ -15,9 +15,9 @@ use crate::policy::{Entry, Kind, Model, Rule};
 pub fn policy_data(text: &str) {
     let parts = toml::from_str::<Value>(text);
     match toml::from_str::<Policy>(text) {
-        Ok(policy) => is_of(&policy, &parts.expect("TOML"), text),
+        Ok(policy) => check_policy(&policy, &parts.expect("TOML"), text),
         Err(error) => {
-            is_bounded(error.message());
+            check_length(error.message());
             let place = error.span().expect("a place");
             assert!(text.get(place.clone()).is_some(), "{place:?}: {error}");
             // In `parts`, infinity and NaN are null, and null is valid for some settings.
@@ -28,7 +28,7 @@ pub fn policy_data(text: &str) {
     }
     let parts = serde_json::from_str::<Value>(text);
     if let Some(policy) = json::<Policy>(text) {
-        is_of(&policy, &parts.expect("JSON"), text);
+        check_policy(&policy, &parts.expect("JSON"), text);
     } else if let Ok(parts) = parts {
         // `parts` has no key twice, so it can be valid although the text is not.
         let is_ok = serde_json::from_value::<Policy>(parts.clone()).is_ok();
@@ -44,7 +44,7 @@ pub fn policy_data(text: &str) {
     }
 }
 
-fn is_bounded(message: &str) {
+fn check_length(message: &str) {
     assert!(!message.is_empty() && message.len() < 1000, "{message}");
 }
 
@@ -54,7 +54,7 @@ fn json<T: serde::de::DeserializeOwned>(text: &str) -> Option<T> {
         Ok(value) => return Some(value),
         Err(error) => error,
     };
-    is_bounded(&error.to_string());
+    check_length(&error.to_string());
     // Lines and columns count from 1. The end of a line is one column more.
     let line = text.split('\n').nth(error.line() - 1);
     let line = line.unwrap_or_else(|| panic!("{error}"));
@@ -131,7 +131,7 @@ fn is_method(name: &str) -> bool {
 }
 
 /// Checks that `policy` equals the policy that the builder makes from `parts`, and its decisions.
-fn is_of(policy: &Policy, parts: &Value, text: &str) {
+fn check_policy(policy: &Policy, parts: &Value, text: &str) {
     let (validity, model) = read(parts);
     assert_ne!(validity, Validity::Invalid, "{parts}");
     assert_eq!(policy, &model.build().expect("a policy"));

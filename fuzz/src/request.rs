@@ -38,7 +38,7 @@ const FIELDS: &[(&str, &str)] = &[
     ("x-http-method-override", "GET"),
 ];
 
-/// Values of `Man` (RFC 2774 §3), and the extensions that they declare; `None` if malformed.
+/// Values of `Man` (RFC 2774 §3), and the extensions that they declare. `None` if malformed.
 const DECLARATIONS: &[(&str, Option<&str>)] = &[
     ("\"http://a.example/x\" ;n", Some("http://a.example/x")),
     ("\"http://a.example/y\"; q=\"a, b\"", Some("http://a.example/y")),
@@ -101,7 +101,7 @@ impl Sent {
         is_grpc.then_some(value)
     }
 
-    /// The extensions that all `Man` fields declare; `None` if one is malformed.
+    /// The extensions that all `Man` fields declare. `None` if one is malformed.
     pub(crate) fn declared(&self) -> Option<Vec<&'static str>> {
         let mut all = Vec::new();
         for value in self.headers.get_all("man") {
@@ -136,11 +136,11 @@ fn target(u: &mut Unstructured<'_>) -> Result<Uri> {
 pub(crate) struct Head {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
-    /// Whether it has the mark of a policy further inside.
+    /// Whether it has the mark of an inner policy.
     pub(crate) is_rejection: bool,
 }
 
-/// Values of `Allow`, and the methods that they list; `None` if it is not a list of methods that exist.
+/// Values of `Allow`, and the methods that they list. `None` if a value is not a list of valid methods.
 const ALLOW: &[(&[u8], Option<&str>)] = &[
     (b"GET, HEAD", Some("GET HEAD")),
     (b"PUT,FOO\t,, BAR ,PUT", Some("PUT FOO BAR")),
@@ -155,7 +155,7 @@ const ALLOW: &[(&[u8], Option<&str>)] = &[
     (b"GET, \xc3\xa9", None),
 ];
 
-/// The layer removes these fields when it turns a `405`. `Content-Length` becomes zero.
+/// The layer removes these fields when it turns a `405` into a `200`. Then it sets `Content-Length` to zero.
 pub(crate) const OF_CONTENT: &str = "content-type|content-encoding|content-language|content-length|\
 content-location|content-range|content-disposition|content-digest|transfer-encoding|trailer|etag|\
 last-modified|accept-ranges|repr-digest";
@@ -194,8 +194,7 @@ impl Head {
         })
     }
 
-    /// The methods that all `Allow` fields list together; `None` if there is no such field, or one is not a
-    /// list of methods.
+    /// The methods of all `Allow` fields. `None` if there is no such field, or if one is not a list of valid methods.
     pub(crate) fn allow(&self) -> Option<BTreeSet<String>> {
         self.headers.get("allow")?;
         let mut methods = BTreeSet::new();
@@ -218,7 +217,7 @@ impl Head {
     }
 }
 
-/// The mark of a policy further inside.
+/// The mark of an inner policy.
 pub(crate) fn inner_rejection() -> Rejection {
     Rejection::not_allowed([Method::TRACE])
 }

@@ -25,12 +25,12 @@ pub(crate) enum Responder {
     Empty,
     /// Sets fields that belong to the policy.
     Silly,
-    /// The same, with a gRPC status.
+    /// Also sets a gRPC status.
     Grpc,
 }
 
 impl Responder {
-    /// The fields that it sets, without `Allow`.
+    /// The fields that the responder sets, without `Allow`.
     pub(crate) fn fields(self) -> HeaderMap {
         const SILLY: [(&str, &str); 9] = [
             ("connection", "x-hop"),
@@ -72,7 +72,7 @@ impl Respond<Payload> for Responder {
     }
 }
 
-/// The bounds of `BodyDrain`. A time of more than a year only has to be long.
+/// The bounds of `BodyDrain`. All times over a year are treated alike.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
     pub(crate) max_bytes: u64,
@@ -164,8 +164,8 @@ impl Settings {
         }
         let observations = observations.clone();
         layer = layer.on_rejection(move |rejection, request| {
-            let told = format!("{} {}", request.method, shown(rejection));
-            observations.lock().expect("no panic").push(told);
+            let text = format!("{} {}", request.method, shown(rejection));
+            observations.lock().expect("no panic").push(text);
         });
         Ok((settings, layer))
     }

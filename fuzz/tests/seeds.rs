@@ -1,4 +1,4 @@
-//! Replays every committed input of each target, and the inputs that a fuzzer failed with here.
+//! Replays the committed inputs of each target, and the failing inputs that a fuzzer stored on this machine.
 
 use std::fs;
 use std::path::Path;

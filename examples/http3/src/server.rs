@@ -41,7 +41,7 @@ async fn connection(incoming: Incoming, app: App, stop: CancellationToken) -> Re
     let mut server = h3::server::builder();
     // The size of a header section (RFC 9114 §4.2.2). The default is no limit.
     server.max_field_section_size(128 * 1024);
-    // Each step waits for the client.
+    // The client can delay each of these steps.
     let connecting = async {
         let quic = incoming.await?;
         let connection = server.build(Connection::new(quic.clone())).await?;

@@ -118,14 +118,14 @@ async fn the_policy_rejects_only_methods_that_the_application_does_not_implement
 async fn a_rejected_upload_is_read_to_its_end_or_stopped_at_a_limit() {
     let server = Server::start().await;
     let mut client = server.client().await;
-    // These are read to their ends.
+    // The server reads these uploads to the end.
     for head in [declared("FOO", "/", MIB), request("FOO", "/")] {
         let mut exchange = client.begin(head).await;
         exchange.send(vec![0; MIB]).await;
         exchange.finish().await;
         is_rejected(&exchange.answer().await);
     }
-    // The first one declares more than the limit. The others stall.
+    // The first upload declares more than the limit. The others stall.
     for (head, content, code) in [
         (declared("FOO", "/", 64 * MIB + 1), "", Code::H3_NO_ERROR.value()),
         (declared("FOO", "/", 100), "abc", STOPPED),
@@ -136,12 +136,12 @@ async fn a_rejected_upload_is_read_to_its_end_or_stopped_at_a_limit() {
         is_rejected(&exchange.answer().await);
         assert_eq!(exchange.stop_code().await.value(), code);
     }
-    // This one does not declare that it exceeds the limit.
+    // This upload exceeds the limit without declaring a length.
     let mut exchange = client.begin(request("FOO", "/")).await;
     exchange.send(vec![0; 64 * MIB]).await;
     assert_eq!(exchange.stop_code().await.value(), STOPPED);
     is_rejected(&exchange.answer().await);
-    // The application reads less.
+    // The application has a smaller limit.
     let mut exchange = client.begin(request("POST", "/")).await;
     assert_eq!(exchange.stop_code().await.value(), STOPPED);
     assert_eq!(exchange.answer().await.status, 413);

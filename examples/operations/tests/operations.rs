@@ -178,7 +178,7 @@ async fn new_settings_are_applied_once() {
     server.replace(DELETE);
     sleep(Duration::from_millis(600)).await;
     server.has_sample("method_policy_reloads_total applied 1").await;
-    // SIGHUP applies them.
+    // SIGHUP applies unchanged settings.
     for _ in 0..2 {
         server.example.signal("-HUP");
         let event = server.event().await;
@@ -208,7 +208,7 @@ async fn a_change_of_a_directory_or_a_link_is_applied() {
         "mkdir dir; mv new dir/policy.toml; mv base/settings old1; mv dir base/settings",
         // The directory is removed and made again.
         "rm -r base/settings; mkdir base/settings; mv new base/settings/policy.toml",
-        // The file is renamed over in the new directory.
+        // The file in the new directory is replaced by a rename.
         "mv new base/settings/policy.toml",
         // The directory above is replaced.
         "mv base old2; mkdir -p base/settings; mv new base/settings/policy.toml",
@@ -343,7 +343,7 @@ async fn invalid_settings_are_reported_and_not_applied() {
     server.stop().await;
 }
 
-/// The two policies disagree on each method: on whether it is allowed, or on the reason.
+/// The two policies decide differently about each method.
 #[tokio::test]
 async fn only_an_enforced_policy_answers_and_each_policy_is_counted() {
     let policy = "cache_control = 'max-age=9'\n[policy]\nfallback = ['PUT']\n";

@@ -326,7 +326,7 @@ async fn the_smallest_number_of_max_forwards_limits_options_and_trace() {
 #[tokio::test]
 async fn a_request_in_a_loop_is_answered_with_508() {
     let proxy = Proxy::start().await;
-    // The proxy receives what it sent to the upstream. It removes the first `Via` of the last request.
+    // The proxy receives its own requests again. In the last case, it removes the `Via` of the first request.
     for mut request in [
         GET.to_owned(),
         "PURGE / HTTP/1.0\r\nvia: 1.1 a (b, c)\r\nhost: a\r\n\r\n".to_owned(),

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 
 const MIB: usize = 1024 * 1024;
 
-/// An upload, and the part of it that is sent.
+/// An upload without its last byte.
 const PUT: &str = "PUT / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\na";
 
 const CONTINUE: &str = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -25,7 +25,7 @@ const CONTINUE: &str = "HTTP/1.1 100 Continue\r\n\r\n";
 const TRAILERS: &str = "trailer: x-sum, connection, keep-alive, x-one\r\ntransfer-encoding: chunked\r\n\r\n\
                         1\r\na\r\n0\r\nconnection: x-one\r\nkeep-alive: 5\r\nx-one: 1\r\nx-sum: 2\r\n\r\n";
 
-/// A framing, and the beginning of a content.
+/// A framing and the first part of the content.
 const CUT_OFF: [(&str, &str); 2] =
     [("content-length: 10", "hello"), ("transfer-encoding: chunked", "5\r\nhello\r\n")];
 
@@ -120,7 +120,7 @@ async fn fields_are_changed_as_rfc_9110_and_rfc_9112_require() {
             "HTTP/1.0 200 OK\ncontent-length: 0\nvia: 1.1 method-policy",
             "",
         ],
-        // `Via` names the protocol that was received. A client of HTTP/1.0 can omit `Host`.
+        // `Via` has the version of the received message. A client of HTTP/1.0 can omit `Host`.
         [
             "GET / HTTP/1.0\r\nvia: 1.1 x, 2.0 y\r\nvia: 1.1 z\r\n\r\n",
             &format!(
