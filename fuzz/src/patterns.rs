@@ -25,9 +25,7 @@ pub(crate) fn segments(pattern: &str) -> Vec<Segment> {
 
 /// The patterns of a subtree: the prefix, the prefix with a slash, and everything below.
 pub(crate) fn subtree(prefix: &str) -> Vec<Vec<Segment>> {
-    let ends = ["", "/", "/{*rest}"];
-    let patterns = ends.iter().map(|end| segments(&format!("{prefix}{end}")));
-    patterns.collect()
+    ["", "/", "/{*rest}"].map(|end| segments(&format!("{prefix}{end}"))).to_vec()
 }
 
 /// Whether the pattern matches the path. A parameter matches one segment, which is not empty if it is the last.

@@ -28,8 +28,7 @@ pub(crate) struct Rule {
 
 impl Rule {
     pub(crate) fn fallback(listed: Vec<String>) -> Self {
-        let name = "fallback".to_owned();
-        Self { name, listed }
+        Self { name: "fallback".to_owned(), listed }
     }
 
     pub(crate) fn lists(&self, method: &str) -> bool {

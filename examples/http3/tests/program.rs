@@ -60,8 +60,7 @@ fn has_length(answer: &Answer) {
 fn is_rejected(answer: &Answer) {
     assert_eq!(answer.status, 501, "{answer:?}");
     assert_eq!(answer.field("allow"), None, "{answer:?}");
-    let content_type = answer.field("content-type");
-    assert_eq!(content_type, Some("text/plain; charset=utf-8"));
+    assert_eq!(answer.field("content-type"), Some("text/plain; charset=utf-8"));
     has_length(answer);
     assert!(!answer.content.is_empty());
 }

@@ -109,10 +109,9 @@ https://{region}.example.com/{base}/{version} => /api/v1/a /api/v2/beta/a
 ",
     ) {
         let urls = urls.split_whitespace();
-        let servers = urls.map(|url| json!({ "url": url, "variables": variables }));
-        let servers: Value = servers.collect();
-        let expected = paths.split(' ').map(|path| format!("{path}: GET, HEAD"));
-        let expected: Vec<_> = expected.collect();
+        let servers: Value =
+            urls.map(|url| json!({ "url": url, "variables": variables })).collect();
+        let expected: Vec<_> = paths.split(' ').map(|path| format!("{path}: GET, HEAD")).collect();
         assert_eq!(rules(with_servers(servers)), expected, "{paths}");
     }
 }
@@ -304,8 +303,7 @@ fn a_large_document_is_an_error() {
     let too_many = ("/10000".to_owned(), format!("GET: {TOO_MANY}"));
     assert_eq!(error(with_paths(paths(10_001))), too_many);
     // Each path counts once for each server.
-    let servers = (0..100).map(|number| json!({ "url": format!("/{number}") }));
-    let servers: Value = servers.collect();
+    let servers: Value = (0..100).map(|number| json!({ "url": format!("/{number}") })).collect();
     let document = json!({ "openapi": "3.1.0", "servers": servers, "paths": paths(100) });
     assert_eq!(error(document).0, "/99");
     let values: Vec<_> = (0..10_001).map(|number| number.to_string()).collect();

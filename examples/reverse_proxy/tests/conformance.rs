@@ -30,8 +30,7 @@ const CUT_OFF: [(&str, &str); 2] =
     [("content-length: 10", "hello"), ("transfer-encoding: chunked", "5\r\nhello\r\n")];
 
 fn bad_gateway(answer: &str) {
-    let expected = "HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n";
-    assert_eq!(answer, expected);
+    assert_eq!(answer, "HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n");
 }
 
 #[tokio::test]
@@ -185,8 +184,7 @@ async fn connections_to_the_upstream_are_reused() {
             let mut upstream = proxy.upstream().await;
             connections.spawn(async move {
                 while upstream.try_receive().await.is_ok() {
-                    let answer = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
-                    upstream.send(answer).await;
+                    upstream.send(OK).await;
                 }
             });
         }
