@@ -57,15 +57,6 @@ fn a_responder_can_be_a_function_or_a_closure() {
     });
 }
 
-#[test]
-fn a_setting_can_depend_on_a_condition() {
-    for on in [true, false] {
-        let layer = MethodPolicyLayer::default().respond_with(ProblemDetails);
-        let layer = if on { layer.report_only(on) } else { layer };
-        let _service = layer.answer_options(on).layer(Router::<()>::new());
-    }
-}
-
 // Programs that do not compile.
 
 /// The crates of this test as `NAME=FILE`. Cargo has already built them, so it only prints their files.

@@ -16,7 +16,6 @@ use tower_method_policy::MethodPolicyLayer;
 const README: &str = include_str!("../README.md");
 const LIB: &str = include_str!("../src/lib.rs");
 const DECIDE: &str = include_str!("../src/decide.rs");
-const PICTURE: &str = include_str!("../docs/decision.svg");
 
 /// Returns the comments that `decide.rs` must have: one for each row of the table in the documentation.
 fn row_comments() -> Vec<String> {
@@ -50,13 +49,7 @@ fn decide_rs_has_the_rows_of_the_decision_table_in_order() {
     assert!(!DECIDE.contains("Row 7"));
 }
 
-/// Returns the texts in the picture, from left to right and from top to bottom.
-fn texts_of_the_picture() -> Vec<&'static str> {
-    let ends = PICTURE.split("</text>").filter(|part| part.contains("<text "));
-    ends.map(|part| part.rsplit_once('>').unwrap().1).collect()
-}
-
-/// Sends `method /users`, the request in the README and the picture. Returns the answer of the router alone, and
+/// Sends `method /users`, the request in the README. Returns the answer of the router alone, and
 /// the answer with the layer around the router.
 async fn answers(method: &str) -> [Response<Body>; 2] {
     let router = Router::new().route("/users", get("users").post("created"));
@@ -68,27 +61,6 @@ async fn answers(method: &str) -> [Response<Body>; 2] {
     let Ok(alone) = router.oneshot(request()).await;
     let Ok(answer) = app.oneshot(request()).await;
     [alone, answer]
-}
-
-#[tokio::test]
-async fn the_picture_shows_the_answers_of_a_router_alone_and_behind_the_layer() {
-    let texts = texts_of_the_picture();
-    let (header, rows) = texts.split_at(5);
-    assert_eq!(header.join(", "), "request, router alone, layer, router, answer");
-    let rows: Vec<_> = rows.chunks(4).collect();
-    let methods: Vec<_> = rows.iter().map(|row| row[0]).collect();
-    assert_eq!(methods, ["GET", "DELETE", "OPTIONS", "FOO"]);
-    for row in rows {
-        let [alone, answer] = answers(row[0]).await;
-        assert_eq!(row[1], alone.status().as_str(), "{row:?}");
-        // The status in the column `router`, or in the column `layer` if the layer answers.
-        let sent = if row[0] == "FOO" { &answer } else { &alone };
-        assert_eq!(row[2], sent.status().as_str(), "{row:?}");
-        let has_allow = answer.headers().contains_key(ALLOW);
-        let allow = if has_allow { " + Allow" } else { "" };
-        let answer = answer.status().as_u16();
-        assert_eq!(row[3], format!("{answer}{allow}"), "{row:?}");
-    }
 }
 
 #[tokio::test]

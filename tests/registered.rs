@@ -46,12 +46,6 @@ fn the_registered_safe_and_idempotent_sets_match_the_registry() {
     assert_eq!(MethodSet::SAFE, rows_where(|column| is_yes(column("safe"))));
     let idempotent = rows_where(|column| is_yes(column("idempotent")));
     assert_eq!(MethodSet::IDEMPOTENT, idempotent);
-    // The same sets, written by hand.
-    assert_eq!(MethodSet::REGISTERED.len(), 39);
-    let safe = set("GET HEAD OPTIONS TRACE QUERY PROPFIND REPORT SEARCH");
-    assert_eq!(MethodSet::SAFE, safe);
-    let others = set("POST PATCH CONNECT LOCK");
-    assert_eq!(MethodSet::REGISTERED - MethodSet::IDEMPOTENT, others);
 }
 
 #[test]
@@ -89,8 +83,6 @@ fn webdav_carddav_and_caldav_have_every_method_that_their_servers_handle() {
     // RFC 4918 §9.4, §9.6, §9.7: GET, HEAD, DELETE, PUT. §10.1: OPTIONS.
     let webdav = set("OPTIONS GET HEAD PUT DELETE") | defined_by("RFC4918");
     assert_eq!(MethodSet::WEBDAV, webdav);
-    let by_hand = "OPTIONS GET HEAD PUT DELETE PROPFIND PROPPATCH MKCOL COPY MOVE LOCK UNLOCK";
-    assert_eq!(webdav, set(by_hand));
     // RFC 6352 §3 and RFC 4791 §2: WebDAV access control and the REPORT method. §5.3.1: MKCALENDAR.
     assert_eq!(MethodSet::CARDDAV, &webdav | set("ACL REPORT"));
     assert_eq!(MethodSet::CALDAV, &webdav | set("ACL REPORT MKCALENDAR"));
