@@ -51,9 +51,9 @@ fn default_methods_added_methods_and_listed_methods_are_recognized() {
 
 #[test]
 fn the_rule_with_the_most_specific_matching_pattern_applies() {
-    let add = |policy: Policy, pattern: &&str| match SUBTREES.contains(pattern) {
-        true => policy.subtree(pattern, []).unwrap(),
-        false => policy.route(pattern, []).unwrap(),
+    let add = |policy: Policy, pattern: &&str| {
+        let add = if SUBTREES.contains(pattern) { Policy::subtree } else { Policy::route };
+        add(policy, pattern, []).unwrap()
     };
     // Each pattern alone, all patterns, and all patterns in the opposite order.
     let all = [PATTERNS, SUBTREES].concat();
@@ -211,9 +211,8 @@ proptest! {
     #[test]
     fn a_policy_returns_the_rules_that_were_added(settings in settings()) {
         let policy = policy_of(&settings);
-        let with_head = |methods: &MethodSet| match methods.contains(&Method::GET) {
-            true => methods | Method::HEAD,
-            false => methods.clone(),
+        let with_head = |methods: &MethodSet| {
+            if methods.contains(&Method::GET) { methods | Method::HEAD } else { methods.clone() }
         };
         let mut expected = Vec::new();
         let mut exempt = Vec::new();

@@ -543,9 +543,8 @@ fn written(settings: &[Setting], forms: &[bool]) -> Value {
     let mut data = json!({});
     let mut recognized = MethodSet::new();
     for (setting, is_list) in settings.iter().zip(forms.iter().cycle()) {
-        let write = |methods: &MethodSet| match is_list {
-            true => json!(methods),
-            false => json!(methods.to_string()),
+        let write = |methods: &MethodSet| {
+            if *is_list { json!(methods) } else { json!(methods.to_string()) }
         };
         match setting {
             Setting::Recognize(methods) => {

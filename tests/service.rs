@@ -380,10 +380,7 @@ fn observe(response: &Response<String>, arrived: Option<&Request<Body>>) -> Outc
     assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!((allow, content), (Some("GET, BREW"), "inner"));
     assert_eq!(response.headers().len(), 1);
-    match is_fulfilled(arrived) {
-        true => Outcome::Fulfilled,
-        false => Outcome::Forwarded,
-    }
+    if is_fulfilled(arrived) { Outcome::Fulfilled } else { Outcome::Forwarded }
 }
 
 proptest! {

@@ -95,10 +95,12 @@ fn of_segment(segment: &str) -> Validity {
         let name = segment[1..].strip_suffix('}').unwrap_or_default();
         let name = name.strip_prefix('*').unwrap_or(name);
         let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-        return match !name.is_empty() && name.chars().all(is_name) {
-            false => Validity::Invalid,
-            true if name.len() > 64 => Validity::Doubtful,
-            true => Validity::Valid,
+        return if name.is_empty() || !name.chars().all(is_name) {
+            Validity::Invalid
+        } else if name.len() > 64 {
+            Validity::Doubtful
+        } else {
+            Validity::Valid
         };
     }
     // Two braces are one. `~` represents any valid character, and dots can be encoded.
