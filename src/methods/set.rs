@@ -228,7 +228,7 @@ impl Extend<Method> for MethodSet {
                 Name::Other(_) => self.others.push(method),
             }
         }
-        if self.others.len() > length {
+        if self.others.len() != length {
             self.others.sort_by(|a, b| a.as_str().cmp(b.as_str()));
             self.others.dedup();
         }
