@@ -285,6 +285,12 @@ proptest! {
 
 // Observers.
 
+#[test]
+fn the_debug_text_of_a_layer_shows_its_fields_and_the_number_of_observers() {
+    let text = format!("{:?}", with_fields(layer()).on_rejection(|_, _| {}));
+    assert!(text.contains("cache_control: Some(\"no-store\"), observers: 1 }"), "{text}");
+}
+
 #[tokio::test]
 async fn observers_are_called_in_order_before_the_responder_with_the_whole_request() {
     let log = Arc::new(Mutex::new(Vec::new()));
