@@ -422,6 +422,7 @@ async fn all_unregistered_methods_are_counted_in_one_series() {
     }
     assert!(samples.len() <= MethodSet::REGISTERED.len() + 1, "{samples:#?}");
     assert!(!samples.iter().any(|sample| sample.contains("FOO")), "{samples:#?}");
+    assert_eq!(samples.iter().filter(|sample| sample.contains("_OTHER")).count(), 1);
     // Nothing has been logged.
     server.stop().await;
 }

@@ -39,7 +39,7 @@ async fn the_share_and_the_website_have_their_own_methods() {
     let share = "allow: GET, HEAD, PUT, PATCH, DELETE, OPTIONS, COPY, LOCK, MKCOL, MOVE, PROPFIND, \
                  PROPPATCH, UNLOCK";
     let (example, address) = start().await;
-    for (requests, status, fields) in [
+    for (requests, status, field) in [
         ("MKCOL /dav/sub/", 201, ""),
         ("GET /dav,GET /dav/,GET /dav/sub/", 200, ""),
         ("PROPFIND /dav,PROPFIND /dav/,PROPFIND /dav/sub/", 207, ""),
@@ -56,7 +56,7 @@ async fn the_share_and_the_website_have_their_own_methods() {
     ] {
         for request in requests.split(',') {
             let head = expect(address, request, "", status).await;
-            assert!(head.contains(&format!("\r\n{fields}")), "{request}: {head}");
+            assert!(head.contains(&format!("\r\n{field}\r\n")), "{request}: {head}");
             if request.starts_with("OPTIONS ") {
                 let is_in_share = request.contains("/dav");
                 assert_eq!(head.contains("\r\ndav: 1,2,"), is_in_share, "{request}: {head}");
@@ -73,7 +73,7 @@ const SPELLINGS: &str = "/dav /dav/ /dav// /dav/// /dav/. /dav/./ /dav/%2e /dav/
                          /dav/a/.%2E /dav/../dav /dav/../dav/ /dav/../davx /dav/%2e%2e/davx/ /dav/?query";
 
 /// Sends a request that must not change the share. Afterward, the share still has its file and accepts another.
-async fn refused(address: SocketAddr, request: &str, fields: &str, status: u16) {
+async fn expect_no_change(address: SocketAddr, request: &str, fields: &str, status: u16) {
     expect(address, request, fields, status).await;
     expect(address, "GET /dav/a", "", 200).await;
     expect(address, "PROPFIND /dav/", "depth: 1\r\n", 207).await;
@@ -88,7 +88,7 @@ async fn the_share_itself_cannot_be_deleted_copied_or_moved() {
         for host in ["", "http://a"] {
             for method in ["DELETE", "COPY", "MOVE"] {
                 let request = format!("{method} {host}{path}");
-                refused(address, &request, "destination: /dav/b\r\n", 403).await;
+                expect_no_change(address, &request, "destination: /dav/b\r\n", 403).await;
             }
         }
     }
@@ -103,7 +103,7 @@ async fn nothing_replaces_the_share_itself() {
             for method in ["COPY", "MOVE"] {
                 for more in ["", "overwrite: T\r\n", "depth: 0\r\n"] {
                     let fields = format!("destination: {host}{path}\r\n{more}");
-                    refused(address, &format!("{method} /dav/a"), &fields, 403).await;
+                    expect_no_change(address, &format!("{method} /dav/a"), &fields, 403).await;
                 }
             }
         }
@@ -124,7 +124,7 @@ async fn a_destination_that_is_not_one_uri_is_a_bad_request() {
         "destination: \u{e9}\r\n",
     ] {
         for method in ["COPY", "MOVE"] {
-            refused(address, &format!("{method} /dav/a"), fields, 400).await;
+            expect_no_change(address, &format!("{method} /dav/a"), fields, 400).await;
         }
     }
 }
