@@ -18,7 +18,7 @@ use tower_method_policy::{MethodPolicyLayer, WouldReject};
 use crate::body::{self, Script, now};
 use crate::policy::{Model, Rule, Verdict, list};
 use crate::request::{Head, OF_CONTENT, Sent, inner_rejection};
-use crate::settings::{Observations, Payload, Responder, Settings, append, shown};
+use crate::settings::{Observations, Payload, Responder, Settings, shown};
 
 /// Sends any requests to any layer. Checks the response, the forwarded request, and the observer's calls.
 pub fn layer(data: &[u8]) {
@@ -308,9 +308,9 @@ impl Case<'_> {
         };
         fields.remove(CONTENT_LENGTH);
         fields.insert(CONTENT_TYPE, content_type.clone());
-        append(fields, "grpc-status", "12");
-        fields.remove("grpc-message");
-        append(fields, "grpc-message", "the HTTP method is rejected here");
+        fields.insert("grpc-status", HeaderValue::from_static("12"));
+        let message = HeaderValue::from_static("the HTTP method is rejected here");
+        fields.insert("grpc-message", message);
         true
     }
 }
