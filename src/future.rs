@@ -106,6 +106,7 @@ where
     #[cold]
     #[inline(never)]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        // The panics need a caller that breaks the contract of `Future`. No client can cause them.
         match self.as_mut().project() {
             SlowPathProjection::ForwardAndChange { future, change } => {
                 let mut response = ready!(future.poll(cx))?;
