@@ -1,151 +1,128 @@
-//! The decision table.
+//! The decision table: what the layer does with a request.
 
 use std::sync::Arc;
 
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, ORIGIN};
 use http::{HeaderMap, Method, request};
 
-use crate::methods::MethodSet;
-use crate::methods::registry::Id;
-use crate::policy::{Policy, StoredRule};
-use crate::rejection::Rejection;
+use crate::inner_405::Row;
+use crate::policy::{Check, Place, StoredRule};
+use crate::rejection::{Rejection, WouldReject};
 #[cfg(feature = "rfc2774")]
-use crate::rfc2774::{Fulfillable, MandatoryExtensions, Verdict};
+use crate::rfc2774::{Fulfillable, Verdict};
+use crate::settings::Settings;
 
-/// The settings that decide what happens to a request.
-#[derive(Clone, Debug)]
-pub(crate) struct DecisionTable {
-    pub(crate) policy: Policy,
-    pub(crate) answers_options: bool,
-    #[cfg(feature = "rfc2774")]
-    pub(crate) extensions: Option<MandatoryExtensions>,
-}
-
-/// The layer's action for a request.
+/// What the layer does with a request.
 #[derive(Debug)]
-pub(crate) enum Outcome<'a> {
-    /// The inner service answers.
-    Forward,
-    /// The inner service answers an `OPTIONS` request, and its `405` becomes `200`.
-    ForwardOptions,
-    /// The inner service answers, and the layer acknowledges the extensions (RFC 2774 §5.1).
-    #[cfg(feature = "rfc2774")]
-    Fulfill(Fulfillable),
+pub(crate) enum Action<'a> {
+    /// The inner service answers. Then the layer does this with the response.
+    Forward(OnResponse),
     /// The layer answers an `OPTIONS` request. The rule is the one at the target, or `None` for `*`.
     AnswerOptions(Option<&'a StoredRule>),
     /// The layer answers with the rejection.
     Reject(Rejection),
 }
 
-impl DecisionTable {
-    pub(crate) fn new(policy: Policy) -> Self {
-        Self {
-            policy,
-            answers_options: false,
-            #[cfg(feature = "rfc2774")]
-            extensions: None,
+/// What the layer does with the inner service's response.
+#[derive(Debug)]
+pub(crate) enum OnResponse {
+    Keep,
+    /// If it is a `405`, applies the second table. The rule is the one at the target.
+    Inner405(Row, Option<Arc<StoredRule>>),
+    /// Adds the mark of a layer that only reports.
+    Mark(WouldReject),
+    /// Acknowledges the extensions (RFC 2774 §5.1).
+    #[cfg(feature = "rfc2774")]
+    Acknowledge(Fulfillable),
+}
+
+impl Settings {
+    /// Decides what happens to `request`.
+    pub(crate) fn decide(&self, request: &request::Parts) -> Action<'_> {
+        let action = self.first_row(request);
+        if !self.report_only {
+            return action;
         }
+        Action::Forward(match action {
+            Action::Reject(rejection) => OnResponse::Mark(WouldReject::from(rejection)),
+            Action::Forward(_) | Action::AnswerOptions(_) => OnResponse::Keep,
+        })
     }
 
-    /// Decides what happens to `request`. The first row that matches wins.
-    pub(crate) fn decide(&self, request: &request::Parts) -> Outcome<'_> {
+    /// The first row that matches.
+    fn first_row(&self, request: &request::Parts) -> Action<'_> {
         let method = &request.method;
         let path = request.uri.path();
+        let place = self.policy.place(path);
 
         // Row 1 (RFC 9110 §9.1).
         if matches!(*method, Method::GET | Method::HEAD) {
-            return Outcome::Forward;
+            return self.forward(method, place, true);
         }
 
         // The rows of RFC 2774 §5. A request that can be fulfilled is decided by its base method.
         #[cfg(feature = "rfc2774")]
-        if let Some(extensions) = &self.extensions {
-            match extensions.examine(request) {
-                Verdict::Ordinary => {}
-                Verdict::Reject(problem) => {
-                    return Outcome::Reject(Rejection::by_extension(problem));
-                }
-                Verdict::Fulfillable(request) => {
-                    let is_forwarded = match request.base {
-                        Method::GET | Method::HEAD => true,
-                        Method::OPTIONS => self.answers_options,
-                        _ => false,
-                    };
-                    if is_forwarded {
-                        return Outcome::Fulfill(request);
-                    }
-                    return match self.rows_4_to_6(&request.base, self.policy.stored_rule_at(path)) {
-                        Outcome::Forward => Outcome::Fulfill(request),
-                        rejected => rejected,
-                    };
-                }
+        match self.extensions.as_ref().map(|extensions| extensions.examine(request)) {
+            None | Some(Verdict::Ordinary) => {}
+            Some(Verdict::Reject(problem)) => {
+                return Action::Reject(Rejection::by_extension(problem));
+            }
+            Some(Verdict::Fulfillable(request)) => {
+                let base_action = match request.base {
+                    Method::GET | Method::HEAD => Action::Forward(OnResponse::Keep),
+                    Method::OPTIONS if self.answers_options => Action::Forward(OnResponse::Keep),
+                    _ => self.rows_4_to_6(&request.base, place),
+                };
+                return match base_action {
+                    Action::Forward(_) => Action::Forward(OnResponse::Acknowledge(request)),
+                    rejected => rejected,
+                };
             }
         }
 
         // Row 2 (Fetch).
         let is_options = *method == Method::OPTIONS;
-        if is_options && self.recognizes(method) && is_preflight(&request.headers) {
-            return Outcome::Forward;
+        if is_options && is_preflight(&request.headers) {
+            return Action::Forward(OnResponse::Keep);
         }
 
         // Row 3 (RFC 9110 §9.3.7).
-        let is_answered = is_options && self.answers_options;
-        if is_answered && path == "*" {
-            return Outcome::AnswerOptions(None);
-        }
-        let rule = self.policy.stored_rule_at(path);
-        if is_answered {
-            return match rule {
-                Some(rule) if !rule.allow.methods.contains(method) => {
-                    Outcome::AnswerOptions(Some(rule))
+        if is_options && self.answers_options {
+            return match place {
+                Place::Rule(rule) if !rule.allow.methods.contains(method) => {
+                    Action::AnswerOptions((path != "*").then_some(&**rule))
                 }
+                Place::NoRule if path == "*" => Action::AnswerOptions(None),
                 // Row 4. `OPTIONS` is recognized.
-                _ => Outcome::ForwardOptions,
+                _ => self.forward(method, place, true),
             };
         }
 
-        self.rows_4_to_6(method, rule)
+        self.rows_4_to_6(method, place)
     }
 
     /// Applies rows 4 to 6 to a request that rows 1 to 3 do not match.
-    fn rows_4_to_6(&self, method: &Method, rule: Option<&Arc<StoredRule>>) -> Outcome<'_> {
-        match self.policy.check(method, rule) {
+    fn rows_4_to_6(&self, method: &Method, place: Place<'_>) -> Action<'_> {
+        match self.policy.check(method, place.rule()) {
             // Row 4.
-            Ok(()) => Outcome::Forward,
+            Check::Allowed => self.forward(method, place, true),
+            Check::NotRecognized if self.inner_decides && place.rule().is_none() => {
+                self.forward(method, place, false)
+            }
             // Row 5 (RFC 9110 §15.5.6).
-            Err(Some(rule)) => {
-                Outcome::Reject(Rejection::by_rule(rule.clone(), self.answers_options))
+            Check::NotAllowed(rule) => {
+                Action::Reject(Rejection::by_rule(rule.clone(), self.answers_options))
             }
             // Row 6 (RFC 9110 §15.6.2).
-            Err(None) => Outcome::Reject(Rejection::not_implemented()),
+            Check::NotRecognized => Action::Reject(Rejection::not_implemented()),
         }
     }
 
-    fn recognizes(&self, method: &Method) -> bool {
-        let answers = self.answers_options && *method == Method::OPTIONS;
-        answers || self.policy.recognized().contains(method)
-    }
-
-    /// Whether row 4 forwards the method with this `bit`, which is not one of `depends_on_more`.
-    #[inline]
-    pub(crate) fn forwards(&self, bit: u64, path: &str) -> bool {
-        let methods = match self.policy.stored_rule_at(path) {
-            Some(rule) => &rule.allow.methods,
-            None => self.policy.recognized(),
-        };
-        methods.registered() & bit != 0
-    }
-
-    /// The methods that need more than method and path for a decision. `GET` and `HEAD` are never among them.
-    pub(crate) fn depends_on_more(&self) -> MethodSet {
-        #[cfg(feature = "rfc2774")]
-        if self.extensions.is_some() {
-            return self.policy.recognized() - [Method::GET, Method::HEAD];
-        }
-        if self.answers_options {
-            return MethodSet::from_ids(&[Id::OPTIONS]);
-        }
-        MethodSet::new()
+    fn forward(&self, method: &Method, place: Place<'_>, is_recognized: bool) -> Action<'_> {
+        Action::Forward(match Row::get(self, method, place, is_recognized) {
+            Some(row) => OnResponse::Inner405(row, place.rule().cloned()),
+            None => OnResponse::Keep,
+        })
     }
 }
 

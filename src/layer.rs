@@ -1,5 +1,6 @@
 //! [`MethodPolicyLayer`], which has all settings and creates the services.
 
+use std::fmt;
 use std::sync::Arc;
 
 use http::{HeaderValue, Response, request};
@@ -10,7 +11,8 @@ use crate::policy::Policy;
 use crate::rejection::{EmptyBody, Rejection, RetryAfter};
 #[cfg(feature = "rfc2774")]
 use crate::rfc2774::MandatoryExtensions;
-use crate::service::{MethodPolicy, Shared};
+use crate::service::MethodPolicy;
+use crate::settings::{Settings, Shared};
 
 /// A layer that checks each request's method against a [`Policy`], and forwards the request or answers it.
 ///
@@ -32,11 +34,9 @@ use crate::service::{MethodPolicy, Shared};
 ///         eprintln!("{rejection}: {}", method_excerpt(&request.method));
 ///     });
 /// ```
-#[derive(Clone, Debug)]
 #[must_use]
 pub struct MethodPolicyLayer<R = EmptyBody> {
-    shared: Arc<Shared>,
-    responder: R,
+    shared: Arc<Shared<R>>,
 }
 
 /// A layer with [`Policy::new`]: it answers `501` to methods outside
@@ -50,11 +50,16 @@ impl Default for MethodPolicyLayer {
 impl MethodPolicyLayer {
     /// Creates a layer that applies `policy` and answers rejected requests with [`EmptyBody`].
     pub fn new(policy: Policy) -> Self {
-        Self { shared: Arc::new(Shared::new(policy)), responder: EmptyBody }
+        Self { shared: Arc::new(Shared::new(Settings::new(policy), EmptyBody)) }
     }
 }
 
 impl<R> MethodPolicyLayer<R> {
+    /// Sets whether the inner service decides where no rule applies. The default is `false`.
+    pub fn inner_decides(self, inner_decides: bool) -> Self {
+        self.configure(|settings| settings.inner_decides = inner_decides)
+    }
+
     /// Sets whether the layer answers `OPTIONS` (RFC 9110 §9.3.7). The default is `false`.
     ///
     /// - If a rule applies that does not list `OPTIONS`, the layer answers `200` with `Allow` and an empty
@@ -96,14 +101,14 @@ impl<R> MethodPolicyLayer<R> {
     /// # }
     /// ```
     pub fn answer_options(self, answer_options: bool) -> Self {
-        self.configure(|shared| shared.table.answers_options = answer_options)
+        self.configure(|settings| settings.answers_options = answer_options)
     }
 
     /// Sets the responder that builds rejection responses. The default is [`EmptyBody`].
     ///
     /// For a closure, use [`respond_with_fn`](Self::respond_with_fn).
     pub fn respond_with<R2>(self, responder: R2) -> MethodPolicyLayer<R2> {
-        MethodPolicyLayer { shared: self.shared, responder }
+        MethodPolicyLayer { shared: Arc::new(Shared::new(self.shared.settings.clone(), responder)) }
     }
 
     /// Sets a closure that builds rejection responses. [`Respond`](crate::Respond) describes what it can set.
@@ -147,7 +152,7 @@ impl<R> MethodPolicyLayer<R> {
     where
         F: Fn(&Rejection, &request::Parts) + Send + Sync + 'static,
     {
-        self.configure(|shared| shared.response_settings.observers.push(Arc::new(observer)))
+        self.configure(|settings| settings.responses.observers.push(Arc::new(observer)))
     }
 
     /// Sets whether the layer only reports rejections and forwards every request. The default is `false`.
@@ -183,7 +188,7 @@ impl<R> MethodPolicyLayer<R> {
     /// # }
     /// ```
     pub fn report_only(self, report_only: bool) -> Self {
-        self.configure(|shared| shared.report_only = report_only)
+        self.configure(|settings| settings.report_only = report_only)
     }
 
     /// Sets the `Retry-After` field of the layer's `501` responses (RFC 9110 §10.2.3). By default, none is sent.
@@ -191,7 +196,7 @@ impl<R> MethodPolicyLayer<R> {
     /// The layer does not send a [`RetryAfter::at`] whose time is past. If the responder sets `Retry-After`, the
     /// layer keeps that value.
     pub fn retry_after(self, retry_after: RetryAfter) -> Self {
-        self.configure(|shared| shared.response_settings.retry_after = Some(retry_after))
+        self.configure(|settings| settings.responses.retry_after = Some(retry_after))
     }
 
     /// Sets the `Cache-Control` field of rejections. By default, none is sent.
@@ -199,12 +204,12 @@ impl<R> MethodPolicyLayer<R> {
     /// `405` and `501` are heuristically cacheable (RFC 9110 §15.1): without the field, a cache may store
     /// them. If the responder sets `Cache-Control`, the layer keeps that value.
     pub fn cache_control(self, value: HeaderValue) -> Self {
-        self.configure(|shared| shared.response_settings.cache_control = Some(value))
+        self.configure(|settings| settings.responses.cache_control = Some(value))
     }
 
     /// Sets how much of a rejected request's body the layer reads before it answers. See [`BodyDrain`].
     pub fn body_drain(self, drain: BodyDrain) -> Self {
-        self.configure(|shared| shared.body_drain = Arc::new(drain))
+        self.configure(|settings| settings.body_drain = Arc::new(drain))
     }
 
     /// Enables the HTTP Extension Framework (RFC 2774, Historic) for requests whose method begins with
@@ -212,28 +217,41 @@ impl<R> MethodPolicyLayer<R> {
     #[cfg(feature = "rfc2774")]
     #[cfg_attr(docsrs, doc(cfg(feature = "rfc2774")))]
     pub fn mandatory_extensions(self, extensions: MandatoryExtensions) -> Self {
-        self.configure(|shared| shared.table.extensions = Some(extensions))
+        self.configure(|settings| settings.extensions = Some(extensions))
     }
 
     /// Returns the policy.
     pub fn policy(&self) -> &Policy {
-        &self.shared.table.policy
+        &self.shared.settings.policy
     }
 
-    fn configure(mut self, change: impl FnOnce(&mut Shared)) -> Self {
-        let shared = Arc::make_mut(&mut self.shared);
-        change(shared);
-        shared.rebuild();
+    fn configure(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        let settings = &mut Arc::make_mut(&mut self.shared).settings;
+        change(settings);
+        settings.rebuild();
         self
     }
 }
 
-impl<S, R: Clone> Layer<S> for MethodPolicyLayer<R> {
+impl<S, R> Layer<S> for MethodPolicyLayer<R> {
     type Service = MethodPolicy<S, R>;
 
     /// Wraps `inner`. Panics in a tokio runtime without timers: see [`BodyDrain`](BodyDrain#panics).
     #[track_caller]
     fn layer(&self, inner: S) -> Self::Service {
-        MethodPolicy::from_parts(inner, self.shared.clone(), self.responder.clone())
+        MethodPolicy::from_parts(inner, self.shared.clone())
+    }
+}
+
+/// Does not need `R: Clone`.
+impl<R> Clone for MethodPolicyLayer<R> {
+    fn clone(&self) -> Self {
+        Self { shared: self.shared.clone() }
+    }
+}
+
+impl<R> fmt::Debug for MethodPolicyLayer<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MethodPolicyLayer").field("shared", &self.shared).finish()
     }
 }

@@ -121,15 +121,16 @@ mod body_drain;
 mod decide;
 mod forwarded;
 mod future;
+mod inner_405;
 mod layer;
 mod methods;
-mod options;
 mod policy;
 mod rejection;
 #[cfg(feature = "rfc2774")]
 #[cfg_attr(docsrs, doc(cfg(feature = "rfc2774")))]
 pub mod rfc2774;
 mod service;
+mod settings;
 
 pub use body_drain::BodyDrain;
 pub use future::ResponseFuture;

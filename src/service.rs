@@ -1,5 +1,6 @@
 //! [`MethodPolicy`], the service.
 
+use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -7,19 +8,20 @@ use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use crate::body_drain::{BodyDrain, RequestBody};
-use crate::decide::{DecisionTable, Outcome};
-use crate::forwarded::Forwarded;
+use crate::body_drain::RequestBody;
+use crate::decide::{Action, OnResponse};
 use crate::future::{ChangeResponse, ResponseFuture};
-use crate::options;
+use crate::inner_405::{Inner405, answer_options};
 use crate::policy::Policy;
-use crate::rejection::{EmptyBody, Respond, ResponseSettings, WouldReject};
+use crate::rejection::{EmptyBody, Respond};
+use crate::settings::{Settings, Shared};
 
 /// A service that checks each request's method against a [`Policy`], and forwards the request to the
 /// inner service or answers it.
 ///
-/// [`MethodPolicyLayer`](crate::MethodPolicyLayer) creates it and has all settings. The response body type
-/// must implement `Default`, because some answers have an empty body.
+/// [`MethodPolicyLayer`](crate::MethodPolicyLayer) creates it and has all settings. The request body type must
+/// implement [`http_body::Body`]. The response body type must implement `Default`, because some answers have an
+/// empty body.
 ///
 /// # Readiness
 ///
@@ -27,40 +29,9 @@ use crate::rejection::{EmptyBody, Respond, ResponseSettings, WouldReject};
 /// also waits until the inner service is ready. Some services reserve something when they become ready: tower's
 /// `ConcurrencyLimit` reserves a permit. A rejected request does not use it, and it stays reserved until the
 /// next call. Put concurrency limits, load shedding, and rate limits outside the policy.
-#[derive(Clone, Debug)]
 pub struct MethodPolicy<S, R = EmptyBody> {
     inner: S,
-    shared: Arc<Shared>,
-    responder: R,
-}
-
-/// The settings that all services of a layer share.
-#[derive(Clone, Debug)]
-pub(crate) struct Shared {
-    pub(crate) table: DecisionTable,
-    /// `rebuild` computes it from the table.
-    forwarded: Forwarded,
-    pub(crate) response_settings: ResponseSettings,
-    /// Whether every request is forwarded.
-    pub(crate) report_only: bool,
-    pub(crate) body_drain: Arc<BodyDrain>,
-}
-
-impl Shared {
-    pub(crate) fn new(policy: Policy) -> Self {
-        let table = DecisionTable::new(policy);
-        Self {
-            forwarded: Forwarded::new(&table),
-            table,
-            response_settings: ResponseSettings::default(),
-            report_only: false,
-            body_drain: Arc::default(),
-        }
-    }
-
-    pub(crate) fn rebuild(&mut self) {
-        self.forwarded = Forwarded::new(&self.table);
-    }
+    shared: Arc<Shared<R>>,
 }
 
 impl<S> MethodPolicy<S> {
@@ -68,18 +39,18 @@ impl<S> MethodPolicy<S> {
     ///
     /// # Panics
     ///
-    /// Panics in a tokio runtime without timers: see [`BodyDrain`](BodyDrain#panics).
+    /// Panics in a tokio runtime without timers: see [`BodyDrain`](crate::BodyDrain#panics).
     #[track_caller]
     pub fn new(inner: S, policy: Policy) -> Self {
-        Self::from_parts(inner, Arc::new(Shared::new(policy)), EmptyBody)
+        Self::from_parts(inner, Arc::new(Shared::new(Settings::new(policy), EmptyBody)))
     }
 }
 
 impl<S, R> MethodPolicy<S, R> {
     #[track_caller]
-    pub(crate) fn from_parts(inner: S, shared: Arc<Shared>, responder: R) -> Self {
-        shared.body_drain.check_runtime();
-        Self { inner, shared, responder }
+    pub(crate) fn from_parts(inner: S, shared: Arc<Shared<R>>) -> Self {
+        shared.settings.check_runtime();
+        Self { inner, shared }
     }
 
     /// Returns a reference to the inner service.
@@ -107,7 +78,7 @@ where
 {
     type Response = Response<ResBody>;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future, ReqBody, ResBody>;
+    type Future = ResponseFuture<S::Future, R, ReqBody, ResBody>;
 
     #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
@@ -116,67 +87,112 @@ where
 
     #[inline]
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        if self.shared.forwarded.contains(&request, &self.shared.table) {
-            return ResponseFuture::forward(self.inner.call(request));
-        }
-        self.decide(request)
+        handle(&self.shared, request, |request| self.inner.call(request))
     }
 }
 
-impl<S, R> MethodPolicy<S, R> {
-    /// Handles a request that the shortcut does not forward.
-    ///
-    /// It splits the request before it reads anything, so that the compiler does not copy the request. The
-    /// copy would add 50 instructions to a rejection.
-    #[cold]
-    #[inline(never)]
-    fn decide<ReqBody, ResBody>(
-        &mut self,
-        request: Request<ReqBody>,
-    ) -> ResponseFuture<S::Future, ReqBody, ResBody>
-    where
-        S: Service<Request<ReqBody>, Response = Response<ResBody>>,
-        R: Respond<ResBody>,
-        ReqBody: Body,
-        ResBody: Default,
-    {
-        let (mut request, body) = request.into_parts();
-        let shared = &self.shared;
-        let settings = &shared.response_settings;
-        let outcome = shared.table.decide(&request);
-        let change = if shared.report_only {
-            match outcome {
-                Outcome::Reject(rejection) => {
-                    let mark = WouldReject::new(rejection);
-                    settings.observe(mark.rejection(), &request);
-                    Some(ChangeResponse::Mark(mark))
-                }
-                _ => None,
-            }
-        } else {
-            match outcome {
-                Outcome::Forward => None,
-                Outcome::ForwardOptions => Some(ChangeResponse::TurnMethodNotAllowed),
-                #[cfg(feature = "rfc2774")]
-                Outcome::Fulfill(fulfillable) => {
-                    Some(ChangeResponse::Acknowledge(fulfillable.prepare(&mut request)))
-                }
-                Outcome::AnswerOptions(rule) => {
-                    let body = RequestBody::new(&request, body, &shared.body_drain);
-                    let response = options::own_response(rule);
-                    return ResponseFuture::own(response, body);
-                }
-                Outcome::Reject(rejection) => {
-                    let body = RequestBody::new(&request, body, &shared.body_drain);
-                    let response = settings.reject(&self.responder, rejection, &mut request);
-                    return ResponseFuture::own(response, body);
-                }
-            }
-        };
-        let future = self.inner.call(Request::from_parts(request, body));
-        match change {
-            None => ResponseFuture::forward(future),
-            Some(change) => ResponseFuture::forward_and_change(future, change),
+/// Does what [`hyper::service::Service`] needs in place of tower's trait: no `Clone`, and no `&mut`.
+#[cfg(feature = "hyper")]
+#[cfg_attr(docsrs, doc(cfg(feature = "hyper")))]
+impl<S, R, ReqBody, ResBody> hyper::service::Service<Request<ReqBody>> for MethodPolicy<S, R>
+where
+    S: hyper::service::Service<Request<ReqBody>, Response = Response<ResBody>>,
+    R: Respond<ResBody>,
+    ReqBody: Body,
+    ResBody: Default,
+{
+    type Response = Response<ResBody>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future, R, ReqBody, ResBody>;
+
+    #[inline]
+    fn call(&self, request: Request<ReqBody>) -> Self::Future {
+        handle(&self.shared, request, |request| self.inner.call(request))
+    }
+}
+
+/// Handles a request. `call` sends it to the inner service.
+#[inline]
+fn handle<F, R, ReqBody, ResBody>(
+    shared: &Arc<Shared<R>>,
+    request: Request<ReqBody>,
+    call: impl FnOnce(Request<ReqBody>) -> F,
+) -> ResponseFuture<F, R, ReqBody, ResBody>
+where
+    R: Respond<ResBody>,
+    ReqBody: Body,
+    ResBody: Default,
+{
+    if shared.settings.forwarded.contains(&request, &shared.settings.policy) {
+        return ResponseFuture::forward(call(request));
+    }
+    decide(shared, request, call)
+}
+
+/// Handles a request that the shortcut does not forward.
+///
+/// It splits the request before it reads anything, so that the compiler does not copy the request. The
+/// copy would add 50 instructions to a rejection.
+#[cold]
+#[inline(never)]
+fn decide<F, R, ReqBody, ResBody>(
+    shared: &Arc<Shared<R>>,
+    request: Request<ReqBody>,
+    call: impl FnOnce(Request<ReqBody>) -> F,
+) -> ResponseFuture<F, R, ReqBody, ResBody>
+where
+    R: Respond<ResBody>,
+    ReqBody: Body,
+    ResBody: Default,
+{
+    let (request, body) = request.into_parts();
+    let settings = &shared.settings;
+    let change = match settings.decide(&request) {
+        Action::Forward(OnResponse::Keep) => None,
+        Action::Forward(OnResponse::Inner405(row, rule)) => {
+            let inner_405 = Inner405::new(row, rule, shared, &request, &body);
+            Some(ChangeResponse::Inner405(inner_405, shared.clone()))
         }
+        Action::Forward(OnResponse::Mark(mark)) => {
+            settings.responses.observe(mark.rejection(), &request);
+            Some(ChangeResponse::Mark(mark))
+        }
+        #[cfg(feature = "rfc2774")]
+        Action::Forward(OnResponse::Acknowledge(fulfillable)) => {
+            let (request, acknowledgement) = fulfillable.prepare(request);
+            let change = ChangeResponse::Acknowledge(acknowledgement);
+            let future = call(Request::from_parts(request, body));
+            return ResponseFuture::forward_and_change(future, change);
+        }
+        Action::AnswerOptions(rule) => {
+            let body = RequestBody::new(&request, body, &settings.body_drain);
+            return ResponseFuture::own(answer_options(rule), body);
+        }
+        Action::Reject(rejection) => {
+            let body = RequestBody::new(&request, body, &settings.body_drain);
+            let response = settings.responses.reject(&*shared.responder, rejection, &request);
+            return ResponseFuture::own(response, body);
+        }
+    };
+    let future = call(Request::from_parts(request, body));
+    match change {
+        None => ResponseFuture::forward(future),
+        Some(change) => ResponseFuture::forward_and_change(future, change),
+    }
+}
+
+/// Does not need `R: Clone`.
+impl<S: Clone, R> Clone for MethodPolicy<S, R> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), shared: self.shared.clone() }
+    }
+}
+
+impl<S: fmt::Debug, R> fmt::Debug for MethodPolicy<S, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MethodPolicy")
+            .field("inner", &self.inner)
+            .field("shared", &self.shared)
+            .finish()
     }
 }

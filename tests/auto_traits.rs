@@ -84,14 +84,14 @@ fn types_that_contain_closures_or_a_request_are_not_unwind_safe() {
         MethodPolicyLayer<Responder>,
     }
     assert_traits! { [false, true, true, true, true, false, false];
-        ResponseFuture<Ready<Answer>, Body, Body>, ResponseFuture<Pending<Answer>, Body, Body>,
+        ResponseFuture<Ready<Answer>, EmptyBody, Body, Body>, ResponseFuture<Pending<Answer>, EmptyBody, Body, Body>,
     }
 }
 
 #[test]
 fn the_auto_traits_of_the_response_future_depend_on_its_parts() {
-    type WithBody<T> = ResponseFuture<Ready<Answer>, T, Body>;
-    type WithFuture<T> = ResponseFuture<T, Body, Body>;
+    type WithBody<T> = ResponseFuture<Ready<Answer>, EmptyBody, T, Body>;
+    type WithFuture<T> = ResponseFuture<T, EmptyBody, Body, Body>;
     type NotSend = *const ();
 
     assert!(!has!(WithFuture<NotSend>, Send) && !has!(WithFuture<NotSend>, Sync));

@@ -127,15 +127,16 @@ async fn row_1_get_and_head_are_forwarded() {
 
 /// A preflight is an `OPTIONS` request with both fields (Fetch, "CORS-preflight request").
 #[tokio::test]
-async fn row_2_a_preflight_is_forwarded_if_options_is_recognized() {
+async fn row_2_a_preflight_is_forwarded() {
     check(
         "                                              | OPTIONS+o+r / /a?b http://a/ * | forward
         fallback                                       | OPTIONS+o+r / /a?b http://a/ * | forward
         fallback OPTIONS                               | OPTIONS+o+r / * | forward
         recognize_only; recognize OPTIONS              | OPTIONS+o+r / * | forward
         recognize_only; fallback; route /other OPTIONS | OPTIONS+o+r / * | forward
-        recognize_only                                 | OPTIONS+o+r / * | 501 | forward
-        recognize_only PUT; fallback                   | OPTIONS+o+r / * | 501 | forward
+        recognize_only                                 | OPTIONS+o+r / * | forward
+        recognize_only PUT; fallback                   | OPTIONS+o+r / * | forward
+        recognize_only GET POST; route /a POST         | OPTIONS+o+r / /a * | forward
         fallback GET | OPTIONS+o OPTIONS+r / | 405 GET, HEAD | 200 GET, HEAD, OPTIONS
         fallback GET | PUT+o+r /             | 405 GET, HEAD | 405 GET, HEAD, OPTIONS
         fallback GET | options+o+r FOO+o+r / | 501",
@@ -158,15 +159,17 @@ async fn row_3_options_is_answered_if_the_rule_does_not_list_it() {
     .await;
 }
 
-/// `OPTIONS *` is a "ping" of the server (RFC 9110 §9.3.7). Rules describe resources, not the server.
+/// `OPTIONS *` is a "ping" of the server (RFC 9110 §9.3.7). A fallback that lists `OPTIONS` says that the inner service
+/// answers it.
 #[tokio::test]
 async fn row_3_options_asterisk_is_answered_without_allow() {
     check(
         "                | OPTIONS * | forward | 200
         recognize_only   | OPTIONS * | 501 | 200
         fallback         | OPTIONS * | 405 nothing | 200
-        fallback OPTIONS | OPTIONS * | forward | 200
+        fallback OPTIONS | OPTIONS * | forward
         fallback GET     | OPTIONS * | 405 GET, HEAD | 200
+        recognize_only; fallback OPTIONS TRACE | OPTIONS * | forward
         route /a POST    | OPTIONS * | forward | 200
         exempt /{*rest}  | OPTIONS * | forward | 200",
     )

@@ -14,7 +14,7 @@ use axum::body::Body;
 use axum::routing::get;
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::{HeaderMap, HeaderValue, Method, Request, Response};
+use http::{HeaderValue, Method, Request, Response};
 use http_body_util::{Empty, Full};
 use tower::{Layer, Service, service_fn};
 use tower_method_policy::{
@@ -247,14 +247,8 @@ fn a_rejection_allocates_only_for_its_mark_and_its_fields() {
             ("SEARCH", 501, fields_of_501),
             (&long_name, 501, fields_of_501),
         ] {
-            // The response reuses the header map of the request.
-            let with_fields = answer(&mut service, request(&method(name), "/"));
-            assert_eq!(with_fields, (status, MARK), "{name:.80}");
-
-            let mut without_fields = request(&method(name), "/");
-            *without_fields.headers_mut() = HeaderMap::new();
-            let without_fields = answer(&mut service, without_fields);
-            assert_eq!(without_fields, (status, MARK + fields), "{name:.80}");
+            let answer = answer(&mut service, request(&method(name), "/"));
+            assert_eq!(answer, (status, MARK + fields), "{name:.80}");
         }
     }
 }

@@ -160,10 +160,16 @@ async fn if_a_rule_lists_options_the_inner_service_answers() {
 
 // The inner service's `405` that becomes `200`.
 
-/// Layers that change a `405`: no rule applies, the path is exempt, or the rule lists `OPTIONS`.
-fn changing_layers() -> [MethodPolicyLayer; 4] {
-    let exempt = "fallback; exempt /";
-    ["", "recognize_only", exempt, "fallback OPTIONS TRACE"].map(answering)
+/// Layers that change a `405`: no rule applies, or the rule lists `OPTIONS`. They recognize or allow all methods of
+/// these tests.
+fn changing_layers() -> [MethodPolicyLayer; 3] {
+    let methods = "PROPFIND FOO get Options PRIX pri ** A-LONG-METHOD-NAME";
+    [
+        format!("recognize {methods}"),
+        format!("recognize_only POST PUT {methods}"),
+        format!("fallback OPTIONS POST PUT {methods}"),
+    ]
+    .map(|calls| answering(&calls))
 }
 
 #[tokio::test]
@@ -172,7 +178,6 @@ async fn a_405_with_allow_becomes_200_and_options_is_added_to_allow() {
     for (allow, expected) in [
         ("|GET", "GET, OPTIONS"),
         ("|GET,HEAD", "GET, HEAD, OPTIONS"),
-        ("|POST, OPTIONS", "POST, OPTIONS"),
         ("|PROPFIND ,\t PUT,, FOO,", "PUT, OPTIONS, PROPFIND, FOO"),
         // An empty `Allow`: the resource allows no methods.
         ("|", "OPTIONS"),
@@ -218,7 +223,7 @@ async fn a_405_stays_if_its_allow_is_missing_or_not_a_list_of_methods() {
 }
 
 #[tokio::test]
-async fn other_statuses_and_a_405_to_other_methods_pass_unchanged() {
+async fn other_statuses_pass_unchanged() {
     for status in [200, 204, 301, 400, 401, 403, 404, 406, 500, 501, 503] {
         for layer in changing_layers() {
             let inner = || inner(status, "|GET");
@@ -226,20 +231,14 @@ async fn other_statuses_and_a_405_to_other_methods_pass_unchanged() {
             assert_inner(&response, status, "GET");
         }
     }
-    let layer = answering("recognize OPTIONS-X");
-    for method in ["GET", "HEAD", "POST", "DELETE", "TRACE", "OPTIONS-X"] {
-        let request = Request::builder().method(method);
-        let response = ask(&layer, request, || inner(405, "|GET")).await;
-        assert_inner(&response, 405, "GET");
-    }
 }
 
 /// The new response has no content, so the fields that describe content are removed.
 #[tokio::test]
 async fn a_changed_405_loses_the_fields_of_its_content_and_keeps_all_others() {
     let removed = "content-type content-encoding content-language content-location content-range \
-        content-disposition content-digest transfer-encoding trailer etag last-modified \
-        accept-ranges repr-digest content-length";
+        content-disposition content-digest content-md5 digest transfer-encoding trailer etag last-modified \
+        accept-ranges repr-digest signature signature-input sourcemap content-length";
     let kept = "access-control-allow-origin access-control-expose-headers cache-control connection \
         content-security-policy content-security-policy-report-only cross-origin-opener-policy dav \
         date expires link retry-after server set-cookie strict-transport-security vary \
@@ -266,8 +265,8 @@ async fn a_changed_405_loses_the_fields_of_its_content_and_keeps_all_others() {
         let mut expected: Vec<_> = kept.chain(added).collect();
         expected.sort_by_cached_key(|field| field.split(':').next().unwrap().to_owned());
         assert_eq!(fields(response.headers()), expected.join(" & "));
-        assert_eq!(response.extensions().get(), Some(&"mark"));
-        assert_eq!(response.extensions().len(), 1);
+        // The status changes, and an extension may describe it.
+        assert!(response.extensions().is_empty());
         assert_eq!(response.body(), "");
     }
 }

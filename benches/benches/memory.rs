@@ -12,7 +12,7 @@ use method_policy_benches::{
     with_own_methods, with_routes,
 };
 use tower::{Layer, Service};
-use tower_method_policy::{MethodPolicy, ResponseFuture, RetryAfter};
+use tower_method_policy::{EmptyBody, MethodPolicy, ResponseFuture, RetryAfter};
 
 /// The system's allocator with a counter.
 struct Counting;
@@ -84,7 +84,7 @@ fn main() {
     let with_layer = count::<_, AxumBody, _>(layer().layer(router()), "GET", "/");
     print("router", with_layer - bare);
 
-    type Future<F> = ResponseFuture<F, Buffer, Buffer>;
+    type Future<F> = ResponseFuture<F, EmptyBody, Buffer, Buffer>;
     let service = size_of::<MethodPolicy<Inner>>() - size_of::<Inner>();
     println!("size_of_service {service}");
     println!("size_of_future {}", size_of::<Future<InnerFuture<Buffer>>>());

@@ -3,9 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-use http::Method;
+use http::header::ALLOW;
+use http::{HeaderMap, Method};
 
 use super::excerpt::excerpt;
+use super::registry::RESERVED;
 use super::set::MethodSet;
 
 /// Parses the value of a field that lists methods, such as `Allow` (`#method`, RFC 9110 §5.6.1).
@@ -33,6 +35,23 @@ impl TryFrom<&str> for MethodSet {
 
     fn try_from(list: &str) -> Result<Self, Self::Error> {
         list.parse()
+    }
+}
+
+impl MethodSet {
+    /// Returns the methods of all `Allow` fields (RFC 9110 §10.2.1). `None` if there is no such field, or if one of
+    /// them is not a list of methods or names `*` or `PRI`.
+    pub fn from_allow(headers: &HeaderMap) -> Option<Self> {
+        if !headers.contains_key(ALLOW) {
+            return None;
+        }
+        let mut methods = MethodSet::new();
+        for value in headers.get_all(ALLOW) {
+            for (_, token) in elements(value.to_str().ok()?) {
+                methods.insert(Method::from_bytes(token.as_bytes()).ok()?);
+            }
+        }
+        (methods.registered() & RESERVED == 0).then_some(methods)
     }
 }
 

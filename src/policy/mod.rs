@@ -16,12 +16,13 @@ use http::Method;
 pub use self::error::PolicyError;
 use self::error::Subject;
 use self::paths::Paths;
-pub(crate) use self::rule::{Allow, StoredRule};
+pub(crate) use self::paths::Place;
+pub(crate) use self::rule::{Allow, StoredRule, with_head};
 pub use self::rule::{Rule, RuleKind};
 use crate::methods::MethodSet;
 use crate::methods::registry::{Id, Name};
 
-const GET_AND_HEAD: MethodSet = MethodSet::from_ids(&[Id::GET, Id::HEAD]);
+pub(crate) const GET_AND_HEAD: MethodSet = MethodSet::from_ids(&[Id::GET, Id::HEAD]);
 
 /// A policy: the methods that a server recognizes, and the rules for the methods at each path.
 ///
@@ -270,28 +271,27 @@ impl Policy {
         if matches!(*method, Method::GET | Method::HEAD) {
             return Decision::Forward;
         }
-        match self.check(method, self.stored_rule_at(path)) {
-            Ok(()) => Decision::Forward,
-            Err(Some(rule)) => Decision::NotAllowed { allow: &rule.allow.methods },
-            Err(None) => Decision::NotImplemented,
+        match self.check(method, self.place(path).rule()) {
+            Check::Allowed => Decision::Forward,
+            Check::NotAllowed(rule) => Decision::NotAllowed { allow: &rule.allow.methods },
+            Check::NotRecognized => Decision::NotImplemented,
         }
     }
 
-    /// Applies rows 4 to 6 of the layer's decision table, given the rule at the path. The error of row 5 is
-    /// the rule, and that of row 6 is `None`.
+    /// Applies rows 4 to 6 of the layer's decision table, given the rule at the path.
     #[inline]
     pub(crate) fn check<'a>(
         &self,
         method: &Method,
         rule: Option<&'a Arc<StoredRule>>,
-    ) -> Result<(), Option<&'a Arc<StoredRule>>> {
+    ) -> Check<'a> {
         let name = Name::get(method);
         let is_recognized = self.recognized.contains_name(name);
         match rule {
-            Some(rule) if rule.allow.methods.contains_name(name) => Ok(()),
-            None if is_recognized => Ok(()),
-            Some(rule) if is_recognized => Err(Some(rule)),
-            _ => Err(None),
+            Some(rule) if rule.allow.methods.contains_name(name) => Check::Allowed,
+            None if is_recognized => Check::Allowed,
+            Some(rule) if is_recognized => Check::NotAllowed(rule),
+            _ => Check::NotRecognized,
         }
     }
 
@@ -321,12 +321,25 @@ impl Policy {
     /// Returns the rule that applies at `path`, or `None` if none applies or the path is exempt.
     #[must_use]
     pub fn rule_at(&self, path: &str) -> Option<Rule<'_>> {
-        self.stored_rule_at(path).map(|rule| Rule::new(rule))
+        self.place(path).rule().map(|rule| Rule::new(rule))
     }
 
     #[inline]
-    pub(crate) fn stored_rule_at(&self, path: &str) -> Option<&Arc<StoredRule>> {
-        self.paths.get(path).unwrap_or(self.fallback.as_ref())
+    pub(crate) fn place(&self, path: &str) -> Place<'_> {
+        match (self.paths.get(path), &self.fallback) {
+            (Place::NoRule, Some(rule)) => Place::Rule(rule),
+            (place, _) => place,
+        }
+    }
+
+    /// Whether row 4 of the layer's decision table forwards the registered method with this `bit`.
+    #[inline]
+    pub(crate) fn forwards(&self, bit: u64, path: &str) -> bool {
+        let methods = match self.place(path).rule() {
+            Some(rule) => &rule.allow.methods,
+            None => &self.recognized,
+        };
+        methods.registered() & bit != 0
     }
 
     /// The methods that are forwarded at every path.
@@ -369,6 +382,16 @@ impl Policy {
         }
         self
     }
+}
+
+/// What a policy says about a method, given the rule at the path.
+pub(crate) enum Check<'a> {
+    /// The rule lists it, or no rule applies and the server recognizes it.
+    Allowed,
+    /// The server recognizes it, but the rule does not list it.
+    NotAllowed(&'a Arc<StoredRule>),
+    /// It is not on the server's list, and no rule at the path lists it.
+    NotRecognized,
 }
 
 /// Two policies are equal if they recognize the same methods and have the same fallback, rules, and

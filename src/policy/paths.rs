@@ -19,6 +19,27 @@ pub(super) struct Paths {
     pub(super) exempt: Vec<String>,
 }
 
+/// What the policy says about a path.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Place<'a> {
+    /// The rule that applies.
+    Rule(&'a Arc<StoredRule>),
+    /// No rule applies.
+    NoRule,
+    /// No rule applies, because the path is exempt.
+    Exempt,
+}
+
+impl<'a> Place<'a> {
+    #[inline]
+    pub(crate) fn rule(self) -> Option<&'a Arc<StoredRule>> {
+        match self {
+            Self::Rule(rule) => Some(rule),
+            Self::NoRule | Self::Exempt => None,
+        }
+    }
+}
+
 /// The value of a pattern in the router.
 #[derive(Clone, Copy)]
 struct Match {
@@ -74,22 +95,25 @@ impl Paths {
         })
     }
 
-    /// The rule of the most specific pattern that matches `path`. `Some(None)` means that the path is exempt,
-    /// `None` that no pattern matches.
+    /// The result of the most specific pattern that matches `path`.
     ///
     /// As in axum 0.8, a `{name}` also matches an empty segment, except at the end of the path. `matchit` does
     /// not match an empty parameter, so empty segments are filled and the path is looked up again. This is
     /// needed only if nothing or a `{*rest}` matched. No other match has an empty segment.
     #[inline]
-    pub(super) fn get(&self, path: &str) -> Option<Option<&Arc<StoredRule>>> {
+    pub(super) fn get(&self, path: &str) -> Place<'_> {
         if self.rules.is_empty() && self.exempt.is_empty() {
-            return None;
+            return Place::NoRule;
         }
         let found = match self.router.at(path) {
             Ok(found) if !found.value.has_rest => Some(found.value),
             found => self.get_filled(path, found.ok().map(|found| found.value)),
         };
-        found.map(|found| found.rule.map(|at| &self.rules[at]))
+        match found {
+            Some(Match { rule: Some(at), .. }) => Place::Rule(&self.rules[*at]),
+            Some(Match { rule: None, .. }) => Place::Exempt,
+            None => Place::NoRule,
+        }
     }
 
     /// Looks a path with empty segments up again. `found` is the result for `path` as it is.

@@ -96,10 +96,8 @@ pub(crate) struct StoredRule {
 }
 
 impl StoredRule {
-    pub(crate) fn new(kind: RuleKind, pattern: &str, mut methods: MethodSet) -> Self {
-        if methods.contains(&Method::GET) {
-            methods.insert(Method::HEAD);
-        }
+    pub(crate) fn new(kind: RuleKind, pattern: &str, methods: MethodSet) -> Self {
+        let methods = with_head(methods);
         Self {
             kind,
             pattern: pattern.to_owned(),
@@ -107,6 +105,14 @@ impl StoredRule {
             allow: Allow::new(methods),
         }
     }
+}
+
+/// The methods, and `HEAD` if they contain `GET`.
+pub(crate) fn with_head(mut methods: MethodSet) -> MethodSet {
+    if methods.contains(&Method::GET) {
+        methods.insert(Method::HEAD);
+    }
+    methods
 }
 
 /// An `Allow` field (RFC 9110 §10.2.1).

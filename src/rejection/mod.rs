@@ -2,10 +2,9 @@
 
 #[cfg(feature = "serde")]
 mod data;
-mod empty_body;
-mod plain_text;
-mod problem_details;
+mod grpc;
 mod respond;
+mod responders;
 mod response;
 mod retry_after;
 
@@ -14,14 +13,14 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
-pub use self::empty_body::EmptyBody;
-pub use self::plain_text::PlainText;
-pub use self::problem_details::ProblemDetails;
+pub(crate) use self::grpc::{is_grpc, remove_grpc_fields};
+pub(crate) use self::respond::Needs;
 pub use self::respond::Respond;
-pub(crate) use self::response::ResponseSettings;
+pub use self::responders::{EmptyBody, PlainText, ProblemDetails};
+pub(crate) use self::response::{ResponseSettings, announce_close, remove_content_fields};
 pub use self::retry_after::RetryAfter;
 use crate::methods::MethodSet;
-use crate::policy::{Allow, Rule, RuleKind, StoredRule};
+use crate::policy::{Allow, Rule, StoredRule, with_head};
 #[cfg(feature = "rfc2774")]
 use crate::rfc2774::ExtensionProblem;
 
@@ -108,7 +107,9 @@ pub struct Rejection {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Cause {
     /// The rule, and whether the layer answers `OPTIONS`.
-    NotAllowed(Arc<StoredRule>, bool),
+    Rule(Arc<StoredRule>, bool),
+    /// The methods that the target allows without a rule.
+    NoRule(Arc<Allow>),
     NotImplemented,
     #[cfg(feature = "rfc2774")]
     Extension(Arc<ExtensionProblem>),
@@ -120,7 +121,12 @@ impl Rejection {
     }
 
     pub(crate) fn by_rule(rule: Arc<StoredRule>, answers_options: bool) -> Self {
-        Self::new(Cause::NotAllowed(rule, answers_options))
+        Self::new(Cause::Rule(rule, answers_options))
+    }
+
+    /// The rejection in place of the inner service's `405`.
+    pub(crate) fn not_allowed_inside(methods: MethodSet) -> Self {
+        Self::new(Cause::NoRule(Arc::new(Allow::new(methods))))
     }
 
     #[cfg(feature = "rfc2774")]
@@ -128,8 +134,8 @@ impl Rejection {
         Self::new(Cause::Extension(Arc::new(problem)))
     }
 
-    /// Creates the rejection of a [fallback](crate::Policy::fallback) that lists `methods`, to unit-test
-    /// a responder.
+    /// Creates a rejection with the reason [`Reason::NotAllowed`] and without a rule, to unit-test a responder.
+    /// [`allow`](Self::allow) has `methods`, and `HEAD` if they contain `GET`.
     ///
     /// ```
     /// use http::{Method, Request, Response};
@@ -143,8 +149,7 @@ impl Rejection {
     /// ```
     #[must_use]
     pub fn not_allowed(methods: impl Into<MethodSet>) -> Self {
-        let rule = StoredRule::new(RuleKind::Fallback, "", methods.into());
-        Self::by_rule(Arc::new(rule), false)
+        Self::not_allowed_inside(with_head(methods.into()))
     }
 
     /// Creates the rejection of a method that the server does not recognize.
@@ -157,7 +162,7 @@ impl Rejection {
     #[must_use]
     pub fn reason(&self) -> Reason {
         match &self.cause {
-            Cause::NotAllowed(..) => Reason::NotAllowed,
+            Cause::Rule(..) | Cause::NoRule(_) => Reason::NotAllowed,
             Cause::NotImplemented => Reason::NotImplemented,
             #[cfg(feature = "rfc2774")]
             Cause::Extension(problem) if problem.is_malformed => Reason::MalformedDeclaration,
@@ -174,8 +179,8 @@ impl Rejection {
 
     /// Returns the methods of the `Allow` field, or `None` if the response has none.
     ///
-    /// `HEAD` is included if the rule lists `GET`, and `OPTIONS` if the layer
-    /// [answers `OPTIONS`](crate::MethodPolicyLayer::answer_options).
+    /// They are the methods of the rule, with `HEAD` if it lists `GET`, or those of the inner service's `Allow`.
+    /// `OPTIONS` is included if the layer [answers `OPTIONS`](crate::MethodPolicyLayer::answer_options).
     #[must_use]
     pub fn allow(&self) -> Option<&MethodSet> {
         self.allow_field().map(|allow| &allow.methods)
@@ -183,18 +188,20 @@ impl Rejection {
 
     fn allow_field(&self) -> Option<&Allow> {
         match &self.cause {
-            Cause::NotAllowed(rule, true) => Some(&rule.allow_with_options),
-            Cause::NotAllowed(rule, false) => Some(&rule.allow),
+            Cause::Rule(rule, true) => Some(&rule.allow_with_options),
+            Cause::Rule(rule, false) => Some(&rule.allow),
+            Cause::NoRule(allow) => Some(allow),
             _ => None,
         }
     }
 
-    /// Returns the rule that does not list the method, or `None` if the reason is not
-    /// [`Reason::NotAllowed`].
+    /// Returns the rule that does not list the method, or `None` if no rule made the rejection: the reason is not
+    /// [`Reason::NotAllowed`], or the layer answers in place of the inner service's `405`
+    /// ([`inner_decides`](crate::MethodPolicyLayer::inner_decides)).
     #[must_use]
     pub fn rule(&self) -> Option<Rule<'_>> {
         match &self.cause {
-            Cause::NotAllowed(rule, _) => Some(Rule::new(rule)),
+            Cause::Rule(rule, _) => Some(Rule::new(rule)),
             _ => None,
         }
     }
@@ -225,8 +232,8 @@ impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.status().fmt(f)?;
         match &self.cause {
-            Cause::NotAllowed(rule, _) => write!(f, " by {}", Rule::new(rule))?,
-            Cause::NotImplemented => {}
+            Cause::Rule(rule, _) => write!(f, " by {}", Rule::new(rule))?,
+            Cause::NoRule(_) | Cause::NotImplemented => {}
             #[cfg(feature = "rfc2774")]
             Cause::Extension(problem) => write!(f, ": {}", problem.text())?,
         }
@@ -253,13 +260,16 @@ impl fmt::Display for Rejection {
 pub struct WouldReject(Rejection);
 
 impl WouldReject {
-    pub(crate) fn new(rejection: Rejection) -> Self {
-        Self(Rejection { is_enforced: false, ..rejection })
-    }
-
     /// Returns the rejection that the policy would have made.
     #[must_use]
     pub fn rejection(&self) -> &Rejection {
         &self.0
+    }
+}
+
+/// The mark for `rejection`, whose [`is_enforced`](Rejection::is_enforced) becomes `false`.
+impl From<Rejection> for WouldReject {
+    fn from(rejection: Rejection) -> Self {
+        Self(Rejection { is_enforced: false, ..rejection })
     }
 }

@@ -1,8 +1,8 @@
 //! [`Respond`], the trait of responders.
 
-use bytes::Bytes;
-use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Response, request};
+use std::sync::Arc;
+
+use http::{Response, request};
 
 use super::Rejection;
 
@@ -87,6 +87,23 @@ use super::Rejection;
 pub trait Respond<B> {
     /// Builds the response to `request`.
     fn respond(&self, rejection: &Rejection, request: &request::Parts) -> Response<B>;
+
+    /// What the responder needs of a request that the layer has forwarded. Only the responders of this crate
+    /// need less than the head.
+    #[doc(hidden)]
+    fn needs(&self) -> Needs {
+        Needs::Head
+    }
+}
+
+/// What a responder needs of a request.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// It has no content.
+    Nothing,
+    Method,
+    Head,
 }
 
 #[diagnostic::do_not_recommend]
@@ -99,12 +116,14 @@ where
     }
 }
 
-pub(super) fn with_content_type<B: From<Bytes>>(
-    body: String,
-    content_type: &'static str,
-) -> Response<B> {
-    let mut response = Response::new(B::from(Bytes::from(body)));
-    let content_type = HeaderValue::from_static(content_type);
-    response.headers_mut().insert(CONTENT_TYPE, content_type);
-    response
+/// A responder that is chosen at run time: `Arc<dyn Respond<B> + Send + Sync>`.
+#[diagnostic::do_not_recommend]
+impl<B, R: Respond<B> + ?Sized> Respond<B> for Arc<R> {
+    fn respond(&self, rejection: &Rejection, request: &request::Parts) -> Response<B> {
+        (**self).respond(rejection, request)
+    }
+
+    fn needs(&self) -> Needs {
+        (**self).needs()
+    }
 }

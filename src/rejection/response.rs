@@ -1,11 +1,16 @@
 //! The response to a rejected request.
 
+use std::fmt;
 use std::sync::Arc;
-use std::{fmt, mem};
 
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, request};
+use http::header::{
+    ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_DISPOSITION, CONTENT_ENCODING,
+    CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_RANGE, CONTENT_TYPE, ETAG,
+    LAST_MODIFIED, RETRY_AFTER, TRAILER, TRANSFER_ENCODING,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, request};
 
+use super::grpc::set_grpc_fields;
 use super::respond::Respond;
 use super::retry_after::RetryAfter;
 use super::{Reason, Rejection};
@@ -20,42 +25,9 @@ pub(crate) struct ResponseSettings {
     pub(crate) observers: Vec<Observer>,
 }
 
-/// Larger header maps are not reused: their memory would be held while the request's body is read.
-const MAX_REUSED_CAPACITY: usize = 128;
-
 impl ResponseSettings {
-    /// Builds the response to `request`. May clear and reuse the request's header map and extensions.
-    pub(crate) fn reject<B: Default>(
-        &self,
-        responder: &impl Respond<B>,
-        rejection: Rejection,
-        request: &mut request::Parts,
-    ) -> Response<B> {
-        self.observe(&rejection, request);
-        let mut response = responder.respond(&rejection, request);
-        *response.status_mut() = rejection.status();
-        match rejection.reason() {
-            Reason::NotAllowed | Reason::NotImplemented => set_grpc_fields(&mut response, request),
-            #[cfg(feature = "rfc2774")]
-            Reason::NotExtended | Reason::MalformedDeclaration => {}
-        }
-
-        let headers = response.headers_mut();
-        if headers.is_empty() && request.headers.capacity() <= MAX_REUSED_CAPACITY {
-            // Filling a new map takes 2 allocations.
-            request.headers.clear();
-            mem::swap(headers, &mut request.headers);
-        }
-        self.set_fields(headers, &rejection);
-
-        let extensions = response.extensions_mut();
-        if extensions.is_empty() {
-            // Making a new map takes 2 allocations.
-            request.extensions.clear();
-            mem::swap(extensions, &mut request.extensions);
-        }
-        extensions.insert(rejection);
-        response
+    pub(crate) fn has_observers(&self) -> bool {
+        !self.observers.is_empty()
     }
 
     /// Calls the observers with a rejection that is made or only reported.
@@ -65,24 +37,47 @@ impl ResponseSettings {
         }
     }
 
-    fn set_fields(&self, headers: &mut HeaderMap, rejection: &Rejection) {
+    /// Builds the response to `request`.
+    pub(crate) fn reject<B: Default>(
+        &self,
+        responder: &impl Respond<B>,
+        rejection: Rejection,
+        request: &request::Parts,
+    ) -> Response<B> {
+        self.observe(&rejection, request);
+        let mut response = responder.respond(&rejection, request);
+        self.finish(&mut response, rejection, request);
+        response
+    }
+
+    /// Sets what a responder cannot override, and the default values of other fields.
+    pub(crate) fn finish<B: Default>(
+        &self,
+        response: &mut Response<B>,
+        rejection: Rejection,
+        request: &request::Parts,
+    ) {
+        *response.status_mut() = rejection.status();
+        let reason = rejection.reason();
+        if matches!(reason, Reason::NotAllowed | Reason::NotImplemented) {
+            set_grpc_fields(response, request);
+        }
+
+        let headers = response.headers_mut();
         match rejection.allow_field() {
             Some(allow) => headers.insert(ALLOW, allow.value.clone()),
             None => headers.remove(ALLOW),
         };
-        let retry_after = match rejection.reason() {
-            Reason::NotImplemented => self.retry_after.as_ref().and_then(RetryAfter::value),
-            Reason::NotAllowed => None,
-            #[cfg(feature = "rfc2774")]
-            Reason::NotExtended | Reason::MalformedDeclaration => None,
-        };
+        let retry_after = self.retry_after.as_ref().filter(|_| reason == Reason::NotImplemented);
         let mut set_default = |name, value: Option<&HeaderValue>| {
             if let Some(value) = value {
                 headers.entry(name).or_insert_with(|| value.clone());
             }
         };
-        set_default(RETRY_AFTER, retry_after);
+        set_default(RETRY_AFTER, retry_after.and_then(RetryAfter::value));
         set_default(CACHE_CONTROL, self.cache_control.as_ref());
+
+        response.extensions_mut().insert(rejection);
     }
 }
 
@@ -96,45 +91,39 @@ impl fmt::Debug for ResponseSettings {
     }
 }
 
-const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
-const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
-const UNIMPLEMENTED: HeaderValue = HeaderValue::from_static("12");
-const MESSAGE: HeaderValue = HeaderValue::from_static("the HTTP method is rejected here");
+/// The fields that describe the content.
+const CONTENT_FIELDS: [HeaderName; 19] = [
+    CONTENT_TYPE,
+    CONTENT_ENCODING,
+    CONTENT_LANGUAGE,
+    CONTENT_LOCATION,
+    CONTENT_RANGE,
+    CONTENT_DISPOSITION,
+    HeaderName::from_static("content-digest"),
+    HeaderName::from_static("content-md5"),
+    HeaderName::from_static("digest"),
+    TRANSFER_ENCODING,
+    TRAILER,
+    ETAG,
+    LAST_MODIFIED,
+    ACCEPT_RANGES,
+    HeaderName::from_static("repr-digest"),
+    HeaderName::from_static("signature"),
+    HeaderName::from_static("signature-input"),
+    HeaderName::from_static("sourcemap"),
+    CONTENT_LENGTH,
+];
 
-/// Turns the response to a gRPC request into a "Trailers-Only" response (gRPC over HTTP/2, "Responses") with
-/// the status `UNIMPLEMENTED`, unless the responder has set a status.
-fn set_grpc_fields<B: Default>(response: &mut Response<B>, request: &request::Parts) {
-    if request.method != Method::POST {
-        return;
+/// Removes the fields that describe the content of a response. The layer has replaced the content.
+pub(crate) fn remove_content_fields(headers: &mut HeaderMap) {
+    for name in &CONTENT_FIELDS {
+        headers.remove(name);
     }
-    let Some(content_type) = grpc_content_type(&request.headers) else {
-        return;
-    };
-    if response.headers().contains_key(GRPC_STATUS) {
-        return;
-    }
-    *response.body_mut() = B::default();
-    let headers = response.headers_mut();
-    headers.remove(CONTENT_LENGTH);
-    headers.insert(CONTENT_TYPE, content_type);
-    headers.insert(GRPC_STATUS, UNIMPLEMENTED);
-    headers.insert(GRPC_MESSAGE, MESSAGE);
 }
 
-/// A copy of the content type of a gRPC request, for the response.
-///
-/// hyper's values share the memory of the request's whole header section. This memory must be free while the
-/// body is read, so the value is copied.
-fn grpc_content_type(headers: &HeaderMap) -> Option<HeaderValue> {
-    const GRPC: &str = "application/grpc";
-    const MAX_LENGTH: usize = 64;
-    let content_type = headers.get(CONTENT_TYPE)?.as_bytes();
-    let start = content_type.get(..GRPC.len())?;
-    if !start.eq_ignore_ascii_case(GRPC.as_bytes()) {
-        return None;
-    }
-    if content_type.len() > MAX_LENGTH {
-        return Some(HeaderValue::from_static(GRPC));
-    }
-    HeaderValue::from_bytes(content_type).ok()
+/// Adds `Connection: close` (RFC 9112 §9.6).
+#[cold]
+pub(crate) fn announce_close<B>(response: &mut Response<B>) {
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().append(CONNECTION, close);
 }

@@ -1,8 +1,8 @@
 use http::header::{CACHE_CONTROL, CONNECTION, EXPIRES};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, Version};
 
-use super::connection::{elements, is_listed};
 use super::declaration::Declaration;
+use super::lists::{elements, is_listed};
 
 const EXT: HeaderName = HeaderName::from_static("ext");
 const C_EXT: HeaderName = HeaderName::from_static("c-ext");

@@ -2,8 +2,8 @@ use std::fmt;
 
 use http::{HeaderMap, HeaderName, Version};
 
-use super::connection::is_listed;
-use super::parse::{is_prefix, parse_list};
+use super::lists::is_listed;
+use super::parse::{Remaining, is_prefix, parse_list};
 use super::problem::ExtensionProblem;
 
 const MAN: HeaderName = HeaderName::from_static("man");
@@ -24,6 +24,7 @@ impl Declarations {
     /// not apply if an HTTP/1.0 `Connection` lists them.
     pub(super) fn parse(version: Version, headers: &HeaderMap) -> Result<Self, ExtensionProblem> {
         let mut declarations = Vec::new();
+        let mut remaining = Remaining::default();
         for (name, is_mandatory, is_hop_by_hop) in
             [(&MAN, true, false), (&C_MAN, true, true), (&OPT, false, false), (&C_OPT, false, true)]
         {
@@ -36,7 +37,8 @@ impl Declarations {
                 continue;
             }
             for (line, value) in headers.get_all(name).iter().enumerate() {
-                let parsed = parse_list(value.as_bytes()).map_err(|(expected, position)| {
+                let parsed = parse_list(value.as_bytes(), &mut remaining);
+                let parsed = parsed.map_err(|(expected, position)| {
                     ExtensionProblem::syntax(name, line, position, expected)
                 })?;
                 declarations.extend(parsed.into_iter().map(|(identifier, parameters)| {

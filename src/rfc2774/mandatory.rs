@@ -8,8 +8,8 @@ use http::header::CONNECTION;
 use http::{HeaderName, Method, Version, request};
 
 use super::acknowledgement::Acknowledgement;
-use super::connection::elements;
 use super::declaration::{Declaration, Declarations};
+use super::lists::elements;
 use super::parse::is_identifier;
 use super::problem::ExtensionProblem;
 use crate::methods::excerpt;
@@ -151,10 +151,10 @@ pub(crate) struct Fulfillable {
 
 impl Fulfillable {
     /// Prepares the request to be forwarded.
-    pub(crate) fn prepare(self, request: &mut request::Parts) -> Acknowledgement {
+    pub(crate) fn prepare(self, mut request: request::Parts) -> (request::Parts, Acknowledgement) {
         request.extensions.insert(self.declarations);
-        remove_listed_by_http_1_0(request);
-        self.acknowledgement
+        remove_listed_by_http_1_0(&mut request);
+        (request, self.acknowledgement)
     }
 }
 

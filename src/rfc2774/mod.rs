@@ -1,7 +1,7 @@
 //! The HTTP Extension Framework (RFC 2774): mandatory extensions, `M-` methods, and `510`.
 //!
 //! RFC 2774 is **Historic**, and IANA marks `510` as obsolete. Do not use it for anything new. The module is
-//! for servers and proxies whose clients use it. **This module may change in minor versions.**
+//! for servers and proxies whose clients use it.
 //!
 //! [`mandatory_extensions`](crate::MethodPolicyLayer::mandatory_extensions) enables this table. The layer
 //! applies it before row 2 of the [decision table](crate#decision-table). The first row that matches wins.
@@ -23,6 +23,7 @@
 //! - Rules list the method without `M-`: if a rule lists `PUT`, `M-PUT` is forwarded. `M-GET` and `M-HEAD` are
 //!   forwarded without a rule. If the layer answers `OPTIONS`, so is `M-OPTIONS`.
 //! - The forwarded request keeps its method. Its [`http::Extensions`] contain the [`Declarations`].
+//! - A request may have at most 100 declarations and 100 parameters. More is malformed.
 //! - The layer acknowledges the extensions in a successful response to a forwarded `M-` request (§5.1). For
 //!   `C-Man`, it adds `C-Ext` and `Connection: C-Ext`. For `Man` at an origin server, it adds `Ext` and
 //!   `Cache-Control: no-cache="Ext"`, and for an HTTP/1.0 client also a past `Expires`.
@@ -59,8 +60,8 @@
 //! ```
 
 mod acknowledgement;
-mod connection;
 mod declaration;
+mod lists;
 mod mandatory;
 mod parse;
 mod problem;

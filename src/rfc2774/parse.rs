@@ -18,8 +18,26 @@ pub(super) type Parsed = (String, Vec<(String, Option<String>)>);
 /// A description of the expected syntax, and the position at which it is missing.
 type Error = (&'static str, usize);
 
+/// How many declarations and parameters a request may still have. They stay in memory while the inner service works.
+pub(super) struct Remaining {
+    declarations: usize,
+    parameters: usize,
+}
+
+impl Default for Remaining {
+    fn default() -> Self {
+        Self { declarations: 100, parameters: 100 }
+    }
+}
+
+/// Takes one of `remaining`.
+fn take_one(remaining: &mut usize, what: &'static str, position: usize) -> Result<(), Error> {
+    *remaining = remaining.checked_sub(1).ok_or((what, position))?;
+    Ok(())
+}
+
 /// Parses a list of declarations. Empty elements are ignored (RFC 9110 §5.6.1.2).
-pub(super) fn parse_list(value: &[u8]) -> Result<Vec<Parsed>, Error> {
+pub(super) fn parse_list(value: &[u8], remaining: &mut Remaining) -> Result<Vec<Parsed>, Error> {
     let mut input = Input { value, at: 0 };
     let mut declarations = Vec::new();
     loop {
@@ -28,7 +46,8 @@ pub(super) fn parse_list(value: &[u8]) -> Result<Vec<Parsed>, Error> {
             None => return Ok(declarations),
             Some(b',') => input.at += 1,
             Some(_) => {
-                declarations.push(input.declaration()?);
+                take_one(&mut remaining.declarations, "at most 100 declarations", input.at)?;
+                declarations.push(input.declaration(&mut remaining.parameters)?);
                 if !matches!(input.peek(), None | Some(b',')) {
                     return Err(input.expected("a semicolon, a comma, or the end"));
                 }
@@ -100,7 +119,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    fn declaration(&mut self) -> Result<Parsed, Error> {
+    fn declaration(&mut self, remaining_parameters: &mut usize) -> Result<Parsed, Error> {
         if self.peek() != Some(b'"') {
             return Err(self.expected("an extension identifier in quotation marks"));
         }
@@ -117,6 +136,7 @@ impl<'a> Input<'a> {
         let mut parameters: Vec<(String, Option<String>)> = Vec::new();
         while self.take(b';') {
             let start = self.at;
+            take_one(remaining_parameters, "at most 100 parameters", start)?;
             let (name, value) = self.parameter()?;
             if is_prefix(&name) && parameters.iter().any(|(name, _)| is_prefix(name)) {
                 return Err(("one header prefix only", start));
