@@ -1,0 +1,688 @@
+//! The table about a `405` of the inner service, in front of a plain service. `inner_405_axum.rs` has real routers
+//! and real connections. `options.rs` tests what stays of a `405` that becomes `200`.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
+
+mod support;
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream;
+use http::request::Builder;
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use http_body::Frame;
+use http_body_util::{Full, StreamBody};
+use tower::{Layer, service_fn};
+use tower_method_policy::{
+    EmptyBody, MethodPolicyLayer, PlainText, ProblemDetails, Reason, Rejection, Respond,
+    RetryAfter, WouldReject,
+};
+
+use crate::support::answer::{fields, send};
+use crate::support::strategies::policy;
+
+type Body = Full<Bytes>;
+
+/// Returns the response to `request`. `layer` wraps an inner service that answers with `inner`.
+async fn ask<R: Respond<Body>>(
+    layer: &MethodPolicyLayer<R>,
+    request: Builder,
+    inner: impl Fn() -> Response<Body>,
+) -> Response<String> {
+    let inner = service_fn(async |_: Request<Body>| Ok::<_, Infallible>(inner()));
+    send(layer.layer(inner), request.body(Body::default()).unwrap()).await
+}
+
+/// A layer with the policy of `calls` that lets the inner service decide.
+fn deciding(calls: &str) -> MethodPolicyLayer {
+    MethodPolicyLayer::new(policy(calls)).inner_decides(true)
+}
+
+/// The inner service's `405`. `allow` has its `Allow` fields with `;` between them, or is `-` for none.
+fn inner(allow: &str) -> Response<Body> {
+    let response = Response::builder().status(405);
+    let fields = allow.split(';').filter(|_| allow != "-").map(str::trim);
+    let response = fields.fold(response, |response, value| response.header("allow", value));
+    response.body(Body::from("inner")).unwrap()
+}
+
+/// Returns a request. `+p` after the method makes it a preflight.
+fn request(method: &str, target: &str) -> Builder {
+    let (method, fields) = method.split_once('+').unwrap_or((method, ""));
+    let request = Request::builder().method(method).uri(target);
+    match fields {
+        "p" => request.header("origin", "http://a").header("access-control-request-method", "PUT"),
+        _ => request,
+    }
+}
+
+/// Returns the result as text:
+///
+/// - `same`: the inner service's `405` is unchanged
+/// - `+ GET, OPTIONS`: only its `Allow` is changed
+/// - `405 GET`, `501`: the layer answers in its place
+/// - `200 GET, OPTIONS`: it is turned into the answer to `OPTIONS`
+fn outcome(response: &Response<String>, allow: &str) -> String {
+    let status = response.status().as_u16();
+    let is_inner = response.body() == "inner";
+    let is_same = response.headers() == inner(allow).headers();
+    let sent: Vec<_> = response.headers().get_all("allow").iter().collect();
+    assert!(sent.len() <= 1 || is_same, "{sent:?}");
+    let mark = response.extensions().get::<Rejection>();
+    let sent = sent.first().map(|allow| allow.to_str().unwrap());
+    let sent = sent.map(|allow| if allow.is_empty() { "nothing" } else { allow });
+    match (status, mark, is_inner) {
+        (405, None, true) if is_same => "same".to_owned(),
+        (405, None, true) => format!("+ {}", sent.unwrap()),
+        // An answer to `HEAD` has no content.
+        (405, Some(mark), _) => {
+            assert_eq!((mark.rule(), mark.is_enforced()), (None, true));
+            assert_eq!(mark.to_string(), "405 Method Not Allowed");
+            assert_eq!(mark.allow().unwrap().to_string(), sent.unwrap().replace("nothing", ""));
+            format!("405 {}", sent.unwrap())
+        }
+        (501, Some(mark), false) => {
+            assert_eq!((mark.rule(), mark.allow(), sent), (None, None, None));
+            assert_eq!(mark.to_string(), "501 Not Implemented");
+            "501".to_owned()
+        }
+        (200, None, false) => format!("200 {}", sent.unwrap()),
+        _ => panic!("{response:?}"),
+    }
+}
+
+/// Checks a table. Its columns are:
+///
+/// - the calls that build a policy
+/// - methods and targets; each method is requested at each target. All requests are forwarded.
+/// - the inner service's `Allow`
+/// - the outcome if the layer answers `OPTIONS`
+/// - the outcome if the inner service decides
+/// - the outcome for both, if it is a different one
+///
+/// Without a setting, the `405` is unchanged.
+async fn check(table: &str) {
+    for line in table.trim().lines() {
+        let columns: Vec<_> = line.split('|').map(str::trim).collect();
+        let [calls, requests, allow, answering, deciding, ref rest @ ..] = columns[..] else {
+            panic!("{line}");
+        };
+        let both = rest.first().copied().unwrap_or(deciding);
+        let words = requests.split_whitespace();
+        let (targets, methods): (Vec<_>, Vec<_>) =
+            words.partition(|word| word.starts_with(['/', '*']) || word.contains(':'));
+        for (method, target) in
+            methods.iter().flat_map(|method| targets.iter().map(move |target| (method, target)))
+        {
+            for (answers, decides, expected) in [
+                (false, false, "same"),
+                (true, false, answering),
+                (false, true, deciding),
+                (true, true, both),
+            ] {
+                if expected == "-" {
+                    continue;
+                }
+                let layer = MethodPolicyLayer::new(policy(calls))
+                    .answer_options(answers)
+                    .inner_decides(decides);
+                let response = ask(&layer, request(method, target), || inner(allow)).await;
+                let outcome = outcome(&response, allow);
+                assert_eq!(outcome, expected, "{line}: {method} {target} {answers} {decides}");
+                // A layer that only reports changes nothing.
+                let layer = layer.report_only(true);
+                let response = ask(&layer, request(method, target), || inner(allow)).await;
+                assert_eq!(self::outcome(&response, allow), "same");
+                assert!(response.extensions().get::<WouldReject>().is_none());
+            }
+        }
+    }
+}
+
+// The list of methods.
+
+/// RFC 9110 §10.2.1 and §5.3.
+#[tokio::test]
+async fn the_list_is_that_of_all_allow_fields() {
+    let long = ["A-LONG-METHOD-NAME"; 1_000].join(",");
+    check(&format!(
+        "recognize A-LONG-METHOD-NAME | DELETE / | {long} | + OPTIONS, A-LONG-METHOD-NAME | 405 A-LONG-METHOD-NAME | 405 OPTIONS, A-LONG-METHOD-NAME
+                | DELETE / | GET,HEAD    | + GET, HEAD, OPTIONS | 405 GET, HEAD | 405 GET, HEAD, OPTIONS
+                | DELETE / | GET;POST    | + GET, POST, OPTIONS | 405 GET, POST | 405 GET, POST, OPTIONS
+                | DELETE / | PUT ,, GET,;;PUT | + GET, PUT, OPTIONS | 405 GET, PUT | 405 GET, PUT, OPTIONS
+                | DELETE / |             | + OPTIONS            | 405 nothing   | 405 OPTIONS
+                | DELETE / | , ,;        | + OPTIONS            | 405 nothing   | 405 OPTIONS
+                | DELETE / | POST, OPTIONS | same               | 405 POST, OPTIONS
+        recognize get | DELETE / | get   | + OPTIONS, get       | 405 get       | 405 OPTIONS, get"
+    ))
+    .await;
+}
+
+/// A `405` without `Allow`, as RFC 4918 §9.3.1 has it for `MKCOL` on an existing resource, or with an `Allow` that is
+/// not a list of methods, may not be about the method. A `501` would be false.
+#[tokio::test]
+async fn without_a_usable_list_the_response_stays_unchanged_for_every_method() {
+    for allow in [
+        "-", "*", "PRI", "GET, *", "GET;PRI", "A B", "A; B C", "\"GET\"", "GET, (B)", "G@T",
+        "GET;é", "GET/1.1",
+    ] {
+        check(&format!(
+            "       | GET HEAD POST DELETE OPTIONS / *:1 | {allow} | - | same | -
+                    | GET HEAD POST DELETE OPTIONS / | {allow} | same | same
+            recognize MKCOL FOO | MKCOL FOO / | {allow} | same | same
+            fallback POST MKCOL OPTIONS | POST MKCOL OPTIONS / | {allow} | same | same"
+        ))
+        .await;
+        for method in ["MKCOL", "FOO", "get"] {
+            let response = ask(&deciding(""), request(method, "/"), || inner(allow)).await;
+            assert_eq!(outcome(&response, allow), "same", "{method}");
+        }
+    }
+}
+
+/// RFC 9110 §15.5.6: the server "MUST generate an Allow header field" with the methods that the target supports. A
+/// `405` that lists the request's own method has another cause.
+#[tokio::test]
+async fn a_405_that_lists_the_method_of_the_request_stays_unchanged() {
+    check(
+        "                 | DELETE /        | GET, DELETE | same | same
+                          | GET /           | GET         | same | same
+                          | GET /           | HEAD        | + HEAD, OPTIONS | 405 HEAD | 405 HEAD, OPTIONS
+                          | OPTIONS /       | GET, OPTIONS| same | same
+        recognize MKCOL   | MKCOL /         | GET, MKCOL  | same | same
+        fallback PUT      | PUT /           | GET;PUT     | same | same",
+    )
+    .await;
+    let response = ask(&deciding(""), request("MKCOL", "/"), || inner("GET, MKCOL")).await;
+    assert_eq!(outcome(&response, "GET, MKCOL"), "same");
+}
+
+/// A rule decides which methods reach the inner service. The `Allow` of the inner service may list more.
+#[tokio::test]
+async fn methods_that_the_layer_rejects_at_the_target_are_left_out() {
+    check(
+        "fallback GET POST        | POST /   | GET, HEAD, PUT, FOO | + GET, HEAD, OPTIONS | 405 GET, HEAD | 405 GET, HEAD, OPTIONS
+        fallback POST             | POST /   | GET, HEAD, PUT      | + GET, HEAD, OPTIONS | 405 GET, HEAD | 405 GET, HEAD, OPTIONS
+        fallback POST             | POST /   | OPTIONS, PUT        | + OPTIONS | 405 nothing | 405 OPTIONS
+        route /a POST; fallback PUT | POST /a | PUT, GET           | + GET, OPTIONS | 405 GET | 405 GET, OPTIONS
+        subtree /a POST           | POST /a/b | PUT, GET           | + GET, OPTIONS | 405 GET | 405 GET, OPTIONS
+                                  | DELETE / | GET, PROPFIND, FOO  | + GET, OPTIONS | 405 GET, PROPFIND, FOO | 405 GET, OPTIONS, PROPFIND, FOO
+        recognize_only DELETE     | DELETE / | GET, POST, FOO      | + GET, OPTIONS | 405 GET, POST, FOO | 405 GET, POST, OPTIONS, FOO
+        recognize FOO             | DELETE / | GET, FOO            | + GET, OPTIONS, FOO | 405 GET, FOO | 405 GET, OPTIONS, FOO",
+    )
+    .await;
+}
+
+/// Seen: jsonrpsee, warp, and rustical send a `405` without `Allow`. RFC 9110 §15.5.6 forbids it.
+#[tokio::test]
+async fn a_missing_allow_is_that_of_the_rule_if_the_rule_does_not_list_the_method() {
+    check(
+        "fallback POST           | GET HEAD /  | -    | same | 405 POST | 405 POST, OPTIONS
+        route /a POST PUT        | GET HEAD /a | -    | same | 405 POST, PUT | 405 POST, PUT, OPTIONS
+        fallback                 | GET HEAD /  | -    | same | 405 nothing | 405 OPTIONS
+        fallback HEAD            | GET /       | -    | same | 405 HEAD | 405 HEAD, OPTIONS
+        fallback HEAD            | HEAD /      | -    | same | same
+        fallback GET             | GET HEAD /  | -    | same | same
+        fallback POST            | GET HEAD /  | *    | same | same
+        fallback POST            | POST /      | -    | same | same
+        fallback POST; exempt /a | GET HEAD /a | -    | same | same",
+    )
+    .await;
+}
+
+// The rows.
+
+/// A browser takes an ok status for permission.
+#[tokio::test]
+async fn the_answer_to_a_preflight_is_unchanged() {
+    check(
+        "                      | OPTIONS+p / /a * | GET  | same | same
+        recognize_only         | OPTIONS+p / /a * | GET  | same | same
+        fallback               | OPTIONS+p / /a * | GET  | same | same
+        fallback OPTIONS       | OPTIONS+p / /a * | GET  | same | same",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn the_answer_at_an_exempt_path_is_unchanged() {
+    check(
+        "exempt /a                | GET HEAD DELETE OPTIONS /a | POST | same | same
+        exempt /a; fallback TRACE | GET HEAD DELETE OPTIONS /a | POST | same | same
+        exempt /a                 | DELETE /b                  | POST | + POST, OPTIONS | 405 POST | 405 POST, OPTIONS",
+    )
+    .await;
+    // Where the inner service decides, it gets every method at an exempt path.
+    for method in ["FOO", "PROPFIND", "get"] {
+        let layer = deciding("exempt /a; fallback");
+        let response = ask(&layer, request(method, "/a"), || inner("GET")).await;
+        assert_eq!(outcome(&response, "GET"), "same");
+    }
+}
+
+#[tokio::test]
+async fn the_answer_to_options_is_turned_if_the_layer_answers_options() {
+    check(
+        "                | OPTIONS /        | GET,HEAD | 200 GET, HEAD, OPTIONS | 405 GET, HEAD | 200 GET, HEAD, OPTIONS
+        fallback OPTIONS | OPTIONS / *      | GET, PUT | 200 GET, OPTIONS | 405 GET | 200 GET, OPTIONS
+        recognize_only OPTIONS | OPTIONS /  |          | 200 OPTIONS | 405 nothing | 200 OPTIONS
+        fallback OPTIONS GET | OPTIONS /    | -        | same | same",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_405_to_a_method_that_is_not_recognized_becomes_501() {
+    for (calls, method) in [
+        ("", "FOO"),
+        ("", "get"),
+        ("", "PROPFIND"),
+        ("", "M-GET"),
+        ("recognize_only", "POST"),
+        ("recognize_only GET", "OPTIONS"),
+        ("route /other PUT", "FOO"),
+    ] {
+        for allow in ["GET", "", "GET;HEAD", "PROPPATCH"] {
+            let response = ask(&deciding(calls), request(method, "/"), || inner(allow)).await;
+            assert_eq!(outcome(&response, allow), "501", "{calls}: {method}");
+        }
+    }
+}
+
+/// Rules decide before the inner service is asked.
+#[tokio::test]
+async fn a_rule_rejects_before_the_inner_service_is_asked() {
+    let layer = deciding("route /a POST; subtree /b PUT; route /c PROPFIND");
+    for (method, target, expected) in [
+        ("DELETE", "/a", "405 Method Not Allowed by route /a"),
+        ("PROPFIND", "/b/c", "405 Method Not Allowed by subtree /b"),
+        ("FOO", "/a", "501 Not Implemented"),
+        ("FOO", "/b", "501 Not Implemented"),
+    ] {
+        let inner = || panic!("the inner service is asked");
+        let response = ask(&layer, request(method, target), inner).await;
+        let mark = response.extensions().get::<Rejection>().unwrap();
+        assert_eq!(mark.to_string(), expected, "{method} {target}");
+    }
+}
+
+/// Nothing is rejected that the inner service handles and no rule excludes.
+#[tokio::test]
+async fn whatever_the_inner_service_answers_except_405_is_unchanged() {
+    for layer in [deciding(""), deciding("recognize_only"), deciding("route /other")] {
+        for status in [200, 204, 301, 400, 401, 403, 404, 406, 500, 501, 503] {
+            for method in ["GET", "HEAD", "POST", "OPTIONS", "PROPFIND", "IMPORT", "get"] {
+                let inner = || {
+                    let mut response = inner("GET");
+                    *response.status_mut() = StatusCode::from_u16(status).unwrap();
+                    response.extensions_mut().insert("mark");
+                    response
+                };
+                let layer = layer.clone().answer_options(true).respond_with(ProblemDetails);
+                let response = ask(&layer, request(method, "/"), inner).await;
+                assert_eq!(response.status(), status);
+                assert_eq!(response.headers(), inner().headers());
+                assert_eq!(response.extensions().get(), Some(&"mark"));
+                assert_eq!((response.extensions().len(), &**response.body()), (1, "inner"));
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_error_of_the_inner_service_passes() {
+    for method in ["GET", "DELETE", "OPTIONS", "FOO"] {
+        let inner = service_fn(async |_: Request<Body>| Err::<Response<Body>, _>("gone"));
+        let layer = deciding("").answer_options(true).on_rejection(|_, _| panic!("observed"));
+        let request = request(method, "/").body(Body::default()).unwrap();
+        let answer = tower::ServiceExt::oneshot(layer.layer(inner), request).await;
+        assert_eq!(answer.unwrap_err(), "gone");
+    }
+}
+
+#[tokio::test]
+async fn the_answer_of_a_policy_further_inside_is_unchanged_except_to_options() {
+    let nested = async |outer: &str, inside: MethodPolicyLayer, method: &str| {
+        let inside = inside.respond_with(PlainText);
+        let inside = inside.layer(service_fn(async |_: Request<Body>| {
+            Ok::<_, Infallible>(Response::new(Body::from("found")))
+        }));
+        let layer = deciding(outer).answer_options(true).respond_with(ProblemDetails);
+        let layer = layer.on_rejection(|rejection, _| panic!("observed {rejection}"));
+        send(layer.layer(inside), request(method, "/").body(Body::default()).unwrap()).await
+    };
+    let posts = MethodPolicyLayer::new(policy("fallback POST"));
+    for method in ["DELETE", "PROPFIND"] {
+        let inside = MethodPolicyLayer::new(policy("fallback POST; recognize PROPFIND"));
+        let response = nested("", inside, method).await;
+        assert_eq!(response.headers()["allow"], "POST");
+        let text = format!("The method {method} is not allowed here. Allowed: POST.\n");
+        assert_eq!(*response.body(), text);
+        let mark = response.extensions().get::<Rejection>().unwrap();
+        assert_eq!(mark.to_string(), "405 Method Not Allowed by fallback");
+    }
+    let response = nested("", posts, "OPTIONS").await;
+    assert_eq!(outcome(&response, "-"), "200 POST, OPTIONS");
+    let unknown = MethodPolicyLayer::default();
+    let response = nested("", unknown, "FOO").await;
+    assert_eq!((response.status().as_u16(), response.headers().get("allow")), (501, None));
+    assert_eq!(*response.body(), "This server does not implement the method FOO.\n");
+}
+
+// What an adopted answer carries.
+
+/// The observer and the responder see the request as the client sent it.
+#[tokio::test]
+async fn the_observer_and_the_responder_see_the_whole_head() {
+    let log = Arc::<Mutex<Vec<String>>>::default();
+    let write = |who: &'static str| {
+        let log = log.clone();
+        move |rejection: &Rejection, request: &http::request::Parts| {
+            let line = format!(
+                "{who} {rejection}: {} {} {:?} {} {:?}",
+                request.method,
+                request.uri,
+                request.version,
+                fields(&request.headers),
+                request.extensions.get::<u64>(),
+            );
+            log.lock().unwrap().push(line);
+        }
+    };
+    let respond = write("responder");
+    let layer =
+        deciding("").on_rejection(write("observer")).respond_with_fn(move |rejection, request| {
+            respond(rejection, request);
+            Response::new(Body::from("own"))
+        });
+    for (method, what) in [
+        ("DELETE", "405 Method Not Allowed"),
+        ("HEAD", "405 Method Not Allowed"),
+        ("FOO", "501 Not Implemented"),
+    ] {
+        let request = request(method, "http://a/b?c").version(Version::HTTP_2);
+        let request = request.header("x-a", "1").header("x-a", "2").extension(7_u64);
+        let response = ask(&layer, request, || inner("POST")).await;
+        assert_eq!(response.status().to_string(), what);
+        let lines = std::mem::take(&mut *log.lock().unwrap());
+        let head = format!("{method} http://a/b?c HTTP/2.0 x-a: 1 & x-a: 2 Some(7)");
+        assert_eq!(lines, ["observer", "responder"].map(|who| format!("{who} {what}: {head}")));
+    }
+}
+
+/// An answer that stays unchanged or is turned is not a rejection.
+#[tokio::test]
+async fn observers_and_responders_are_called_only_for_adopted_answers() {
+    let panicking = || {
+        deciding("exempt /a")
+            .on_rejection(|rejection, _| panic!("observed {rejection}"))
+            .respond_with_fn(|rejection, _| -> Response<Body> { panic!("asked for {rejection}") })
+    };
+    for (layer, method, target, allow, expected) in [
+        (panicking(), "DELETE", "/", "-", "same"),
+        (panicking(), "DELETE", "/a", "GET", "same"),
+        (panicking(), "OPTIONS+p", "/", "GET", "same"),
+        (panicking().answer_options(true), "OPTIONS", "/", "GET", "200 GET, OPTIONS"),
+        (
+            panicking().inner_decides(false).answer_options(true),
+            "PUT",
+            "/",
+            "GET",
+            "+ GET, OPTIONS",
+        ),
+    ] {
+        let response = ask(&layer, request(method, target), || inner(allow)).await;
+        assert_eq!(outcome(&response, allow), expected);
+    }
+}
+
+const CONTENT: &str = "content-type content-encoding content-language content-location content-range \
+    content-disposition content-digest content-md5 digest transfer-encoding trailer etag last-modified \
+    accept-ranges repr-digest signature signature-input sourcemap content-length";
+
+const OTHERS: &str = "access-control-allow-origin access-control-expose-headers cache-control connection \
+    content-security-policy cross-origin-opener-policy dav date expires link retry-after server set-cookie \
+    strict-transport-security vary want-content-digest www-authenticate x-content-type-options x-request-id";
+
+/// A `405` with every field twice, and with extensions.
+fn full() -> Response<Body> {
+    let mut response = inner("GET");
+    *response.version_mut() = Version::HTTP_10;
+    let names = CONTENT.split_whitespace().chain(OTHERS.split_whitespace());
+    for name in names.chain(["grpc-status", "grpc-message", "grpc-status-details-bin"]) {
+        for value in ["1", "2"] {
+            response.headers_mut().append(name, HeaderValue::from_static(value));
+        }
+    }
+    response.extensions_mut().insert("mark");
+    response
+}
+
+/// The expected fields, as [`fields`] writes them: each of `names` twice, and `more`.
+fn twice(names: &str, more: &[&str]) -> String {
+    let names = names.split_whitespace();
+    let all = names.flat_map(|name| [format!("{name}: 1"), format!("{name}: 2")]);
+    let mut all: Vec<_> = all.chain(more.iter().map(|field| (*field).to_owned())).collect();
+    all.sort_by_cached_key(|field| field.split(':').next().unwrap().to_owned());
+    all.join(" & ")
+}
+
+#[tokio::test]
+async fn an_adopted_answer_keeps_all_values_of_all_fields_except_those_of_the_content() {
+    let layer = deciding("").respond_with_fn(|_, _| Response::new(Body::from("own")));
+    for (method, status, allow) in [("DELETE", 405, &["allow: GET"][..]), ("FOO", 501, &[])] {
+        let response = ask(&layer, request(method, "/"), full).await;
+        assert_eq!(response.status(), status);
+        assert_eq!(response.version(), Version::HTTP_10);
+        assert_eq!(fields(response.headers()), twice(OTHERS, allow));
+        assert_eq!(response.body(), "own");
+        // A reason phrase, for example, belongs to the old status.
+        let kept = if status == 405 { Some(&"mark") } else { None };
+        assert_eq!(response.extensions().get(), kept);
+        assert!(response.extensions().get::<Rejection>().is_some());
+        assert_eq!(response.extensions().len(), 1 + usize::from(kept.is_some()));
+    }
+}
+
+/// `EmptyBody` has nothing to say, so an application's own error page stays.
+#[tokio::test]
+async fn under_empty_body_an_adopted_405_keeps_its_content() {
+    for layer in [deciding(""), deciding("").on_rejection(|_, _| {})] {
+        let response = ask(&layer, request("DELETE", "/"), full).await;
+        assert_eq!(response.status(), 405);
+        let kept = format!("{CONTENT} {OTHERS}");
+        assert_eq!(fields(response.headers()), twice(&kept, &["allow: GET"]));
+        assert_eq!(response.body(), "inner");
+        assert!(response.extensions().get::<Rejection>().is_some());
+
+        let response = ask(&layer, request("FOO", "/"), full).await;
+        assert_eq!(response.status(), 501);
+        assert_eq!(fields(response.headers()), twice(OTHERS, &[]));
+        assert_eq!(response.body(), "");
+    }
+}
+
+/// A responder that is chosen at run time behaves as the chosen one.
+#[tokio::test]
+async fn a_responder_behind_arc_behaves_as_itself() {
+    type Dynamic = Arc<dyn Respond<Body> + Send + Sync>;
+    let choices: [(Dynamic, &str); 3] = [
+        (Arc::new(EmptyBody), "inner"),
+        (Arc::new(PlainText), "The method DELETE is not allowed here. Allowed: GET.\n"),
+        (
+            Arc::new(|_: &Rejection, request: &http::request::Parts| {
+                Response::new(Body::from(request.uri.to_string()))
+            }),
+            "/a",
+        ),
+    ];
+    for (responder, body) in choices {
+        let layer = deciding("").respond_with(responder);
+        let response = ask(&layer, request("DELETE", "/a"), || inner("GET")).await;
+        assert_eq!(response.body(), body);
+    }
+}
+
+#[tokio::test]
+async fn the_fields_of_the_responder_replace_those_of_the_inner_service_except_vary_and_set_cookie()
+{
+    let layer = deciding("").respond_with_fn(|_, _| {
+        let mut response = Response::new(Body::from("own"));
+        for name in ["vary", "set-cookie", "x-request-id", "content-type", "cache-control", "allow"]
+        {
+            for value in ["3", "4"] {
+                response.headers_mut().append(name, HeaderValue::from_static(value));
+            }
+        }
+        response.extensions_mut().insert(4_u64);
+        response
+    });
+    let layer = layer.cache_control(HeaderValue::from_static("no-store"));
+    let rest = OTHERS.split_whitespace();
+    let rest = rest.filter(|name| !["x-request-id", "cache-control"].contains(name));
+    let rest: Vec<_> = rest.collect();
+    for (method, allow) in [("DELETE", Some("allow: GET")), ("FOO", None)] {
+        let response = ask(&layer, request(method, "/"), full).await;
+        let own = "vary set-cookie x-request-id content-type cache-control".split(' ');
+        let own = own.flat_map(|name| [format!("{name}: 3"), format!("{name}: 4")]);
+        let more: Vec<_> = own.chain(allow.map(str::to_owned)).collect();
+        let more: Vec<_> = more.iter().map(String::as_str).collect();
+        assert_eq!(fields(response.headers()), twice(&rest.join(" "), &more));
+        assert_eq!(response.extensions().get(), Some(&4_u64));
+    }
+}
+
+/// `Retry-After` belongs to a `501` only.
+#[tokio::test]
+async fn configured_fields_are_added_if_neither_service_nor_responder_set_them() {
+    let layer = deciding("")
+        .cache_control(HeaderValue::from_static("no-store"))
+        .retry_after(RetryAfter::after(Duration::from_secs(60)));
+    let with = |name: &'static str| {
+        move || {
+            let mut response = inner("GET");
+            response.headers_mut().insert(name, HeaderValue::from_static("7"));
+            response
+        }
+    };
+    for (method, name, expected) in [
+        ("DELETE", "x-a", "allow: GET & cache-control: no-store & x-a: 7"),
+        ("DELETE", "retry-after", "allow: GET & cache-control: no-store & retry-after: 7"),
+        ("DELETE", "cache-control", "allow: GET & cache-control: 7"),
+        ("FOO", "x-a", "cache-control: no-store & retry-after: 60 & x-a: 7"),
+        ("FOO", "retry-after", "cache-control: no-store & retry-after: 7"),
+        ("FOO", "cache-control", "cache-control: 7 & retry-after: 60"),
+    ] {
+        let response = ask(&layer, request(method, "/"), with(name)).await;
+        assert_eq!(fields(response.headers()), expected, "{method} {name}");
+    }
+}
+
+/// RFC 9110 §8.6: the `Content-Length` of an answer to `HEAD` is that of the answer to `GET`.
+#[tokio::test]
+async fn an_adopted_answer_to_head_has_no_content_and_the_length_of_the_answer_to_get() {
+    async fn check<R: Respond<Body>>(layer: MethodPolicyLayer<R>) {
+        let get = ask(&layer, request("GET", "/"), || inner("POST")).await;
+        let head = ask(&layer, request("HEAD", "/"), || inner("POST")).await;
+        assert_eq!((head.status(), &**head.body()), (get.status(), ""));
+        assert!(
+            get.body().starts_with("The method GET") || get.body().contains("\"The method GET")
+        );
+        let length = format!("content-length: {}", get.body().len());
+        let expected =
+            fields(get.headers()).replace("content-type", &format!("{length} & content-type"));
+        assert_eq!(fields(head.headers()), expected);
+    }
+    check(deciding("").respond_with(PlainText)).await;
+    check(deciding("").respond_with(ProblemDetails)).await;
+    check(deciding("").on_rejection(|_, _| {}).respond_with(PlainText)).await;
+
+    // No other length is added.
+    let own = deciding("").respond_with_fn(|_, _| Response::new(Body::from("own")));
+    for response in [
+        ask(&own, request("HEAD", "/"), || inner("POST")).await,
+        ask(&deciding(""), request("HEAD", "/"), || inner("POST")).await,
+    ] {
+        assert_eq!(
+            (fields(response.headers()), &**response.body()),
+            ("allow: POST".to_owned(), "")
+        );
+    }
+}
+
+/// As for a rejection before the inner service is asked.
+#[tokio::test]
+async fn an_adopted_answer_to_a_grpc_request_has_a_grpc_status_and_no_content() {
+    let grpc = || request("POST", "/").header("content-type", "Application/gRPC+proto");
+    let expected = "allow: GET & content-type: Application/gRPC+proto & \
+        grpc-message: the HTTP method is rejected here & grpc-status: 12";
+    let inner = || {
+        let mut response = inner("GET");
+        response.headers_mut().insert("grpc-status", HeaderValue::from_static("3"));
+        response.headers_mut().insert("etag", HeaderValue::from_static("\"a\""));
+        response
+    };
+    let response = ask(&deciding(""), grpc(), inner).await;
+    assert_eq!((fields(response.headers()), &**response.body()), (expected.to_owned(), ""));
+    let response = ask(&deciding("").respond_with(ProblemDetails), grpc(), inner).await;
+    assert_eq!((fields(response.headers()), &**response.body()), (expected.to_owned(), ""));
+    let mark = response.extensions().get::<Rejection>().unwrap();
+    assert_eq!(mark.reason(), Reason::NotAllowed);
+}
+
+/// hyper cannot read the rest of a body of more than 8 KiB that the inner service has left. The bytes after a
+/// `CONNECT` may belong to another protocol.
+#[tokio::test]
+async fn an_adopted_or_turned_answer_over_http_1_ends_the_connection_if_content_may_be_left() {
+    let short = 8 * 1024;
+    for (method, length, version, closes) in [
+        ("DELETE", 0, Version::HTTP_11, false),
+        ("DELETE", short, Version::HTTP_11, false),
+        ("DELETE", short + 1, Version::HTTP_11, true),
+        ("DELETE", short + 1, Version::HTTP_10, true),
+        ("DELETE", short + 1, Version::HTTP_2, false),
+        ("DELETE", short + 1, Version::HTTP_3, false),
+        ("GET", short + 1, Version::HTTP_11, true),
+        ("FOO", short + 1, Version::HTTP_11, true),
+        ("OPTIONS", short, Version::HTTP_11, false),
+        ("OPTIONS", short + 1, Version::HTTP_11, true),
+        ("CONNECT", 0, Version::HTTP_11, true),
+        ("CONNECT", 0, Version::HTTP_2, false),
+    ] {
+        let layer = deciding("").answer_options(true);
+        for (allow, changes) in [("POST", true), ("-", false)] {
+            let inner = service_fn(async |_: Request<Body>| Ok::<_, Infallible>(inner(allow)));
+            let request = request(method, "/").version(version);
+            let body = Body::from(vec![0; length]);
+            let response = send(layer.layer(inner), request.body(body).unwrap()).await;
+            let connection = response.headers().get("connection");
+            let expected = (closes && changes).then_some("close");
+            let connection = connection.map(|value| value.to_str().unwrap());
+            assert_eq!(connection, expected, "{method} {length} {version:?}");
+        }
+        // Where only `OPTIONS` is added to `Allow`, the answer is the inner service's.
+        if method != "OPTIONS" && method != "FOO" {
+            let layer = MethodPolicyLayer::default().answer_options(true);
+            let inner = service_fn(async |_: Request<Body>| Ok::<_, Infallible>(inner("POST")));
+            let request = request(method, "/").version(version);
+            let body = Body::from(vec![0; length]);
+            let response = send(layer.layer(inner), request.body(body).unwrap()).await;
+            assert_eq!(fields(response.headers()), "allow: POST, OPTIONS");
+        }
+    }
+}
+
+/// A body of unknown length may have more than 8 KiB.
+#[tokio::test]
+async fn an_adopted_answer_ends_the_connection_after_a_body_of_unknown_length() {
+    let inner = service_fn(async |_| Ok::<_, Infallible>(inner("POST")));
+    let frame = Ok::<_, Infallible>(Frame::data(Bytes::from("a")));
+    let body = StreamBody::new(stream::iter([frame]));
+    let request = request("DELETE", "/").body(body).unwrap();
+    let answer = tower::ServiceExt::oneshot(deciding("").layer(inner), request).await.unwrap();
+    assert_eq!(answer.headers()["connection"], "close");
+    assert_eq!(answer.headers()["allow"], Method::POST.as_str());
+}
