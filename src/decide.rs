@@ -7,7 +7,7 @@ use http::{HeaderMap, Method, request};
 
 use crate::methods::MethodSet;
 use crate::methods::registry::Id;
-use crate::policy::{Policy, StoredRule};
+use crate::policy::{Check, Policy, StoredRule};
 use crate::rejection::Rejection;
 #[cfg(feature = "rfc2774")]
 use crate::rfc2774::{Fulfillable, MandatoryExtensions, Verdict};
@@ -111,13 +111,13 @@ impl DecisionTable {
     fn rows_4_to_6(&self, method: &Method, rule: Option<&Arc<StoredRule>>) -> Outcome<'_> {
         match self.policy.check(method, rule) {
             // Row 4.
-            Ok(()) => Outcome::Forward,
+            Check::Allowed => Outcome::Forward,
             // Row 5 (RFC 9110 §15.5.6).
-            Err(Some(rule)) => {
+            Check::NotAllowed(rule) => {
                 Outcome::Reject(Rejection::by_rule(rule.clone(), self.answers_options))
             }
             // Row 6 (RFC 9110 §15.6.2).
-            Err(None) => Outcome::Reject(Rejection::not_implemented()),
+            Check::NotRecognized => Outcome::Reject(Rejection::not_implemented()),
         }
     }
 

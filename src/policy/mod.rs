@@ -19,7 +19,7 @@ use self::paths::Paths;
 pub(crate) use self::rule::{Allow, StoredRule};
 pub use self::rule::{Rule, RuleKind};
 use crate::methods::MethodSet;
-use crate::methods::registry::{Id, Name};
+use crate::methods::registry::Id;
 
 const GET_AND_HEAD: MethodSet = MethodSet::from_ids(&[Id::GET, Id::HEAD]);
 
@@ -271,27 +271,26 @@ impl Policy {
             return Decision::Forward;
         }
         match self.check(method, self.stored_rule_at(path)) {
-            Ok(()) => Decision::Forward,
-            Err(Some(rule)) => Decision::NotAllowed { allow: &rule.allow.methods },
-            Err(None) => Decision::NotImplemented,
+            Check::Allowed => Decision::Forward,
+            Check::NotAllowed(rule) => Decision::NotAllowed { allow: &rule.allow.methods },
+            Check::NotRecognized => Decision::NotImplemented,
         }
     }
 
-    /// Applies rows 4 to 6 of the layer's decision table, given the rule at the path. The error of row 5 is
-    /// the rule, and that of row 6 is `None`.
+    /// Applies rows 4 to 6 of the layer's decision table, given the rule at the path.
+    ///
+    /// A rule's methods are recognized, so a forwarded method is looked up in one set.
     #[inline]
     pub(crate) fn check<'a>(
         &self,
         method: &Method,
         rule: Option<&'a Arc<StoredRule>>,
-    ) -> Result<(), Option<&'a Arc<StoredRule>>> {
-        let name = Name::get(method);
-        let is_recognized = self.recognized.contains_name(name);
+    ) -> Check<'a> {
+        let allowed = rule.map_or(&self.recognized, |rule| &rule.allow.methods);
         match rule {
-            Some(rule) if rule.allow.methods.contains_name(name) => Ok(()),
-            None if is_recognized => Ok(()),
-            Some(rule) if is_recognized => Err(Some(rule)),
-            _ => Err(None),
+            _ if allowed.contains(method) => Check::Allowed,
+            Some(rule) if self.recognized.contains(method) => Check::NotAllowed(rule),
+            _ => Check::NotRecognized,
         }
     }
 
@@ -396,6 +395,17 @@ impl fmt::Debug for Policy {
             .field("paths", &self.paths)
             .finish()
     }
+}
+
+/// The result of [`Policy::check`].
+#[derive(Debug)]
+pub(crate) enum Check<'a> {
+    /// Row 4: the rule lists the method, or no rule applies and the method is recognized.
+    Allowed,
+    /// Row 5: the method is recognized, but the rule does not list it.
+    NotAllowed(&'a Arc<StoredRule>),
+    /// Row 6.
+    NotRecognized,
 }
 
 /// The decision of a [`Policy`] about a method at a path.
