@@ -4,10 +4,9 @@ use http::header::{
     ACCEPT_RANGES, ALLOW, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH,
     CONTENT_LOCATION, CONTENT_RANGE, CONTENT_TYPE, ETAG, LAST_MODIFIED, TRAILER, TRANSFER_ENCODING,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
 
 use crate::methods::MethodSet;
-use crate::methods::registry::RESERVED;
 use crate::policy::StoredRule;
 use crate::rejection::Rejection;
 
@@ -48,7 +47,7 @@ pub(crate) fn turn_method_not_allowed<B: Default>(response: &mut Response<B>) {
     if response.status() != StatusCode::METHOD_NOT_ALLOWED {
         return;
     }
-    let Some(methods) = listed_methods(response.headers()) else {
+    let Some(methods) = MethodSet::from_allow(response.headers()) else {
         return;
     };
     let Ok(allow) = HeaderValue::try_from((methods | Method::OPTIONS).to_string()) else {
@@ -63,16 +62,4 @@ pub(crate) fn turn_method_not_allowed<B: Default>(response: &mut Response<B>) {
     headers.insert(ALLOW, allow);
     headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
     response.extensions_mut().remove::<Rejection>();
-}
-
-/// The methods of all `Allow` fields. `None` if there is no `Allow`, or if a value is not a list of methods.
-fn listed_methods(headers: &HeaderMap) -> Option<MethodSet> {
-    if !headers.contains_key(ALLOW) {
-        return None;
-    }
-    let mut methods = MethodSet::new();
-    for value in headers.get_all(ALLOW) {
-        methods |= value.to_str().ok()?.parse::<MethodSet>().ok()?;
-    }
-    (methods.registered() & RESERVED == 0).then_some(methods)
 }

@@ -8,14 +8,13 @@ mod support;
 use std::collections::BTreeMap;
 use std::time::{Duration, UNIX_EPOCH};
 
-use http::Method;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tower_method_policy::{BodyDrain, MethodSet, Policy, RetryAfter};
 
 use crate::support::strategies::{
-    Setting, configured_methods, policy, policy_of, registered_names, set, settings_with,
+    Setting, configured_methods, is_mistake, policy, policy_of, set, settings_with,
 };
 
 // Accepted data.
@@ -517,16 +516,6 @@ fn invalid_values_of_retry_after_are_errors() {
 }
 
 // Properties of all data.
-
-/// Whether this name is an error in data, although code may use it.
-fn is_mistake(method: &Method) -> bool {
-    let name = method.as_str();
-    let upper = name.to_ascii_uppercase();
-    let is_registered = registered_names().contains(&upper);
-    ["*", "ANY", "ALL", "NONE", "PRI"].contains(&&*upper)
-        || (is_registered && upper != name)
-        || name.contains(|c: char| !c.is_ascii_alphanumeric() && !"-_".contains(c))
-}
 
 /// `methods` without the names that are errors in data.
 fn acceptable(methods: MethodSet) -> MethodSet {

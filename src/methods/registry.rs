@@ -86,7 +86,7 @@ registry! {
 }
 
 /// The reserved names. They are registered so that nobody uses them as methods.
-pub(crate) const RESERVED: u64 = Id::PRI.bit() | Id::ASTERISK.bit();
+pub(super) const RESERVED: u64 = Id::PRI.bit() | Id::ASTERISK.bit();
 
 impl Id {
     pub(crate) const fn bit(self) -> u64 {
@@ -135,7 +135,6 @@ pub(super) fn methods() -> &'static [Method] {
     &METHODS
 }
 
-#[cfg(feature = "serde")]
 pub(super) fn is_registered(name: &str) -> bool {
     id_of_name(name.as_bytes()).is_some()
 }

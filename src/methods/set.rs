@@ -16,19 +16,30 @@ use super::registry::{self, Id};
 /// Methods are compared byte for byte and are case-sensitive (RFC 9110 §9.1).
 ///
 /// Every function that takes `impl Into<MethodSet>` accepts a [`Method`], an array, a slice, or a `Vec` of
-/// methods, or a set. The operators `|`, `&`, and `-` accept the same on their right side.
+/// methods, a set, or a reference to one of these. The operators `|`, `&`, and `-` accept the same on their right
+/// side. No version will add another conversion from arrays, so the empty array needs no type: `fallback([])`.
+///
+/// A list in text is parsed: [`from_static`](Self::from_static) for a constant, [`str::parse`] for any other
+/// text, and [`from_allow`](Self::from_allow) for header fields.
 ///
 /// # Order
 ///
 /// Iteration, [`Display`](fmt::Display), and [`Debug`] use one canonical order: `GET`, `HEAD`, `POST`,
 /// `PUT`, `PATCH`, `DELETE`, `OPTIONS`, `TRACE`, `CONNECT`, `QUERY`, then the other methods of the IANA
-/// registry alphabetically, then all other methods alphabetically.
+/// registry alphabetically, then all other methods alphabetically. If IANA registers a method, a minor version can
+/// move it.
+///
+/// # Names
+///
+/// Any [`Method`] can be in a set. In text and in data, a name consists of letters, digits, `-`, and `_`, and names
+/// that are probably mistakes are errors: a registered name in another case (`get`), the reserved names `*` and
+/// `PRI`, and `ANY`, `ALL`, `NONE`, and the names of sets such as `WEBDAV`, in any case. The error says what to
+/// write instead.
 ///
 /// # As data
 ///
 /// With the feature `serde`, a set is read from a list of names or from one string such as `"GET, HEAD"`. It
-/// is written as a list. In data, a name consists of letters, digits, `-`, and `_`. A registered name in
-/// another case (`get`) is an error. So are `ANY`, `ALL`, `NONE`, and the names of sets such as `WEBDAV`, in any case.
+/// is written as a list.
 ///
 /// # Cost
 ///
@@ -269,6 +280,12 @@ where
 
 impl From<Method> for MethodSet {
     fn from(method: Method) -> Self {
+        Self::from_iter([method])
+    }
+}
+
+impl From<&Method> for MethodSet {
+    fn from(method: &Method) -> Self {
         Self::from_iter([method])
     }
 }
