@@ -16,6 +16,7 @@ use http::Method;
 pub use self::error::PolicyError;
 use self::error::Subject;
 use self::paths::Paths;
+pub(crate) use self::paths::Place;
 pub(crate) use self::rule::{Allow, StoredRule};
 pub use self::rule::{Rule, RuleKind};
 use crate::methods::MethodSet;
@@ -118,16 +119,15 @@ const GET_AND_HEAD: MethodSet = MethodSet::from_ids(&[Id::GET, Id::HEAD]);
 #[derive(Clone)]
 #[must_use]
 pub struct Policy {
-    /// The methods from `recognize`.
+    /// The recognized methods that `recognize_only` replaces.
+    base: MethodSet,
+    /// `GET`, `HEAD`, and the methods from `recognize`, routes, and subtrees.
     added: MethodSet,
-    /// The methods from `recognize_only`.
-    only: Option<MethodSet>,
     fallback: Option<Arc<StoredRule>>,
     paths: Paths,
-    /// The methods that routes and subtrees list.
-    listed: MethodSet,
 
-    /// Every recognized method. `rebuild` computes it from the fields above.
+    /// Every recognized method: those of the fields above. `rebuild` computes it, and `add` keeps it up to date,
+    /// because to rebuild it for each of many rules takes quadratic time.
     recognized: MethodSet,
 }
 
@@ -142,14 +142,12 @@ impl Policy {
     /// Creates a policy that recognizes [`MethodSet::STANDARD`] and has no rules.
     pub fn new() -> Self {
         Self {
-            added: MethodSet::new(),
-            only: None,
+            base: MethodSet::STANDARD,
+            added: GET_AND_HEAD,
             fallback: None,
             paths: Paths::default(),
-            listed: MethodSet::new(),
-            recognized: MethodSet::new(),
+            recognized: MethodSet::STANDARD,
         }
-        .rebuild()
     }
 
     /// Adds methods that the server recognizes (RFC 9110 §15.6.2).
@@ -157,8 +155,8 @@ impl Policy {
     /// If a rule applies that does not list them, they get `405` instead of `501`. If no rule applies, they are
     /// forwarded.
     pub fn recognize(mut self, methods: impl Into<MethodSet>) -> Self {
-        self.added |= methods;
-        self.rebuild()
+        self.add(&methods.into());
+        self
     }
 
     /// Sets the methods that the server recognizes, instead of [`MethodSet::STANDARD`].
@@ -169,7 +167,7 @@ impl Policy {
     /// The default assumes that the server implements all standard methods somewhere. Most servers
     /// implement neither `TRACE` nor `CONNECT`. Use this function to list the methods that it does implement.
     pub fn recognize_only(mut self, methods: impl Into<MethodSet>) -> Self {
-        self.only = Some(methods.into());
+        self.base = methods.into();
         self.rebuild()
     }
 
@@ -325,7 +323,19 @@ impl Policy {
 
     #[inline]
     pub(crate) fn stored_rule_at(&self, path: &str) -> Option<&Arc<StoredRule>> {
-        self.paths.get(path).unwrap_or(self.fallback.as_ref())
+        match self.place(path) {
+            Place::Rule(rule) => Some(rule),
+            Place::NoRule | Place::Exempt => None,
+        }
+    }
+
+    /// The rule that applies at `path`, or why none applies.
+    #[inline]
+    pub(crate) fn place(&self, path: &str) -> Place<'_> {
+        match (self.paths.get(path), &self.fallback) {
+            (Place::NoRule, Some(fallback)) => Place::Rule(fallback),
+            (place, _) => place,
+        }
     }
 
     /// The methods that are forwarded at every path.
@@ -353,16 +363,18 @@ impl Policy {
 
     /// Adds the rule for the pattern that was inserted last.
     fn push_rule(&mut self, kind: RuleKind, pattern: &str, methods: MethodSet) {
-        self.listed |= &methods;
-        self.recognized |= &methods;
+        self.add(&methods);
         let rule = StoredRule::new(kind, pattern, methods);
         self.paths.rules.push(Arc::new(rule));
     }
 
+    fn add(&mut self, methods: &MethodSet) {
+        self.added |= methods;
+        self.recognized |= methods;
+    }
+
     fn rebuild(mut self) -> Self {
-        const DEFAULT: &MethodSet = &MethodSet::STANDARD;
-        self.recognized =
-            self.only.as_ref().unwrap_or(DEFAULT) | &self.added | &self.listed | &GET_AND_HEAD;
+        self.recognized = &self.base | &self.added;
         if let Some(rule) = &self.fallback {
             self.recognized |= &rule.allow.methods;
         }
@@ -371,7 +383,7 @@ impl Policy {
 }
 
 /// Two policies are equal if they recognize the same methods and have the same fallback, rules, and
-/// exempt paths, in any order.
+/// exempt paths, in any order, and if the same is true after any further calls on both.
 impl PartialEq for Policy {
     fn eq(&self, other: &Self) -> bool {
         fn paths(policy: &Policy) -> BTreeMap<Option<&str>, Option<Rule<'_>>> {
@@ -379,7 +391,9 @@ impl PartialEq for Policy {
             let exempt = policy.exempt_paths().map(|pattern| (Some(pattern), None));
             rules.chain(exempt).collect()
         }
-        self.recognized == other.recognized
+        // The fallback and the base can be replaced later, so it matters who recognizes a method.
+        self.added == other.added
+            && &self.base | &self.added == &other.base | &other.added
             && self.fallback == other.fallback
             && paths(self) == paths(other)
     }

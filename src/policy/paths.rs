@@ -28,6 +28,14 @@ struct Match {
     has_rest: bool,
 }
 
+/// What applies at a path.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Place<'a> {
+    Rule(&'a Arc<StoredRule>),
+    NoRule,
+    Exempt,
+}
+
 /// A byte that neither a pattern nor the path of a request contains.
 const FILLER: char = '\u{1}';
 
@@ -39,6 +47,8 @@ impl Paths {
     }
 
     /// Inserts the pattern of `subject` for the rule that is added next, or for no rule if the path is exempt.
+    ///
+    /// After a conflict, the router may keep a part of a subtree. So the caller drops the policy.
     pub(super) fn insert(&mut self, subject: Subject<'_>) -> Result<(), PolicyError> {
         let rule = match subject {
             Subject::Rule(..) => Some(self.rules.len()),
@@ -74,22 +84,25 @@ impl Paths {
         })
     }
 
-    /// The rule of the most specific pattern that matches `path`. `Some(None)` means that the path is exempt,
-    /// `None` that no pattern matches.
+    /// The place of the most specific pattern that matches `path`.
     ///
     /// As in axum 0.8, a `{name}` also matches an empty segment, except at the end of the path. `matchit` does
     /// not match an empty parameter, so empty segments are filled and the path is looked up again. This is
     /// needed only if nothing or a `{*rest}` matched. No other match has an empty segment.
     #[inline]
-    pub(super) fn get(&self, path: &str) -> Option<Option<&Arc<StoredRule>>> {
+    pub(super) fn get(&self, path: &str) -> Place<'_> {
         if self.rules.is_empty() && self.exempt.is_empty() {
-            return None;
+            return Place::NoRule;
         }
         let found = match self.router.at(path) {
             Ok(found) if !found.value.has_rest => Some(found.value),
             found => self.get_filled(path, found.ok().map(|found| found.value)),
         };
-        found.map(|found| found.rule.map(|at| &self.rules[at]))
+        match found {
+            Some(Match { rule: Some(at), .. }) => Place::Rule(&self.rules[*at]),
+            Some(Match { rule: None, .. }) => Place::Exempt,
+            None => Place::NoRule,
+        }
     }
 
     /// Looks a path with empty segments up again. `found` is the result for `path` as it is.
