@@ -430,11 +430,15 @@ fn an_invalid_pattern_is_an_error_at_its_position() {
     let patterns = "users|/users/{name}|/admin/{proxy+}|/users/{id:[0-9]+}|/go/{path...}|/flask/<id>|/q?b=c|/a*|\
                     /:id|/a b|/{id}.json";
     for new in patterns.split('|') {
-        let policy = Policy::new().exempt(old).unwrap();
-        let problem = policy.exempt(new).unwrap_err().to_string();
         for document in documents.replace("OLD", old).replace("NEW", new).lines() {
             let (document, kind) = document.split_once(" => ").unwrap();
-            let problem = problem.replace("exempt path", kind);
+            let add = |policy: Policy, pattern| match kind {
+                "route" => policy.route(pattern, []),
+                "subtree" => policy.subtree(pattern, []),
+                _ => policy.exempt(pattern),
+            };
+            let policy = add(Policy::new(), old).unwrap();
+            let problem = add(policy, new).unwrap_err();
             assert_errors(&format!("{document} => {problem}"));
         }
     }

@@ -184,9 +184,10 @@ impl Policy {
     /// one or more characters, as in axum 0.8. Write `{{` and `}}` for literal braces. If several patterns
     /// match, a literal segment wins over a parameter. `{*rest}` and `{name}` at the same position conflict.
     ///
-    /// Everything else is an error: parameters of other frameworks (`:id`, `<id>`, `{id:[0-9]+}`), wildcards,
-    /// a part of a segment as a parameter, a query, empty segments, and characters that are not valid in a
-    /// path. Percent-encode such characters.
+    /// Everything else is an error: a part of a segment as a parameter (`{id}.json`), `*`, a segment that begins
+    /// with `:`, the segments `.` and `..`, an empty segment inside, and characters that are not valid in a path
+    /// (RFC 3986 §3.3). Percent-encode such characters. Other valid characters are literal, so the parameters of
+    /// some frameworks (`(.*)`, `.+`) match only themselves.
     ///
     /// The pattern is compared with the path as the client sent it. The path is not percent-decoded or
     /// normalized, and a trailing slash makes a difference. The fallback applies to a request without a path
@@ -209,8 +210,9 @@ impl Policy {
     /// Adds a rule for `prefix`, for `prefix` with a trailing slash, and for every path below it.
     ///
     /// `prefix` consists of literal segments and `{name}`. Subtrees and routes can be nested, and the longer
-    /// pattern wins. List the methods as for [`route`](Self::route). `Allow` lists them at every path of the
-    /// subtree, whether a resource exists there or not.
+    /// pattern wins. `subtree("/", ..)` adds a rule for every path that begins with `/`. List the methods as for
+    /// [`route`](Self::route). `Allow` lists them at every path of the subtree, whether a resource exists there or
+    /// not.
     ///
     /// ```
     /// use http::Method;
@@ -225,8 +227,8 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// Returns an error if the prefix is invalid, is `/`, ends with a slash or `{*rest}`, or conflicts
-    /// with an earlier pattern.
+    /// Returns an error if the prefix is invalid, ends with `{*rest}` or with a slash (except `/` itself), or
+    /// conflicts with an earlier pattern.
     pub fn subtree(self, prefix: &str, methods: impl Into<MethodSet>) -> Result<Self, PolicyError> {
         self.add_rule(RuleKind::Subtree, prefix, methods.into())
     }
