@@ -135,7 +135,7 @@ mod settings;
 pub use body_drain::BodyDrain;
 pub use future::ResponseFuture;
 pub use layer::MethodPolicyLayer;
-pub use methods::{MethodSet, ParseMethodSetError, method_excerpt};
+pub use methods::{MethodExcerpt, MethodSet, ParseMethodSetError, method_excerpt};
 pub use policy::{Decision, Policy, PolicyError, Rule, RuleKind};
 pub use rejection::{
     EmptyBody, PlainText, ProblemDetails, Reason, Rejection, Respond, RetryAfter, WouldReject,

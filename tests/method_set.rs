@@ -5,12 +5,13 @@ mod support;
 use std::collections::{BTreeSet, HashSet};
 use std::hash::{BuildHasher, RandomState};
 
-use http::Method;
+use http::header::ALLOW;
+use http::{HeaderMap, HeaderValue, Method};
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
-use tower_method_policy::{MethodSet, Policy};
+use tower_method_policy::{MethodSet, Policy, method_excerpt};
 
-use crate::support::strategies::{METHODS, any_method, method, registered_names, set};
+use crate::support::strategies::{METHODS, any_method, is_mistake, method, registered_names, set};
 
 /// The model of a set: the names of its methods.
 type Names = BTreeSet<String>;
@@ -68,6 +69,8 @@ fn every_way_to_build_a_set_gives_the_same_set() {
         fallback(Policy::new().fallback(list.clone())),
         fallback(Policy::new().fallback(&list)),
         fallback(Policy::new().fallback(&expected)),
+        fallback(Policy::new().fallback(&Method::POST)) | &propfind | &long,
+        MethodSet::from_static("PROPFIND, POST, A-NAME-OF-MORE-THAN-FIFTEEN-BYTES"),
         MethodSet::from_iter(methods.clone()),
         MethodSet::from_iter(&methods),
         MethodSet::from_iter(expected.clone()),
@@ -224,42 +227,60 @@ proptest! {
     /// RFC 9110 §5.6.1.2: `#element => [ element ] *( OWS "," OWS [ element ] )`.
     #[test]
     fn a_list_can_have_white_space_and_empty_elements(
-        elements in vec(("[ \t]{0,3}", prop::option::of(any_method()), "[ \t]{0,3}"), 0..=12),
+        lines in vec(vec(("[ \t]{0,3}", prop::option::of(any_method()), "[ \t]{0,3}"), 0..=6), 1..=3),
     ) {
-        let list: Vec<_> = elements
-            .iter()
-            .map(|(before, method, after)| {
-                format!("{before}{}{after}", method.as_ref().map_or("", Method::as_str))
-            })
-            .collect();
-        let methods = elements.into_iter().filter_map(|(_, method, _)| method);
-        let set = MethodSet::from_iter(methods);
-        prop_assert_eq!(list.join(",").parse(), Ok(set.clone()));
-        prop_assert_eq!(MethodSet::try_from(&*set.to_string()), Ok(set));
+        let mut headers = HeaderMap::new();
+        let mut all = MethodSet::new();
+        for elements in lines {
+            let list: Vec<_> = elements
+                .iter()
+                .map(|(before, method, after)| {
+                    format!("{before}{}{after}", method.as_ref().map_or("", Method::as_str))
+                })
+                .collect();
+            let list = list.join(",");
+            let methods = || elements.iter().filter_map(|(_, method, _)| method.as_ref());
+            match list.parse::<MethodSet>() {
+                Ok(parsed) => {
+                    prop_assert_eq!(&parsed, &methods().collect());
+                    prop_assert!(!methods().any(is_mistake), "{}", list);
+                    prop_assert_eq!(MethodSet::try_from(&*parsed.to_string()), Ok(parsed));
+                }
+                Err(error) => {
+                    let mistake = methods().find(|method| is_mistake(method)).unwrap();
+                    prop_assert!(list[error.position()..].starts_with(mistake.as_str()), "{}", error);
+                }
+            }
+            all |= methods().cloned().collect::<Vec<_>>();
+            headers.append(ALLOW, HeaderValue::try_from(list)?);
+        }
+        // Only `Allow` may have a name that is probably a mistake.
+        let is_reserved = all.contains(&method("*")) || all.contains(&method("PRI"));
+        prop_assert_eq!(MethodSet::from_allow(&headers), (!is_reserved).then_some(all));
     }
 
     #[test]
-    fn parsing_any_text_succeeds_or_names_the_first_bad_token(
+    fn parsing_any_text_succeeds_or_names_the_first_bad_name(
         list in prop_oneof![any::<String>(), "[A-Z,, \t\u{a0}é\"\r\n]{0,20}"],
     ) {
         let ows = [' ', '\t'];
-        let is_token = |element: &str| {
-            let element = element.trim_matches(ows);
-            element.is_empty() || Method::from_bytes(element.as_bytes()).is_ok()
+        let is_name = |element: &str| {
+            let method = Method::from_bytes(element.trim_matches(ows).as_bytes());
+            element.trim_matches(ows).is_empty() || method.is_ok_and(|method| !is_mistake(&method))
         };
         let mut elements = list.split(',');
         match list.parse::<MethodSet>() {
-            Ok(_) => prop_assert!(elements.all(is_token)),
+            Ok(_) => prop_assert!(elements.all(is_name)),
             Err(error) => {
                 let (before, after) = list.split_at(error.position());
                 let bad = after.split(',').next().map(|element| element.trim_matches(ows));
-                prop_assert_eq!(elements.find(|element| !is_token(element)).map(|e| e.trim_matches(ows)), bad);
+                prop_assert_eq!(elements.find(|element| !is_name(element)).map(|e| e.trim_matches(ows)), bad);
                 let shown: String = bad.unwrap_or_default().chars().take(8).collect();
                 let shown = format!("{shown:?}");
                 prop_assert!(error.to_string().starts_with(shown.trim_end_matches('"')), "{}", error);
                 let before = before.trim_end_matches(ows);
                 prop_assert!(before.is_empty() || before.ends_with(','));
-                prop_assert!(before.split(',').all(is_token));
+                prop_assert!(before.split(',').all(is_name));
             }
         }
     }
@@ -275,24 +296,102 @@ fn different_sets_hash_differently() {
     assert_eq!(hashes.collect::<HashSet<_>>().len(), sets.len());
 }
 
-/// Tokens: RFC 9110 §5.6.2. White space is only space and tab (§5.6.3).
+/// The columns are the text, the position of the bad name in bytes, and the message. White space is only space and
+/// tab (RFC 9110 §5.6.3).
 #[test]
-fn a_parse_error_names_the_bad_token_and_its_byte_position() {
-    for (list, bad, at) in [
-        ("P OST", "P OST", 0),
-        ("GET, , P OST", "P OST", 7),
-        ("  \t é", "é", 4),
-        ("GET,ü,é", "ü", 4),
-        ("GET,\u{a0}HEAD", "\u{a0}HEAD", 4),
-        ("GET,\tHEAD\n", "HEAD\n", 5),
-        ("GET,\"HEAD\" ,POST", "\"HEAD\"", 4),
-        ("FOO, (comment) , BAR:", "(comment)", 5),
-        ("GET,\0", "\0", 4),
+fn a_parse_error_names_the_bad_name_and_says_what_to_write() {
+    let bad = |name: &str, culprit: char| {
+        format!(
+            "{name:?} is not a method name: {culprit:?} cannot be part of one. List each method by \
+             its name, as in \"GET, POST\""
+        )
+    };
+    let each = "is not a method: list each method by its name";
+    let set = "is a set of this crate and not a method: list each method by its name";
+    for (list, at, message) in [
+        ("P OST", 0, bad("P OST", ' ')),
+        ("GET, , P OST", 7, bad("P OST", ' ')),
+        ("  \t é", 4, bad("é", 'é')),
+        ("GET,ü,é", 4, bad("ü", 'ü')),
+        ("GET,\u{a0}HEAD", 4, bad("\u{a0}HEAD", '\u{a0}')),
+        ("GET,\tHEAD\n", 5, bad("HEAD\n", '\n')),
+        ("GET,\"HEAD\" ,POST", 4, bad("\"HEAD\"", '"')),
+        ("FOO, (comment) , BAR:", 5, bad("(comment)", '(')),
+        ("GET,\0", 4, bad("\0", '\0')),
+        ("GET;POST", 0, bad("GET;POST", ';')),
+        ("get", 0, "\"get\" is not \"GET\": methods are case-sensitive".to_owned()),
+        ("PUT, Report", 5, "\"Report\" is not \"REPORT\": methods are case-sensitive".to_owned()),
+        ("*", 0, format!("\"*\" {each}")),
+        ("ANY", 0, format!("\"ANY\" {each}")),
+        ("all", 0, format!("\"all\" {each}")),
+        ("WEBDAV", 0, format!("\"WEBDAV\" {set}")),
+        ("standard", 0, format!("\"standard\" {set}")),
+        ("NONE", 0, "\"NONE\" is not a method: write an empty list".to_owned()),
+        ("PRI", 0, "\"PRI\" is reserved and not a method (RFC 9113 §3.4)".to_owned()),
     ] {
         let error = list.parse::<MethodSet>().unwrap_err();
-        assert_eq!(error.position(), at, "{list:?}");
-        let expected = format!("{bad:?} at byte {at} is not a method name");
-        assert_eq!(error.to_string(), expected);
+        assert_eq!((error.position(), error.to_string()), (at, message), "{list:?}");
+        assert_eq!(MethodSet::try_from(list), Err(error));
+    }
+}
+
+#[test]
+fn from_static_panics_with_the_message_of_the_parse_error() {
+    assert_eq!(MethodSet::from_static(" GET,,PURGE "), set("GET PURGE"));
+    assert_eq!(MethodSet::from_static(""), MethodSet::new());
+    let panic = std::panic::catch_unwind(|| MethodSet::from_static("PUT, get")).unwrap_err();
+    let message = panic.downcast_ref::<String>().unwrap();
+    assert_eq!(message, "\"get\" is not \"GET\": methods are case-sensitive");
+}
+
+/// Each case has the values of the `Allow` fields and the methods.
+#[test]
+fn from_allow_reads_all_fields_and_only_lists_of_methods() {
+    let cases: [(&[&[u8]], Option<&str>); 16] = [
+        (&[], None),
+        (&[b""], Some("")),
+        (&[b"", b" , "], Some("")),
+        (&[b"GET,HEAD"], Some("GET HEAD")),
+        (&[b"POST", b"GET , PURGE", b"POST"], Some("GET POST PURGE")),
+        (&[b"get, ANY, WEBDAV, M.X"], Some("get ANY WEBDAV M.X")),
+        (&[b"**, PRI*"], Some("** PRI*")),
+        (&[b"*"], None),
+        (&[b"GET, *"], None),
+        (&[b"PRI"], None),
+        (&[b"GET", b"PRI, PUT"], None),
+        (&[b"GET POST"], None),
+        (&[b"GET", b"\"PUT\""], None),
+        (&[b"GET;POST"], None),
+        (&[b"GET, \xe9"], None),
+        (&[b"none (yet)"], None),
+    ];
+    for (values, expected) in cases {
+        let mut headers = HeaderMap::new();
+        headers.insert("accept", HeaderValue::from_static("GET"));
+        for value in values {
+            headers.append(ALLOW, HeaderValue::from_bytes(value).unwrap());
+        }
+        assert_eq!(MethodSet::from_allow(&headers), expected.map(set), "{headers:?}");
+    }
+}
+
+#[test]
+fn an_excerpt_of_a_method_can_be_stored_and_copied() {
+    #[derive(Clone, Copy, Debug)]
+    struct Line<'a> {
+        method: tower_method_policy::MethodExcerpt<'a>,
+    }
+
+    for (name, expected) in [
+        ("DELETE", "DELETE".to_owned()),
+        (&"A".repeat(64), "A".repeat(64)),
+        (&"A".repeat(65), format!("{}…", "A".repeat(64))),
+        (&"A".repeat(70_000), format!("{}…", "A".repeat(64))),
+    ] {
+        let method = method(name);
+        let line = Line { method: method_excerpt(&method) };
+        assert_eq!([line, line].map(|line| line.method.to_string()), [&*expected, &expected]);
+        assert!(format!("{line:?}").len() < 200, "{line:?}");
     }
 }
 
@@ -325,6 +424,8 @@ fn the_error_for_a_huge_token_is_short() {
     }
     // Byte 64 is in the middle of a character.
     let list = format!("a{}", "é".repeat(64));
-    let expected = format!("\"a{}…\" at byte 0 is not a method name", "é".repeat(31));
-    assert_eq!(list.parse::<MethodSet>().unwrap_err().to_string(), expected);
+    let expected =
+        format!("\"a{}…\" is not a method name: 'é' cannot be part of one.", "é".repeat(31));
+    let error = list.parse::<MethodSet>().unwrap_err().to_string();
+    assert!(error.starts_with(&expected), "{error}");
 }

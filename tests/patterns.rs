@@ -49,6 +49,7 @@ impl Entry {
     fn axum_routes(&self) -> Vec<String> {
         match self {
             Route(pattern) | Exempt(pattern) => vec![pattern.clone()],
+            Subtree(prefix) if prefix == "/" => ["/", "/{*rest}"].map(str::to_owned).into(),
             Subtree(prefix) => ["", "/", "/{*rest}"].map(|end| format!("{prefix}{end}")).into(),
         }
     }
@@ -204,6 +205,20 @@ const MATCHES: &str = "
     route /{a}/b + route /a/{b}       | route /a/{b}           | /a/b
     route /{a}/b + route /a/{b}       | route /{a}/b           | /c/b
     route /{*rest} + route /a/{b}     | route /{*rest}         | /a/b/c
+    subtree /                         | subtree /              | / // /a /a/ //a /a/b/c
+    subtree / + exempt /ws + subtree /a/{b} + route /a | exempt /ws | /ws
+    subtree / + exempt /ws + subtree /a/{b} + route /a | route /a   | /a
+    subtree / + exempt /ws + subtree /a/{b} + route /a | subtree /  | / /a/ /ws/ /b
+    subtree / + exempt /ws + subtree /a/{b} + route /a | subtree /a/{b} | /a/b /a/b/c /a//b
+    route /a,                         | route /a,              | /a,
+    route /users$                     | route /users$          | /users$
+    route /+ + route /{id}            | route /+               | /+
+    route /+ + route /{id}            | route /{id}            | /a
+    route /(group)/a                  | route /(group)/a       | /(group)/a
+    route /(group)/a                  | -                      | /a /group/a /x/a
+    route /a/.+b + route /{x}/{y}     | route /a/.+b           | /a/.+b
+    route /a/.+b + route /{x}/{y}     | route /{x}/{y}         | /a/+b /a/..b
+    route /things/a:batchGet          | route /things/a:batchGet | /things/a:batchGet
     NESTED | subtree /dav         | /dav /dav/ /dav// /dav/a /dav//a /dav/a/b/c.txt /dav/.. /dav/readme/
     NESTED | subtree /dav         | /dav/privately
     NESTED | route /dav/readme    | /dav/readme
@@ -219,7 +234,7 @@ fn a_pattern_matches_the_same_paths_as_in_axum() {
     for line in MATCHES.trim().lines() {
         let line = line.replace("NESTED", NESTED);
         let columns: Vec<_> = line.split('|').collect();
-        let entries: Vec<_> = columns[0].split('+').map(entry).collect();
+        let entries: Vec<_> = columns[0].split(" + ").map(entry).collect();
         let pair = Pair::new(&entries);
         let expected = (columns[1].trim() != "-").then(|| entry(columns[1]));
         for path in columns[2].split_whitespace() {
@@ -254,7 +269,11 @@ proptest! {
                 prop_assert!(expected.into_iter().any(|expected| expected == message), "{}", message);
             }
         }
-        for path in &paths {
+        // Each literal pattern is also a path.
+        let literal = entries.iter().map(|(Route(text) | Subtree(text) | Exempt(text))| text);
+        let literal =
+            literal.filter(|text| text.starts_with('/') && !text.contains(['{', '}']));
+        for path in paths.iter().chain(literal) {
             pair.chosen_at(path);
         }
     }
@@ -262,10 +281,13 @@ proptest! {
 
 /// Similar entries, which often conflict or match the same paths. Some are invalid.
 fn entries() -> impl Strategy<Value = Entry> {
+    // `pchar` (RFC 3986 §3.3) without `*` and `%`.
+    let any_literal = "[a-z0-9._~!$&'()+,;=:@-]{1,4}|[a$(+,.:]{1,2}";
     let segment = prop_oneof![
-        6 => select(vec!["a", "b", "ab", "%2F", "a.txt", "a:b", "{{", "}}", "{{a}}", "a{{"]),
-        6 => select(vec!["{x}", "{y}", "{x-1}", "{_}"]),
-        1 => select(vec!["", "{*x}", "..", ":x", "{x}a", "a{x}"]),
+        6 => select(vec!["a", "b", "ab", "%2F", "a.txt", "a:b", "{{", "}}", "{{a}}", "a{{"]).prop_map(str::to_owned),
+        6 => select(vec!["{x}", "{y}", "{x-1}", "{_}"]).prop_map(str::to_owned),
+        3 => any_literal,
+        1 => select(vec!["", "{*x}", "..", ":x", "{x}a", "a{x}", "}{{}", "{{{a}}}"]).prop_map(str::to_owned),
     ];
     let last = select(vec!["", "/", "/{*x}", "/{*y}", "/a", "/{x}", "/a", "/{x}"]);
     let pattern = (vec(segment, 0..=3), last).prop_map(|(segments, last)| {
@@ -285,6 +307,7 @@ fn paths() -> impl Strategy<Value = String> {
         "", "", "a", "b", "ab", "c", "%2F", "..", "a.txt", "a:b", "{", "}", "{x}", "{a}", "a{",
         ":x", "{*x}",
     ]);
+    let segment = prop_oneof![9 => segment.prop_map(str::to_owned), 1 => "[a-c$&'()+,;=:@.]{1,2}"];
     prop_oneof![
         20 => vec(segment, 0..=5).prop_map(|segments| format!("/{}", segments.join("/"))),
         1 => "/[/a:*{}%]{0,8}",
@@ -293,109 +316,153 @@ fn paths() -> impl Strategy<Value = String> {
 
 // Errors.
 
-/// Each line has a problem and the patterns that have it, separated by two spaces. The problem `{id}` is short
-/// for the advice to write `{id}` or `{*id}`.
+/// Each line has a problem and the patterns that have it, separated by two spaces.
 const INVALID: &str = r##"
     does not begin with `/`  users  *  {id}  GET /users/{id}  example.com:443  http://example.com/
     does not begin with `/`  ^/users/[0-9]+$  ~ ^/users
-    contains ' ': write it percent-encoded  /a b  /a b/
-    contains 'é': write it percent-encoded  /café
-    contains 'ä': write it percent-encoded  /{ä}
-    '\\' is not valid in a path  /a\b
-    '|' is not valid in a path  /a|b
-    '"' is not valid in a path  /"a"
-    '^' is not valid in a path  /a^b
-    '>' is not valid in a path  /a>b
-    write a percent sign as `%25`  /a%  /a%2  /100%/b  /a%zz  /%{{1e
-    a rule matches the path only, not the query  /a?x  /q?b=c  /users/{id}?x  /books{?max}
-    clients do not send fragments  /a#x  /#/a
-    clients remove it before they send a request  /a/../b  /./b  /a/%2e%2E  /a/.%2e/b
+    contains ' '  /a b  /a b/
+    contains 'é'  /café
+    contains 'ä'  /{ä}
+    contains '\\'  /a\b  /:id(\d+)  /users/{id:\d{2}}
+    contains '|'  /a|b
+    contains '"'  /"a"
+    contains '^'  /a^b
+    contains '>'  /a>b
+    contains '?'  /a?x  /q?b=c  /users/{id}?x  /books{?max}  /:id?  /users/{id?}  /(?P<year>[0-9]{4})
+    contains '#'  /a#x  /#/a
+    contains '['  /users/{id:[0-9]+}  /posts/[id]  /posts/[...slug]  /posts/[[...slug]]
+    contains '<'  /{id<\d+>}  /flask/<id>  /flask/<int:id>  /flask/<path:file>  /rocket/<path..>
+    PERCENT  /a%  /a%2  /100%/b  /a%zz  /%{{1e
+    DOTS  /a/../b  /./b  /a/%2e%2E  /a/.%2e/b
     has an empty segment  //a  /a//b  /a//  /a/{x}//{y}
-    give each path a rule  /a,/b
-    a pattern is not a regular expression  /users$
-    end the pattern with `/` for the path itself  /a/{$}
-    has `{*rest}` before the last segment  /{*rest}/  /{*rest}/posts
-    has `{*a}` before the last segment  /{*a}/{*b}
-    {id}  /:id  /:{id}  /:id?  /:id(\d+)  /users/{id:[0-9]+}  /users/{id:\d{2}}  /users/{id:int}
-    {id}  /users/{id?}  /{id<\d+>}  /flask/<id>  /flask/<int:id>  /posts/[id]  /{id}.json  /{id
-    {user_id}  /users/:user_id/posts
-    {name}  /:  /*  /files/**  /**/b  /a/*/b  /.*  /a/.+  /(.*)  /sensors/+/temperature
-    {name}  /{  /}  /{}  /{*}  /v1/{name=shelves/*}
-    {rest}  /files/*rest
-    {proxy}  /admin/{proxy+}
-    {path}  /files/{**path}  /files/{path:path}  /files/{+path}  /go/{path...}  /rocket/<path..>
-    {tail}  /files/{tail:.*}
-    {file}  /flask/<path:file>
-    {controller}  /{controller=Home}
-    {year}  /(?P<year>[0-9]{4})
-    {slug}  /posts/[...slug]  /posts/[[...slug]]
-    {from-}  /:from-:to
-    {group}  /(group)/a
-    {v}  /v*  /v{version}/users
-    {a}  /a{*rest}  /a*b/c  /{a}{b}  /{a}-{b}  /{a.b}  /{{a}  /{{{a}}}
+    SEGMENT  /{*rest}/  /{*rest}/posts  /{*a}/b{*c}
+    SEGMENT  /:id  /:{id}  /:  /:from-:to  /users/:user_id/posts
+    SEGMENT  /**/b  /a/*/b  /.*  /v*  /a*b/c  /a*  /(.*)
+    SEGMENT  /{id}.json  /{id  /{  /}  /{}  /{a}{b}  /{a}-{b}  /{a.b}  /{{a}  /{{{a}}}  /}{{}  /a/{$}
+    SEGMENT  /users/{id:int}  /v1/{name=shelves/*}  /admin/{proxy+}  /files/{path:path}  /files/{+path}
+    SEGMENT  /go/{path...}  /files/{tail:.*}  /{controller=Home}  /v{version}/users  /a{*rest}
 "##;
 
+const SYNTAX: &str =
+    "write literal segments, `{name}` for one whole segment, and `{*rest}` at the end";
+
 #[test]
-fn a_pattern_that_is_probably_a_mistake_is_an_error_with_advice() {
+fn a_pattern_that_is_not_a_path_or_certainly_a_mistake_is_an_error_with_advice() {
     let lines = INVALID.trim().lines().map(|line| line.trim().split("  "));
     let lines = lines.map(|mut columns| (columns.next().unwrap().to_owned(), columns.collect()));
     let begin = ("does not begin with `/`".to_owned(), vec!["", " /users"]);
     let culprits = ["\t", "\n", "\0", "\u{7f}", "\u{a0}"].map(|culprit| format!("/{culprit}"));
     let escaped = culprits.iter().map(|pattern| {
         let shown = format!("{:?}", &pattern[1..]).replace('"', "'");
-        let problem = format!("contains {shown}: write it percent-encoded");
-        (problem, vec![&**pattern])
+        (format!("contains {shown}"), vec![&**pattern])
     });
     let cases = lines.chain(escaped).chain([begin]);
     for (problem, patterns) in cases {
-        let problem = match problem.strip_prefix('{') {
-            Some(name) => {
-                format!(
-                    "write `{{{name}` for one whole segment, `{{*{name}` for the rest of the path"
-                )
-            }
-            None => problem,
-        };
         for pattern in patterns {
             for entry in [Route, Subtree, Exempt].map(|kind| kind((*pattern).to_owned())) {
                 let error = error_of(&entry);
+                // The advice for a prefix does not mention `{*rest}`, which would be the next error.
+                let syntax = match entry {
+                    Subtree(_) => "write literal segments, and `{name}` for one whole segment",
+                    _ => SYNTAX,
+                };
                 let name = entry.name();
-                let mut segments = pattern.split('/');
-                let in_segment = |segment| format!("{name} has the segment `{segment}`: {problem}");
-                let is_expected = error == format!("{name} {problem}")
-                    || segments.any(|part| error == in_segment(part));
+                let is_expected = pattern.split('/').any(|segment| {
+                    let expected = match &*problem {
+                        "SEGMENT" => format!("{name} has the segment `{segment}`: {syntax}"),
+                        "DOTS" => {
+                            let clients = "clients remove it before they send a request";
+                            format!("{name} has the segment `{segment}`: {clients}")
+                        }
+                        "PERCENT" => {
+                            let percent = "write a percent sign as `%25`";
+                            format!("{name} has the segment `{segment}`: {percent}")
+                        }
+                        contains if contains.starts_with("contains ") => format!(
+                            "{name} {contains}, which is not valid in a path: {syntax}. \
+                             Percent-encode other characters"
+                        ),
+                        problem => format!("{name} {problem}"),
+                    };
+                    error == expected
+                });
                 assert!(is_expected, "{error}\n{problem}");
             }
         }
     }
 }
 
+/// RFC 3986 §3.3: `pchar = unreserved / pct-encoded / sub-delims / ":" / "@"`.
 #[test]
-fn unusual_paths_are_accepted() {
+fn every_path_without_an_asterisk_can_be_written() {
     // Doubled braces are literal, so the last three patterns have no dot segments or wildcards.
     let patterns = "/ /a/ /a.b/c~d/_e-f /v1/items:batchGet /odata/$metadata /Products(1)/Name /a;v=1 \
                     /a,b /c++ /@user/it's! /a&b=c+d /caf%C3%A9/%2F /... /.well-known/caldav /{a}/{a} \
-                    /{a-b_1}/{*r} /{{a}}/b{{c /}}/%2e%2e}} /+}}/.}}+/a$}}/b,{{";
+                    /{a-b_1}/{*r} /{{a}}/b{{c /}}/%2e%2e}} /+}}/.}}+/a$}}/b,{{ /a, /a,/b /users$ /+ /(group)/a \
+                    /a/.+b /a/.+ /things/a:batchGet /sensors/+/temperature /(a)/b( /$ /a/$/b, /%2A /a%2a";
     let long = format!("/{{{}}}", "a".repeat(1_000));
     for pattern in patterns.split(' ').chain([&*long]) {
         assert!(Policy::new().route(pattern, []).is_ok(), "{pattern}");
     }
+    for c in "-._~!$&'()+,;=:@".chars() {
+        for path in [format!("/a{c}"), format!("/a{c}b/c"), format!("/a/{c}{c}{c}/{c}a")] {
+            if path.contains("/:") {
+                continue;
+            }
+            let policy = Policy::new().route(&path, [Method::PUT]).unwrap();
+            assert_eq!(policy.rule_at(&path).and_then(|rule| rule.pattern()), Some(&*path));
+        }
+    }
 }
 
 #[test]
-fn a_subtree_that_ends_with_a_slash_or_a_wildcard_is_an_error() {
+fn a_subtree_that_ends_with_a_slash_or_a_wildcard_is_an_error_whose_advice_works() {
     let slash = "already includes the path with a trailing slash: leave out the slash";
     let rest = "already includes everything below: leave out the last segment";
-    for (prefix, expected) in [
-        ("/", "matches every path: use the fallback"),
-        ("/dav/", slash),
-        ("/{user}/", slash),
-        ("/dav/{*path}", rest),
+    for (prefix, expected, mended) in [
+        ("/dav/", slash, "/dav"),
+        ("/{user}/", slash, "/{user}"),
+        ("/dav/{*path}", rest, "/dav"),
+        ("/dav/*", rest, "/dav"),
+        ("/dav/**", rest, "/dav"),
+        ("/dav/*path", rest, "/dav"),
+        ("/dav/{**path}", rest, "/dav"),
+        ("/a/b/{*}", rest, "/a/b"),
+        ("/*", rest, "/"),
+        ("/{*rest}", rest, "/"),
     ] {
         let error = Policy::new().subtree(prefix, []).unwrap_err();
         assert_eq!(error.to_string(), format!("subtree {prefix:?} {expected}"));
-        assert!(Policy::new().route(prefix, []).is_ok());
-        assert!(Policy::new().exempt(prefix).is_ok());
+        assert!(Policy::new().subtree(mended, []).is_ok());
+    }
+    for pattern in ["/dav/", "/{user}/", "/dav/{*path}", "/{*rest}"] {
+        assert!(Policy::new().route(pattern, []).is_ok());
+        assert!(Policy::new().exempt(pattern).is_ok());
+    }
+    for pattern in ["/dav/*", "/dav/**", "/files/*rest", "/files/{**path}", "/v1/{*}"] {
+        for entry in [Route, Exempt].map(|kind| kind(pattern.to_owned())) {
+            let last = pattern.rsplit('/').next().unwrap();
+            let expected = format!("{} has the segment `{last}`: {SYNTAX}", entry.name());
+            assert_eq!(error_of(&entry), expected);
+        }
+    }
+}
+
+/// `*` and the empty path of the authority-form do not begin with `/`.
+#[test]
+fn a_subtree_at_the_root_applies_to_every_path_that_begins_with_a_slash() {
+    let policy = Policy::new().subtree("/", [Method::PUT]).unwrap().fallback([Method::POST]);
+    for path in ["/", "//", "/a", "/a/", "/a/b/c.txt", "//a", "/..", "/%2F"] {
+        let rule = policy.rule_at(path).unwrap();
+        assert_eq!((rule.kind(), rule.pattern()), (RuleKind::Subtree, Some("/")), "{path}");
+    }
+    for path in ["*", "", "a"] {
+        assert_eq!(policy.rule_at(path).unwrap().kind(), RuleKind::Fallback, "{path}");
+    }
+    for pattern in ["/", "/{*rest}", "/{id}"].map(str::to_owned) {
+        let entry = Route(pattern);
+        let error = entry.add_to(policy.clone(), method_of(0)).unwrap_err().to_string();
+        assert_eq!(error, format!("{} conflicts with the earlier subtree \"/\"", entry.name()));
     }
 }
 
@@ -482,7 +549,7 @@ fn a_pattern_has_at_most_8192_bytes() {
 fn errors_for_huge_patterns_are_short() {
     // The part between the two `~` is repeated.
     let parts = "~a~ ~/~ /~\u{1}~ /~\u{10ffff}~ /:~a~ /:~a.~ /{~a~ /{~a~.} /{~a~:[0-9]+} /{*~a~}/b /<int:~a~> \
-                 /[~a~] /~a~? /~a~# /~a~* /~a~$ /~a~,/a /~a~% /~\\~ /~{{}~ ~/{a}~ ~/a{b}~";
+                 /[~a~] /~a~? /~a~# /~a~* /~a~% /~\\~ /~{{}~ ~/{a}~ ~/a{b}~";
     for bytes in [8_000, 1_000_000] {
         for part in parts.split(' ') {
             let [before, repeated, after] = part.split('~').collect::<Vec<_>>()[..] else {

@@ -128,6 +128,41 @@ fn policies_that_differ_in_one_thing_are_not_equal() {
     assert_eq!(policy("route /a GET"), policy("route /a GET HEAD"));
 }
 
+/// A later call can replace the methods of `recognize_only` and `fallback`, but not those of other calls.
+#[test]
+fn equal_policies_stay_equal_after_the_same_call() {
+    let all = "|recognize|recognize GET|recognize POST|recognize FOO|recognize_only POST|recognize_only GET POST|\
+               recognize_only FOO POST|recognize FOO; recognize_only POST|recognize FOO; recognize_only FOO POST|\
+               recognize POST; recognize_only|recognize POST; recognize_only POST|fallback|fallback FOO|\
+               recognize FOO; fallback FOO|recognize_only FOO; fallback FOO|recognize_only; fallback FOO|\
+               recognize_only STANDARD FOO|recognize_only STANDARD FOO; fallback FOO|fallback POST|\
+               recognize POST; fallback POST|route /a FOO|recognize FOO; route /a FOO|recognize_only FOO; route /a FOO";
+    let standard = MethodSet::STANDARD.to_string().replace(',', "");
+    let calls = "|recognize FOO|recognize_only|recognize_only POST|fallback|fallback BAR|route /b FOO|exempt /b|\
+                 recognize_only; fallback";
+    let all = all.replace("STANDARD", &standard);
+    let mut equal = 0;
+    for [one, other] in all.split('|').flat_map(|one| all.split('|').map(move |other| [one, other]))
+    {
+        let after = |call: &str| [one, other].map(|before| policy(&format!("{before}; {call}")));
+        let [a, b] = after("");
+        let has_same_rules = a.rules().eq(b.rules()) && a.fallback_rule() == b.fallback_rule();
+        let recognizes_the_same = calls.split('|').all(|call| {
+            let [a, b] = after(call);
+            a.recognized() == b.recognized()
+        });
+        assert_eq!(a == b, has_same_rules && recognizes_the_same, "{one} | {other}");
+        if a == b {
+            equal += 1;
+            for call in calls.split('|') {
+                let [a, b] = after(call);
+                assert_eq!(a, b, "{one} | {other} | {call}");
+            }
+        }
+    }
+    assert!(equal > all.split('|').count(), "some of the policies are equal");
+}
+
 #[test]
 fn a_change_to_a_clone_does_not_change_the_original() {
     let original = policy("fallback POST; route /a FOO");

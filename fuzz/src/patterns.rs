@@ -25,6 +25,9 @@ pub(crate) fn segments(pattern: &str) -> Vec<Segment> {
 
 /// The patterns of a subtree: the prefix, the prefix with a slash, and everything below.
 pub(crate) fn subtree(prefix: &str) -> Vec<Vec<Segment>> {
+    if prefix == "/" {
+        return ["/", "/{*rest}"].map(segments).to_vec();
+    }
     ["", "/", "/{*rest}"].map(|end| segments(&format!("{prefix}{end}"))).to_vec()
 }
 
@@ -61,7 +64,7 @@ pub(crate) fn conflict(one: &[Segment], other: &[Segment]) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Validity {
     Valid,
-    /// The crate may reject it: it resembles the syntax of another product, or it is very large.
+    /// The crate may reject it, because it is very large.
     Doubtful,
     Invalid,
 }
@@ -78,13 +81,14 @@ pub(crate) fn validity(pattern: &str) -> Validity {
     }
     let worst = segments.iter().map(|segment| of_segment(segment)).max();
     match worst.unwrap_or(Validity::Invalid) {
-        Validity::Valid if segments.len() > 25 => Validity::Doubtful,
+        Validity::Valid if segments.len() > 25 || pattern.len() > 8192 => Validity::Doubtful,
         worst => worst,
     }
 }
 
 pub(crate) fn prefix_validity(prefix: &str) -> Validity {
-    if prefix.ends_with('/') || prefix.ends_with('}') && prefix.contains("/{*") {
+    if prefix.len() > 1 && prefix.ends_with('/') || prefix.ends_with('}') && prefix.contains("/{*")
+    {
         return Validity::Invalid;
     }
     validity(prefix)
@@ -97,8 +101,6 @@ fn of_segment(segment: &str) -> Validity {
         let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         return if name.is_empty() || !name.chars().all(is_name) {
             Validity::Invalid
-        } else if name.len() > 64 {
-            Validity::Doubtful
         } else {
             Validity::Valid
         };
@@ -117,13 +119,6 @@ fn of_segment(segment: &str) -> Validity {
         return Validity::Invalid;
     }
     // RFC 3986 §3.3, without the wildcard.
-    let is_unreserved = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
-    let is_reserved = |c: char| "!$&'()+,;=:@".contains(c);
-    if literal.chars().all(is_unreserved) {
-        Validity::Valid
-    } else if literal.chars().all(|c| is_unreserved(c) || is_reserved(c)) {
-        Validity::Doubtful
-    } else {
-        Validity::Invalid
-    }
+    let is_valid = |c: char| c.is_ascii_alphanumeric() || "-._~!$&'()+,;=:@".contains(c);
+    if literal.chars().all(is_valid) { Validity::Valid } else { Validity::Invalid }
 }

@@ -9,8 +9,7 @@ use serde_core::de::{
 use serde_core::ser::{Serialize, Serializer};
 
 use super::excerpt::excerpt;
-use super::parse::elements;
-use super::registry;
+use super::parse::method;
 use super::set::MethodSet;
 
 /// A sequence of names, in canonical [order](MethodSet#order).
@@ -23,7 +22,7 @@ impl Serialize for MethodSet {
 
 /// A list of names, or one string with commas between them, such as `"GET, HEAD"`.
 ///
-/// Some names are errors: see [As data](MethodSet#as-data). A set that was built in code with such a name can
+/// Some names are [errors](MethodSet#names). A set that was built in code with such a name can
 /// be serialized but not deserialized.
 #[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
 impl<'de> Deserialize<'de> for MethodSet {
@@ -42,8 +41,7 @@ impl<'de> Visitor<'de> for MethodsVisitor {
     }
 
     fn visit_str<E: Error>(self, list: &str) -> Result<MethodSet, E> {
-        let names = elements(list).map(|(_, name)| name);
-        names.map(|name| method(name).map_err(E::custom)).collect()
+        list.parse().map_err(E::custom)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut names: A) -> Result<MethodSet, A::Error> {
@@ -53,32 +51,6 @@ impl<'de> Visitor<'de> for MethodsVisitor {
         }
         Ok(methods.into())
     }
-}
-
-/// Returns the method called `name`, or an error message.
-fn method(name: &str) -> Result<Method, String> {
-    let is_allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    let upper = name.to_ascii_uppercase();
-    let problem = match upper.as_str() {
-        "" => "is not a method name".to_owned(),
-        "*" | "ANY" | "ALL" => "is not a method: list each method by its name".to_owned(),
-        "WEBDAV" | "CALDAV" | "CARDDAV" | "STANDARD" | "REGISTERED" | "RFC9110" => {
-            "is a set of this crate and not a method: list each method by its name".to_owned()
-        }
-        "NONE" => "is not a method: write an empty list".to_owned(),
-        "PRI" => "is reserved and not a method (RFC 9113 §3.4)".to_owned(),
-        _ => match name.chars().find(|&c| !is_allowed(c)) {
-            Some(culprit) => format!(
-                "is not a method name: {culprit:?} cannot be part of one. List each method by its \
-                 name, as in \"GET, POST\""
-            ),
-            None if upper != name && registry::is_registered(&upper) => {
-                format!("is not {upper:?}: methods are case-sensitive")
-            }
-            None => return Method::from_bytes(name.as_bytes()).map_err(|error| error.to_string()),
-        },
-    };
-    Err(format!("{} {problem}", excerpt(name, 64).quoted()))
 }
 
 /// Reads a string with a function. The text describes the expected value in error messages.

@@ -21,8 +21,19 @@ use http::Method;
 /// assert_eq!(method_excerpt(&long).to_string(), format!("{}…", "A".repeat(64)));
 /// # Ok::<_, http::method::InvalidMethod>(())
 /// ```
-pub fn method_excerpt(method: &Method) -> impl fmt::Display {
-    excerpt(method.as_str(), 64)
+#[must_use]
+pub fn method_excerpt(method: &Method) -> MethodExcerpt<'_> {
+    MethodExcerpt(excerpt(method.as_str(), 64))
+}
+
+/// The name of a method, cut to 64 bytes. See [`method_excerpt`].
+#[derive(Clone, Copy, Debug)]
+pub struct MethodExcerpt<'a>(Excerpt<'a>);
+
+impl fmt::Display for MethodExcerpt<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
 }
 
 /// At most `max_bytes` of `text`, and `…` if there is more.
@@ -34,6 +45,7 @@ pub(crate) fn excerpt(text: &str, max_bytes: usize) -> Excerpt<'_> {
     Excerpt { shown: &text[..end], is_cut: end < text.len() }
 }
 
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Excerpt<'a> {
     shown: &'a str,
     is_cut: bool,

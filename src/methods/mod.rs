@@ -9,6 +9,6 @@ pub(crate) mod registry;
 mod set;
 
 pub(crate) use self::excerpt::excerpt;
-pub use self::excerpt::method_excerpt;
+pub use self::excerpt::{MethodExcerpt, method_excerpt};
 pub use self::parse::ParseMethodSetError;
 pub use self::set::{IntoIter, Iter, MethodSet};

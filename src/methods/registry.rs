@@ -29,9 +29,9 @@ macro_rules! registry {
         pub(super) const REGISTERED: u64 = !RESERVED & ($(Id::$id.bit())|+);
 
         /// A match on bytes compiles to a decision tree on the length and the distinguishing bytes.
-        fn position_of_name(name: &[u8]) -> Option<u32> {
+        fn id_of_name(name: &[u8]) -> Option<Id> {
             Some(match name {
-                $($name => Id::$id as u32,)+
+                $($name => Id::$id,)+
                 _ => return None,
             })
         }
@@ -86,7 +86,7 @@ registry! {
 }
 
 /// The reserved names. They are registered so that nobody uses them as methods.
-pub(crate) const RESERVED: u64 = Id::PRI.bit() | Id::ASTERISK.bit();
+pub(super) const RESERVED: u64 = Id::PRI.bit() | Id::ASTERISK.bit();
 
 impl Id {
     pub(crate) const fn bit(self) -> u64 {
@@ -104,27 +104,11 @@ impl Id {
     }
 }
 
-/// A method, prepared for look-ups in sets. The table is searched once for any number of sets.
-#[derive(Clone, Copy)]
-pub(crate) enum Name<'a> {
-    /// The position in the table.
-    Registered(u32),
-    /// A name that is not in the table.
-    Other(&'a str),
-}
-
-impl<'a> Name<'a> {
-    #[inline]
-    pub(crate) fn get(method: &'a Method) -> Self {
-        if let Some(id) = common(method) {
-            return Self::Registered(id as u32);
-        }
-        let name = method.as_str();
-        match position_of_name(name.as_bytes()) {
-            Some(position) => Self::Registered(position),
-            None => Self::Other(name),
-        }
-    }
+/// The bit of `method` in a set, or `None` if the table does not have the method.
+#[inline]
+pub(super) fn bit(method: &Method) -> Option<u64> {
+    let id = common(method).or_else(|| id_of_name(method.as_str().as_bytes()));
+    id.map(Id::bit)
 }
 
 /// The entry of a method that `http` stores as an enum variant, found without comparing names.
@@ -151,7 +135,6 @@ pub(super) fn methods() -> &'static [Method] {
     &METHODS
 }
 
-#[cfg(feature = "serde")]
 pub(super) fn is_registered(name: &str) -> bool {
-    position_of_name(name.as_bytes()).is_some()
+    id_of_name(name.as_bytes()).is_some()
 }

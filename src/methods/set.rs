@@ -1,36 +1,50 @@
 //! [`MethodSet`], a set of methods in one canonical order, and its iterators.
 
+use std::borrow::Borrow;
+use std::cmp::Ordering;
+use std::collections::{BTreeSet, btree_set};
 use std::iter::FusedIterator;
 use std::ops::{BitAnd, BitAndAssign, BitOr, BitOrAssign, Sub, SubAssign};
-use std::{fmt, slice, vec};
+use std::{fmt, vec};
 
 use http::Method;
 
-use super::registry::{self, Id, Name};
+use super::registry::{self, Id};
 
 /// A set of request methods.
 ///
 /// Methods are compared byte for byte and are case-sensitive (RFC 9110 §9.1).
 ///
 /// Every function that takes `impl Into<MethodSet>` accepts a [`Method`], an array, a slice, or a `Vec` of
-/// methods, or a set. The operators `|`, `&`, and `-` accept the same on their right side.
+/// methods, a set, or a reference to one of these. The operators `|`, `&`, and `-` accept the same on their right
+/// side. No version will add another conversion from arrays, so the empty array needs no type: `fallback([])`.
+///
+/// A list in text is parsed: [`from_static`](Self::from_static) for a constant, [`str::parse`] for any other
+/// text, and [`from_allow`](Self::from_allow) for header fields.
 ///
 /// # Order
 ///
 /// Iteration, [`Display`](fmt::Display), and [`Debug`] use one canonical order: `GET`, `HEAD`, `POST`,
 /// `PUT`, `PATCH`, `DELETE`, `OPTIONS`, `TRACE`, `CONNECT`, `QUERY`, then the other methods of the IANA
-/// registry alphabetically, then all other methods alphabetically.
+/// registry alphabetically, then all other methods alphabetically. If IANA registers a method, a minor version can
+/// move it.
+///
+/// # Names
+///
+/// Any [`Method`] can be in a set. In text and in data, a name consists of letters, digits, `-`, and `_`, and names
+/// that are probably mistakes are errors: a registered name in another case (`get`), the reserved names `*` and
+/// `PRI`, and `ANY`, `ALL`, `NONE`, and the names of sets such as `WEBDAV`, in any case. The error says what to
+/// write instead.
 ///
 /// # As data
 ///
 /// With the feature `serde`, a set is read from a list of names or from one string such as `"GET, HEAD"`. It
-/// is written as a list. In data, a name consists of letters, digits, `-`, and `_`. A registered name in
-/// another case (`get`) is an error. So are `ANY`, `ALL`, `NONE`, and the names of sets such as `WEBDAV`, in any case.
+/// is written as a list.
 ///
 /// # Cost
 ///
 /// [`contains`](Self::contains) does not allocate. It tests a bit for a method of the IANA registry
-/// and does a binary search for any other method.
+/// and searches a tree for any other method.
 ///
 /// # Example
 ///
@@ -50,8 +64,30 @@ use super::registry::{self, Id, Name};
 pub struct MethodSet {
     /// Bit `n` is set if the set contains entry `n` of the registry's table.
     registered: u64,
-    /// Every other method, sorted by name, each once.
-    others: Vec<Method>,
+    /// Every other method. A tree, because rules add methods to large sets one by one.
+    others: BTreeSet<Other>,
+}
+
+/// A method that is not in the registry's table.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Other(Method);
+
+impl Borrow<str> for Other {
+    fn borrow(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl Ord for Other {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.as_str().cmp(other.0.as_str())
+    }
+}
+
+impl PartialOrd for Other {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 impl MethodSet {
@@ -62,7 +98,7 @@ impl MethodSet {
     }
 
     pub(crate) const fn from_bits(registered: u64) -> Self {
-        Self { registered, others: Vec::new() }
+        Self { registered, others: BTreeSet::new() }
     }
 
     pub(crate) const fn from_ids(ids: &[Id]) -> Self {
@@ -73,20 +109,10 @@ impl MethodSet {
     #[inline]
     #[must_use]
     pub fn contains(&self, method: &Method) -> bool {
-        self.contains_name(Name::get(method))
-    }
-
-    #[inline]
-    pub(crate) fn contains_name(&self, name: Name<'_>) -> bool {
-        match name {
-            Name::Registered(bit) => self.registered >> bit & 1 != 0,
-            Name::Other(name) => self.find(name).is_ok(),
+        match registry::bit(method) {
+            Some(bit) => self.registered & bit != 0,
+            None => self.others.contains(method.as_str()),
         }
-    }
-
-    /// The position of `name` in `others`, or the position where it belongs.
-    fn find(&self, name: &str) -> Result<usize, usize> {
-        self.others.binary_search_by(|other| other.as_str().cmp(name))
     }
 
     /// The registered methods in the set, as bits.
@@ -115,16 +141,26 @@ impl MethodSet {
 
     /// Adds `method`. Returns whether it was new.
     pub fn insert(&mut self, method: Method) -> bool {
-        let length = self.len();
-        self.extend([method]);
-        self.len() > length
+        match registry::bit(&method) {
+            Some(bit) => {
+                let is_new = self.registered & bit == 0;
+                self.registered |= bit;
+                is_new
+            }
+            None => self.others.insert(Other(method)),
+        }
     }
 
     /// Removes `method`. Returns whether it was in the set.
     pub fn remove(&mut self, method: &Method) -> bool {
-        let length = self.len();
-        *self -= method.clone();
-        self.len() < length
+        match registry::bit(method) {
+            Some(bit) => {
+                let was_in_set = self.registered & bit != 0;
+                self.registered &= !bit;
+                was_in_set
+            }
+            None => self.others.remove(method.as_str()),
+        }
     }
 
     /// Returns the number of methods in the set.
@@ -142,8 +178,7 @@ impl MethodSet {
     /// Returns whether `other` contains every method of this set.
     #[must_use]
     pub fn is_subset(&self, other: &Self) -> bool {
-        self.registered & !other.registered == 0
-            && self.others.iter().all(|method| other.contains(method))
+        self.registered & !other.registered == 0 && self.others.is_subset(&other.others)
     }
 
     /// Iterates over the methods in canonical [order](Self#order). Does not allocate.
@@ -157,7 +192,7 @@ impl MethodSet {
 #[derive(Clone, Debug)]
 pub struct Iter<'a> {
     registered: u64,
-    others: slice::Iter<'a, Method>,
+    others: btree_set::Iter<'a, Other>,
 }
 
 impl<'a> Iterator for Iter<'a> {
@@ -169,7 +204,7 @@ impl<'a> Iterator for Iter<'a> {
                 self.registered &= self.registered - 1;
                 Some(method)
             }
-            None => self.others.next(),
+            None => self.others.next().map(|Other(method)| method),
         }
     }
 
@@ -218,19 +253,10 @@ impl IntoIterator for MethodSet {
     }
 }
 
-/// Sorts once for any number of methods.
 impl Extend<Method> for MethodSet {
     fn extend<I: IntoIterator<Item = Method>>(&mut self, methods: I) {
-        let length = self.others.len();
         for method in methods {
-            match Name::get(&method) {
-                Name::Registered(bit) => self.registered |= 1 << bit,
-                Name::Other(_) => self.others.push(method),
-            }
-        }
-        if self.others.len() != length {
-            self.others.sort_by(|a, b| a.as_str().cmp(b.as_str()));
-            self.others.dedup();
+            self.insert(method);
         }
     }
 }
@@ -258,6 +284,12 @@ impl From<Method> for MethodSet {
     }
 }
 
+impl From<&Method> for MethodSet {
+    fn from(method: &Method) -> Self {
+        Self::from_iter([method])
+    }
+}
+
 macro_rules! from_methods {
     ($([$($generics:tt)*] $methods:ty),+) => {$(
         impl<$($generics)*> From<$methods> for MethodSet {
@@ -277,16 +309,39 @@ impl From<&MethodSet> for MethodSet {
     }
 }
 
-/// Implements an operator with its assigning form.
+impl<M: Into<Self>> BitOrAssign<M> for MethodSet {
+    fn bitor_assign(&mut self, methods: M) {
+        let methods = methods.into();
+        self.registered |= methods.registered;
+        self.others.extend(methods.others);
+    }
+}
+
+impl<M: Into<Self>> BitAndAssign<M> for MethodSet {
+    fn bitand_assign(&mut self, methods: M) {
+        let methods = methods.into();
+        self.registered &= methods.registered;
+        self.others.retain(|method| methods.others.contains(method));
+    }
+}
+
+impl<M: Into<Self>> SubAssign<M> for MethodSet {
+    fn sub_assign(&mut self, methods: M) {
+        let methods = methods.into();
+        self.registered &= !methods.registered;
+        self.others.retain(|method| !methods.others.contains(method));
+    }
+}
+
+/// Implements an operator for sets and references to sets with its assigning form.
 macro_rules! operator {
-    ($operator:ident $method:ident, $doc:literal, $by:expr) => {
+    ($operator:ident $method:ident $assign:ident, $doc:literal) => {
         #[doc = $doc]
         impl<M: Into<MethodSet>> $operator<M> for MethodSet {
             type Output = MethodSet;
 
             fn $method(mut self, methods: M) -> MethodSet {
-                let assign: fn(&mut MethodSet, MethodSet) = $by;
-                assign(&mut self, methods.into());
+                self.$assign(methods);
                 self
             }
         }
@@ -302,33 +357,9 @@ macro_rules! operator {
     };
 }
 
-operator!(BitOr bitor, "Returns the union.", |set, methods| *set |= methods);
-operator!(BitAnd bitand, "Returns the intersection.", |set, methods| *set &= methods);
-operator!(Sub sub, "Returns the difference.", |set, methods| *set -= methods);
-
-impl<M: Into<Self>> BitOrAssign<M> for MethodSet {
-    fn bitor_assign(&mut self, methods: M) {
-        let methods = methods.into();
-        self.registered |= methods.registered;
-        self.extend(methods.others);
-    }
-}
-
-impl<M: Into<Self>> BitAndAssign<M> for MethodSet {
-    fn bitand_assign(&mut self, methods: M) {
-        let methods = methods.into();
-        self.registered &= methods.registered;
-        self.others.retain(|method| methods.contains(method));
-    }
-}
-
-impl<M: Into<Self>> SubAssign<M> for MethodSet {
-    fn sub_assign(&mut self, methods: M) {
-        let methods = methods.into();
-        self.registered &= !methods.registered;
-        self.others.retain(|method| !methods.contains(method));
-    }
-}
+operator!(BitOr bitor bitor_assign, "Returns the union.");
+operator!(BitAnd bitand bitand_assign, "Returns the intersection.");
+operator!(Sub sub sub_assign, "Returns the difference.");
 
 /// The methods as a list, such as `[GET, HEAD]`.
 impl fmt::Debug for MethodSet {

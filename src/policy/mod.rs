@@ -20,7 +20,7 @@ pub(crate) use self::paths::Place;
 pub(crate) use self::rule::{Allow, StoredRule, with_head};
 pub use self::rule::{Rule, RuleKind};
 use crate::methods::MethodSet;
-use crate::methods::registry::{Id, Name};
+use crate::methods::registry::Id;
 
 pub(crate) const GET_AND_HEAD: MethodSet = MethodSet::from_ids(&[Id::GET, Id::HEAD]);
 
@@ -119,16 +119,15 @@ pub(crate) const GET_AND_HEAD: MethodSet = MethodSet::from_ids(&[Id::GET, Id::HE
 #[derive(Clone)]
 #[must_use]
 pub struct Policy {
-    /// The methods from `recognize`.
+    /// The recognized methods that `recognize_only` replaces.
+    base: MethodSet,
+    /// `GET`, `HEAD`, and the methods from `recognize`, routes, and subtrees.
     added: MethodSet,
-    /// The methods from `recognize_only`.
-    only: Option<MethodSet>,
     fallback: Option<Arc<StoredRule>>,
     paths: Paths,
-    /// The methods that routes and subtrees list.
-    listed: MethodSet,
 
-    /// Every recognized method. `rebuild` computes it from the fields above.
+    /// Every recognized method: those of the fields above. `rebuild` computes it, and `add` keeps it up to date,
+    /// because to rebuild it for each of many rules takes quadratic time.
     recognized: MethodSet,
 }
 
@@ -143,14 +142,12 @@ impl Policy {
     /// Creates a policy that recognizes [`MethodSet::STANDARD`] and has no rules.
     pub fn new() -> Self {
         Self {
-            added: MethodSet::new(),
-            only: None,
+            base: MethodSet::STANDARD,
+            added: GET_AND_HEAD,
             fallback: None,
             paths: Paths::default(),
-            listed: MethodSet::new(),
-            recognized: MethodSet::new(),
+            recognized: MethodSet::STANDARD,
         }
-        .rebuild()
     }
 
     /// Adds methods that the server recognizes (RFC 9110 §15.6.2).
@@ -158,8 +155,8 @@ impl Policy {
     /// If a rule applies that does not list them, they get `405` instead of `501`. If no rule applies, they are
     /// forwarded.
     pub fn recognize(mut self, methods: impl Into<MethodSet>) -> Self {
-        self.added |= methods;
-        self.rebuild()
+        self.add(&methods.into());
+        self
     }
 
     /// Sets the methods that the server recognizes, instead of [`MethodSet::STANDARD`].
@@ -170,7 +167,7 @@ impl Policy {
     /// The default assumes that the server implements all standard methods somewhere. Most servers
     /// implement neither `TRACE` nor `CONNECT`. Use this function to list the methods that it does implement.
     pub fn recognize_only(mut self, methods: impl Into<MethodSet>) -> Self {
-        self.only = Some(methods.into());
+        self.base = methods.into();
         self.rebuild()
     }
 
@@ -187,9 +184,10 @@ impl Policy {
     /// one or more characters, as in axum 0.8. Write `{{` and `}}` for literal braces. If several patterns
     /// match, a literal segment wins over a parameter. `{*rest}` and `{name}` at the same position conflict.
     ///
-    /// Everything else is an error: parameters of other frameworks (`:id`, `<id>`, `{id:[0-9]+}`), wildcards,
-    /// a part of a segment as a parameter, a query, empty segments, and characters that are not valid in a
-    /// path. Percent-encode such characters.
+    /// Everything else is an error: a part of a segment as a parameter (`{id}.json`), `*`, a segment that begins
+    /// with `:`, the segments `.` and `..`, an empty segment inside, and characters that are not valid in a path
+    /// (RFC 3986 §3.3). Percent-encode such characters. Other valid characters are literal, so the parameters of
+    /// some frameworks (`(.*)`, `.+`) match only themselves.
     ///
     /// The pattern is compared with the path as the client sent it. The path is not percent-decoded or
     /// normalized, and a trailing slash makes a difference. The fallback applies to a request without a path
@@ -212,8 +210,9 @@ impl Policy {
     /// Adds a rule for `prefix`, for `prefix` with a trailing slash, and for every path below it.
     ///
     /// `prefix` consists of literal segments and `{name}`. Subtrees and routes can be nested, and the longer
-    /// pattern wins. List the methods as for [`route`](Self::route). `Allow` lists them at every path of the
-    /// subtree, whether a resource exists there or not.
+    /// pattern wins. `subtree("/", ..)` adds a rule for every path that begins with `/`. List the methods as for
+    /// [`route`](Self::route). `Allow` lists them at every path of the subtree, whether a resource exists there or
+    /// not.
     ///
     /// ```
     /// use http::Method;
@@ -228,8 +227,8 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// Returns an error if the prefix is invalid, is `/`, ends with a slash or `{*rest}`, or conflicts
-    /// with an earlier pattern.
+    /// Returns an error if the prefix is invalid, ends with `{*rest}` or with a slash (except `/` itself), or
+    /// conflicts with an earlier pattern.
     pub fn subtree(self, prefix: &str, methods: impl Into<MethodSet>) -> Result<Self, PolicyError> {
         self.add_rule(RuleKind::Subtree, prefix, methods.into())
     }
@@ -279,18 +278,18 @@ impl Policy {
     }
 
     /// Applies rows 4 to 6 of the layer's decision table, given the rule at the path.
+    ///
+    /// A rule's methods are recognized, so a forwarded method is looked up in one set.
     #[inline]
     pub(crate) fn check<'a>(
         &self,
         method: &Method,
         rule: Option<&'a Arc<StoredRule>>,
     ) -> Check<'a> {
-        let name = Name::get(method);
-        let is_recognized = self.recognized.contains_name(name);
+        let allowed = rule.map_or(&self.recognized, |rule| &rule.allow.methods);
         match rule {
-            Some(rule) if rule.allow.methods.contains_name(name) => Check::Allowed,
-            None if is_recognized => Check::Allowed,
-            Some(rule) if is_recognized => Check::NotAllowed(rule),
+            _ if allowed.contains(method) => Check::Allowed,
+            Some(rule) if self.recognized.contains(method) => Check::NotAllowed(rule),
             _ => Check::NotRecognized,
         }
     }
@@ -324,10 +323,11 @@ impl Policy {
         self.place(path).rule().map(|rule| Rule::new(rule))
     }
 
+    /// The rule that applies at `path`, or why none applies.
     #[inline]
     pub(crate) fn place(&self, path: &str) -> Place<'_> {
         match (self.paths.get(path), &self.fallback) {
-            (Place::NoRule, Some(rule)) => Place::Rule(rule),
+            (Place::NoRule, Some(fallback)) => Place::Rule(fallback),
             (place, _) => place,
         }
     }
@@ -367,16 +367,18 @@ impl Policy {
 
     /// Adds the rule for the pattern that was inserted last.
     fn push_rule(&mut self, kind: RuleKind, pattern: &str, methods: MethodSet) {
-        self.listed |= &methods;
-        self.recognized |= &methods;
+        self.add(&methods);
         let rule = StoredRule::new(kind, pattern, methods);
         self.paths.rules.push(Arc::new(rule));
     }
 
+    fn add(&mut self, methods: &MethodSet) {
+        self.added |= methods;
+        self.recognized |= methods;
+    }
+
     fn rebuild(mut self) -> Self {
-        const DEFAULT: &MethodSet = &MethodSet::STANDARD;
-        self.recognized =
-            self.only.as_ref().unwrap_or(DEFAULT) | &self.added | &self.listed | &GET_AND_HEAD;
+        self.recognized = &self.base | &self.added;
         if let Some(rule) = &self.fallback {
             self.recognized |= &rule.allow.methods;
         }
@@ -384,18 +386,8 @@ impl Policy {
     }
 }
 
-/// What a policy says about a method, given the rule at the path.
-pub(crate) enum Check<'a> {
-    /// The rule lists it, or no rule applies and the server recognizes it.
-    Allowed,
-    /// The server recognizes it, but the rule does not list it.
-    NotAllowed(&'a Arc<StoredRule>),
-    /// It is not on the server's list, and no rule at the path lists it.
-    NotRecognized,
-}
-
 /// Two policies are equal if they recognize the same methods and have the same fallback, rules, and
-/// exempt paths, in any order.
+/// exempt paths, in any order, and if the same is true after any further calls on both.
 impl PartialEq for Policy {
     fn eq(&self, other: &Self) -> bool {
         fn paths(policy: &Policy) -> BTreeMap<Option<&str>, Option<Rule<'_>>> {
@@ -403,7 +395,9 @@ impl PartialEq for Policy {
             let exempt = policy.exempt_paths().map(|pattern| (Some(pattern), None));
             rules.chain(exempt).collect()
         }
-        self.recognized == other.recognized
+        // The fallback and the base can be replaced later, so it matters who recognizes a method.
+        self.added == other.added
+            && &self.base | &self.added == &other.base | &other.added
             && self.fallback == other.fallback
             && paths(self) == paths(other)
     }
@@ -419,6 +413,17 @@ impl fmt::Debug for Policy {
             .field("paths", &self.paths)
             .finish()
     }
+}
+
+/// The result of [`Policy::check`].
+#[derive(Debug)]
+pub(crate) enum Check<'a> {
+    /// Row 4: the rule lists the method, or no rule applies and the method is recognized.
+    Allowed,
+    /// Row 5: the method is recognized, but the rule does not list it.
+    NotAllowed(&'a Arc<StoredRule>),
+    /// Row 6.
+    NotRecognized,
 }
 
 /// The decision of a [`Policy`] about a method at a path.

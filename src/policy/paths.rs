@@ -19,14 +19,11 @@ pub(super) struct Paths {
     pub(super) exempt: Vec<String>,
 }
 
-/// What the policy says about a path.
+/// What applies at a path.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Place<'a> {
-    /// The rule that applies.
     Rule(&'a Arc<StoredRule>),
-    /// No rule applies.
     NoRule,
-    /// No rule applies, because the path is exempt.
     Exempt,
 }
 
@@ -60,6 +57,8 @@ impl Paths {
     }
 
     /// Inserts the pattern of `subject` for the rule that is added next, or for no rule if the path is exempt.
+    ///
+    /// After a conflict, the router may keep a part of a subtree. So the caller drops the policy.
     pub(super) fn insert(&mut self, subject: Subject<'_>) -> Result<(), PolicyError> {
         let rule = match subject {
             Subject::Rule(..) => Some(self.rules.len()),
@@ -95,7 +94,7 @@ impl Paths {
         })
     }
 
-    /// The result of the most specific pattern that matches `path`.
+    /// The place of the most specific pattern that matches `path`.
     ///
     /// As in axum 0.8, a `{name}` also matches an empty segment, except at the end of the path. `matchit` does
     /// not match an empty parameter, so empty segments are filled and the path is looked up again. This is

@@ -63,7 +63,10 @@ impl fmt::Display for Rule<'_> {
 }
 
 /// The kind of a [`Rule`]: the function of [`Policy`](crate::Policy) that added it.
+///
+/// A later version can add a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum RuleKind {
     /// [`Policy::route`](crate::Policy::route) added the rule.
     Route,

@@ -107,7 +107,7 @@ fn paths_of(rule: Rule<'_>) -> Vec<String> {
     let path = sample(rule.pattern().unwrap_or_default());
     match rule.kind() {
         RuleKind::Subtree => vec![path.clone(), format!("{path}/"), format!("{path}/sample")],
-        RuleKind::Route | RuleKind::Fallback => vec![path],
+        _ => vec![path],
     }
 }
 

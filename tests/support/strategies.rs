@@ -29,6 +29,17 @@ pub(crate) fn registered_names() -> Vec<String> {
     registered.chain(["PRI", "*"].map(str::to_owned)).collect()
 }
 
+/// Whether the name is an error in text and in data, although code may use it.
+pub(crate) fn is_mistake(method: &Method) -> bool {
+    let name = method.as_str();
+    let upper = name.to_ascii_uppercase();
+    let is_registered = registered_names().contains(&upper);
+    let sets = "WEBDAV CALDAV CARDDAV STANDARD REGISTERED RFC9110";
+    "* ANY ALL NONE PRI".split(' ').chain(sets.split(' ')).any(|mistake| mistake == upper)
+        || (is_registered && upper != name)
+        || name.contains(|c: char| !c.is_ascii_alphanumeric() && !"-_".contains(c))
+}
+
 /// Any method: registered, almost registered, short, and long.
 ///
 /// `http` stores names of up to 15 bytes differently from longer names, so lengths around 15 are
