@@ -1,11 +1,11 @@
 //! Tests how much memory a rejected request holds while the layer waits for its body. Clients choose the size of
 //! a request, so the memory must not grow with the request.
 
-#![expect(unsafe_code, reason = "a global allocator is unsafe to implement")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+#[path = "support/allocations.rs"]
+mod allocations;
+
 use std::pin::pin;
 use std::task::{Context, Waker};
 
@@ -16,36 +16,12 @@ use http_body_util::StreamBody;
 use tower::{Layer, Service, service_fn};
 use tower_method_policy::{MethodPolicyLayer, Policy, ProblemDetails, Respond};
 
-/// The system's allocator. It counts the bytes that each thread holds.
-struct Counting;
-
-thread_local! {
-    /// A type without a destructor can be used while a thread ends.
-    static HELD: Cell<isize> = const { Cell::new(0) };
-}
-
-// SAFETY: the system's allocator does all the work. Counting neither allocates nor panics.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        HELD.set(HELD.get() + layout.size() as isize);
-        // SAFETY: the caller upholds the same contract.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        HELD.set(HELD.get() - layout.size() as isize);
-        // SAFETY: the caller upholds the same contract.
-        unsafe { System.dealloc(memory, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
+use crate::allocations::held_bytes;
 
 /// Returns the bytes that a rejected request holds while the layer waits for its body.
 ///
 /// As in hyper, all values are parts of one buffer. One value keeps the whole buffer in memory.
-fn held_bytes<R>(layer: &MethodPolicyLayer<R>, method: &str, fields: &[(&str, &str)]) -> isize
+fn bytes_held_by<R>(layer: &MethodPolicyLayer<R>, method: &str, fields: &[(&str, &str)]) -> isize
 where
     R: Respond<Body> + Clone,
 {
@@ -57,7 +33,7 @@ where
         Ok::<_, std::convert::Infallible>(Response::new(Body::empty()))
     }));
     let mut send = |method: &str, fields: &[(&str, &str)]| {
-        let before = HELD.get();
+        let before = held_bytes();
         let mut request = Request::builder().method(method).body(silent()).unwrap();
         let mut buffer = vec![b' '; 100_000];
         buffer.extend(fields.iter().flat_map(|(_, value)| value.bytes()));
@@ -71,7 +47,7 @@ where
         let mut future = pin!(service.call(request));
         let mut context = Context::from_waker(Waker::noop());
         assert!(future.as_mut().poll(&mut context).is_pending());
-        HELD.get() - before
+        held_bytes() - before
     };
     // The first request also allocates memory that all requests share.
     send("DELETE", &[]);
@@ -92,8 +68,8 @@ fn check(method: &str, fields: &[(&str, &str)]) {
         layer.mandatory_extensions(extensions.support("urn:x:known").unwrap())
     };
     // A response without fields reuses the header map of the request.
-    let empty_body = held_bytes(&layer, method, fields);
-    let problem_details = held_bytes(&layer.respond_with(ProblemDetails), method, fields);
+    let empty_body = bytes_held_by(&layer, method, fields);
+    let problem_details = bytes_held_by(&layer.respond_with(ProblemDetails), method, fields);
     assert!(
         empty_body.max(problem_details) < MAX_HELD_BYTES,
         "{method:.10}: {empty_body} {problem_details}"

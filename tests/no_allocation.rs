@@ -1,11 +1,11 @@
 //! Counts the allocations of the layer: none for a forwarded request, except in some path look-ups, and few for a
 //! rejected request.
 
-#![expect(unsafe_code, reason = "a global allocator is unsafe to implement")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+#[path = "support/allocations.rs"]
+mod allocations;
+
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -22,52 +22,13 @@ use tower_method_policy::{
     RetryAfter,
 };
 
-/// The system's allocator. It counts the allocations of each thread.
-struct Counting;
-
-thread_local! {
-    /// A type without a destructor can be used while a thread ends.
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-}
-
-fn count() {
-    ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-}
-
-// SAFETY: the system's allocator does all the work. Counting neither allocates nor panics.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
-        // SAFETY: the caller keeps the contract of the same function.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        count();
-        // SAFETY: the caller keeps the contract of the same function.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
-        // SAFETY: the caller keeps the contract of the same function.
-        unsafe { System.realloc(memory, layout, size) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps the contract of the same function.
-        unsafe { System.dealloc(memory, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
+use crate::allocations::allocations;
 
 /// Returns the result of `work` and the number of its allocations.
 fn counted<T>(work: impl FnOnce() -> T) -> (T, usize) {
-    let before = ALLOCATIONS.get();
+    let before = allocations();
     let result = work();
-    (result, ALLOCATIONS.get() - before)
+    (result, allocations() - before)
 }
 
 /// The inner service. It allocates once for each request.

@@ -1,7 +1,8 @@
 //! Prints the allocations for each request, and sizes in bytes. `gate.py` compares them with their limits.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+#[path = "../../tests/support/allocations.rs"]
+mod allocations;
+
 use std::time::Duration;
 
 use axum::body::Body as AxumBody;
@@ -14,29 +15,7 @@ use method_policy_benches::{
 use tower::{Layer, Service};
 use tower_method_policy::{EmptyBody, MethodPolicy, ResponseFuture, RetryAfter};
 
-/// The system's allocator with a counter.
-struct Counting;
-
-thread_local! {
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-}
-
-// SAFETY: the system's allocator does all the work. Counting neither allocates nor panics.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller keeps the contract of the same function.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps the contract of the same function.
-        unsafe { System.dealloc(memory, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
+use crate::allocations::allocations;
 
 /// Returns the number of allocations for the second request to `service`.
 fn count<S, ReqBody, ResBody>(mut service: S, name: &str, path: &'static str) -> usize
@@ -48,9 +27,9 @@ where
     let method = method(name);
     exchange(&mut service, request(&method, path, 5));
     let request = request(&method, path, 5);
-    let before = ALLOCATIONS.get();
+    let before = allocations();
     exchange(&mut service, request);
-    ALLOCATIONS.get() - before
+    allocations() - before
 }
 
 fn main() {
