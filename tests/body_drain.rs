@@ -114,9 +114,7 @@ impl Wake for Woken {
 
 type Inner = fn(Request<Script>) -> Ready<Result<Response<String>, Infallible>>;
 
-fn service<R: Clone>(
-    layer: &MethodPolicyLayer<R>,
-) -> MethodPolicy<tower::util::ServiceFn<Inner>, R> {
+fn service<R>(layer: &MethodPolicyLayer<R>) -> MethodPolicy<tower::util::ServiceFn<Inner>, R> {
     layer.layer(service_fn(|request| panic!("{} reached the inner service", request.method())))
 }
 
@@ -130,7 +128,7 @@ fn up_to(max_bytes: u64) -> MethodPolicyLayer {
 
 /// Polls the service until it answers or until nothing wakes the task. Returns two words. The first is `kept` or
 /// `closed` for the connection, or `waits` if there is no answer. The second is how often the body was polled.
-fn outcome<R: Respond<String> + Clone>(
+fn outcome<R: Respond<String>>(
     layer: &MethodPolicyLayer<R>,
     request: Builder,
     declared: Option<u64>,
@@ -429,6 +427,43 @@ mod clock {
         }
     }
 
+    /// `CONNECT` has no content in any version (RFC 9110 §9.3.6, RFC 9113 §8.5). A gRPC client whose call has an
+    /// unknown length may be waiting for the answer. An upload over HTTP/1.1 loses the answer if nobody reads it.
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_content_that_cannot_come() {
+        let layer = MethodPolicyLayer::new(Policy::new().fallback([]));
+        let drip = "700ms 1 ".repeat(1000);
+        let grpc = "application/grpc+proto";
+        for (method, content_type, version, declared, steps, seconds) in [
+            ("CONNECT", "", Version::HTTP_11, None, "_", 0),
+            ("CONNECT", "", Version::HTTP_11, Some(100), "_", 0),
+            ("CONNECT", "", Version::HTTP_2, None, "_", 0),
+            ("CONNECT", "", Version::HTTP_2, None, &*drip, 0),
+            ("CONNECT", "", Version::HTTP_3, None, "_", 0),
+            ("CONNECT", "", Version::HTTP_3, None, &drip, 0),
+            ("POST", grpc, Version::HTTP_2, None, "_", 0),
+            ("POST", grpc, Version::HTTP_2, None, "5 5 _", 0),
+            ("POST", grpc, Version::HTTP_2, None, &drip, 0),
+            ("POST", grpc, Version::HTTP_3, None, &drip, 0),
+            ("POST", "application/grpc-web", Version::HTTP_2, None, "_", 0),
+            // The layer waits for all other content.
+            ("POST", grpc, Version::HTTP_2, Some(100), "_", 5),
+            ("POST", grpc, Version::HTTP_11, None, "_", 1),
+            ("POST", "application/grpc-web", Version::HTTP_11, Some(100), "50 _", 5),
+            ("POST", "application/json", Version::HTTP_2, None, "_", 1),
+            ("PUT", grpc, Version::HTTP_2, None, "_", 1),
+        ] {
+            let request = Request::builder().method(method).version(version);
+            let request = request.uri("http://a/").header("content-type", content_type);
+            let start = Instant::now();
+            let request = request.body(Script::new(declared, steps)).unwrap();
+            let response = service(&layer).call(request).await.unwrap();
+            assert_eq!(response.status(), 405);
+            let elapsed = start.elapsed().as_secs_f64().round() as u64;
+            assert_eq!(elapsed, seconds, "{method} {content_type} {version:?} {steps:.20}");
+        }
+    }
+
     /// Only trailers or the end can follow.
     #[tokio::test(start_paused = true)]
     async fn a_request_with_an_open_body_of_length_zero_is_answered_at_once() {
@@ -475,6 +510,8 @@ mod clock {
         }));
         assert!(!apply(layer().body_drain(BodyDrain::none())));
         assert!(!apply(up_to(0)));
+        // A layer that only reports does not wait.
+        assert!(!apply(layer().report_only(true)));
         // Outside a runtime, the layer does not know which runtime will run the requests.
         let _ = layer().layer(());
         let _ = runtime(true).block_on(async { layer().layer(()) });

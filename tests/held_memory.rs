@@ -18,19 +18,25 @@ use tower_method_policy::{MethodPolicyLayer, Policy, ProblemDetails, Respond};
 
 use crate::allocations::held_bytes;
 
-/// Returns the bytes that a rejected request holds while the layer waits for its body.
+/// Returns the bytes that a request itself needs, and those that it holds while the layer waits for its body or while
+/// the inner service, which has dropped the request, works.
 ///
 /// As in hyper, all values are parts of one buffer. One value keeps the whole buffer in memory.
-fn bytes_held_by<R>(layer: &MethodPolicyLayer<R>, method: &str, fields: &[(&str, &str)]) -> isize
+fn request_and_held_bytes<R>(
+    layer: &MethodPolicyLayer<R>,
+    method: &str,
+    fields: &[(&str, &str)],
+) -> (isize, isize)
 where
-    R: Respond<Body> + Clone,
+    R: Respond<Body>,
 {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_time().build().unwrap();
     let _context = runtime.enter();
     let silent = || Body::new(StreamBody::new(futures_util::stream::pending::<Frame>()));
-    let mut service = layer.layer(service_fn(async |_: Request<Body>| {
-        Ok::<_, std::convert::Infallible>(Response::new(Body::empty()))
+    let mut service = layer.layer(service_fn(|request: Request<Body>| {
+        drop(request);
+        std::future::pending::<Result<Response<Body>, std::convert::Infallible>>()
     }));
     let mut send = |method: &str, fields: &[(&str, &str)]| {
         let before = held_bytes();
@@ -44,20 +50,28 @@ where
             request.headers_mut().append(name, value);
         }
         drop(rest);
+        let request_bytes = held_bytes() - before;
         let mut future = pin!(service.call(request));
         let mut context = Context::from_waker(Waker::noop());
         assert!(future.as_mut().poll(&mut context).is_pending());
-        held_bytes() - before
+        (request_bytes, held_bytes() - before)
     };
     // The first request also allocates memory that all requests share.
     send("DELETE", &[]);
     send(method, fields)
 }
 
+fn bytes_held_by<R>(layer: &MethodPolicyLayer<R>, method: &str, fields: &[(&str, &str)]) -> isize
+where
+    R: Respond<Body>,
+{
+    request_and_held_bytes(layer, method, fields).1
+}
+
 type Frame = Result<http_body::Frame<Bytes>, std::convert::Infallible>;
 
-/// An ordinary rejection needs less for its response, its timer, and its map of up to 96 header fields.
-const MAX_HELD_BYTES: isize = 16 * 1024;
+/// An ordinary rejection needs less for its response and its timer.
+const MAX_HELD_BYTES: isize = 4 * 1024;
 
 #[track_caller]
 fn check(method: &str, fields: &[(&str, &str)]) {
@@ -67,7 +81,6 @@ fn check(method: &str, fields: &[(&str, &str)]) {
         let extensions = tower_method_policy::rfc2774::MandatoryExtensions::at_origin();
         layer.mandatory_extensions(extensions.support("urn:x:known").unwrap())
     };
-    // A response without fields reuses the header map of the request.
     let empty_body = bytes_held_by(&layer, method, fields);
     let problem_details = bytes_held_by(&layer.respond_with(ProblemDetails), method, fields);
     assert!(
@@ -82,13 +95,38 @@ fn the_memory_of_a_rejected_request_is_bounded() {
     let names: Vec<_> = (0..5_000).map(|n| format!("x-{n}")).collect();
     let many: Vec<_> = names.iter().map(|name| (name.as_str(), "1")).collect();
     for method in ["DELETE", "FOO", &long] {
-        for fields in [&[][..], &[("cookie", long.as_str())], &many[..90], &many] {
+        for fields in
+            [&[][..], &[("cookie", long.as_str())], &many[..90], &many, &[("x", ""); 20_000]]
+        {
             check(method, fields);
         }
     }
     // The response repeats the content type of a gRPC call.
     for content_type in ["application/grpc+proto", &format!("application/grpc;{long}")] {
         check("POST", &[("content-type", content_type)]);
+    }
+}
+
+/// If an observer or a responder needs the head, the layer copies it until the inner service answers. The copy is not
+/// larger than the request.
+#[test]
+fn the_memory_of_a_forwarded_request_is_bounded_by_the_request() {
+    let layer = MethodPolicyLayer::default().inner_decides(true).answer_options(true);
+    let long = "A".repeat(70_000);
+    let names: Vec<_> = (0..5_000).map(|n| format!("x-{n}")).collect();
+    let many: Vec<_> = names.iter().map(|name| (name.as_str(), "1")).collect();
+    for method in ["GET", "DELETE", "FOO"] {
+        for fields in [&[][..], &[("cookie", &*long)], &many, &[("x", ""); 20_000]] {
+            for held in [
+                bytes_held_by(&layer, method, fields),
+                bytes_held_by(&layer.clone().respond_with(ProblemDetails), method, fields),
+            ] {
+                assert!(held < MAX_HELD_BYTES, "{method}: {held}");
+            }
+            let observed = layer.clone().on_rejection(|_, _| {});
+            let (request, held) = request_and_held_bytes(&observed, method, fields);
+            assert!(held < request + MAX_HELD_BYTES, "{method}: {held} of {request}");
+        }
     }
 }
 

@@ -573,15 +573,18 @@ async fn a_grpc_call_gets_unimplemented_from_every_responder() {
             for response in with_each {
                 assert_unimplemented(response, allow, expected, "").await;
             }
-            // The configured fields are sent. So are the other fields of the responder, but not the length
-            // of its body.
+            // The configured fields are sent. So are the other fields of the responder, but not those of its
+            // content.
             let retry_after = if allow.is_empty() { " & retry-after: 60" } else { "" };
             let after = format!("{retry_after} & x-request-id: 7");
             let before = format!("{allow}cache-control: no-store & ");
             let closure = with_fields(layer).respond_with_fn(|_, _| {
-                let response = Response::builder()
+                let of_content = "content-encoding content-digest content-md5 digest content-language \
+                    content-length content-range etag last-modified repr-digest signature trailer";
+                let names = of_content.split_whitespace();
+                let response = names.fold(Response::builder(), |response, name| response.header(name, "4"));
+                let response = response
                     .header(CONTENT_TYPE, "text/html")
-                    .header("content-length", "4")
                     .header("grpc-message", "not alone")
                     .header("x-request-id", "7");
                 response.body(Body::from("body")).expect("valid")

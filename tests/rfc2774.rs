@@ -219,6 +219,42 @@ async fn rows_3_and_4_an_m_method_and_a_mandatory_declaration_need_each_other() 
     assert_eq!(response.headers()["allow"], "PUT, OPTIONS");
 }
 
+/// They stay in memory while the inner service works, and a client chooses how many it sends.
+#[tokio::test]
+async fn more_than_100_declarations_or_parameters_are_malformed() {
+    let parameters = |count: usize| format!("\"x:copy\"{}", ";a".repeat(count));
+    let declarations = |count: usize| vec!["\"x:copy\""; count].join(",");
+    let ok = "200".to_owned();
+    for (fields, expected) in [
+        (format!("man: {}", parameters(100)), ok.clone()),
+        (format!("man: {}", declarations(100)), ok.clone()),
+        (format!("man: {} & opt: {}", parameters(50), parameters(50)), ok.clone()),
+        (format!("man: {} & opt: {}", declarations(50), declarations(50)), ok),
+        (
+            format!("man: {}", parameters(101)),
+            "400 man, line 0, byte 209: expected at most 100 parameters.".to_owned(),
+        ),
+        (
+            format!("man: \"x:copy\" & opt: {}", parameters(180_000)),
+            "400 opt, line 0, byte 209: expected at most 100 parameters.".to_owned(),
+        ),
+        (
+            format!("man: {} & opt: {}", parameters(50), parameters(51)),
+            "400 opt, line 0, byte 109: expected at most 100 parameters.".to_owned(),
+        ),
+        (
+            format!("man: {}", declarations(101)),
+            "400 man, line 0, byte 900: expected at most 100 declarations.".to_owned(),
+        ),
+        (
+            format!("man: \"x:copy\" & opt: {}", declarations(60_000)),
+            "400 opt, line 0, byte 891: expected at most 100 declarations.".to_owned(),
+        ),
+    ] {
+        check("fallback PUT", &format!("M-PUT | {fields} | {expected}")).await;
+    }
+}
+
 /// RFC 2774 §5, §7, and §14: a proxy has to support only hop-by-hop extensions.
 #[tokio::test]
 async fn row_5_an_unsupported_mandatory_extension_is_510_with_its_name() {

@@ -6,25 +6,30 @@ mod support;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::routing::get;
 use axum::{Router, ServiceExt};
 use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 use http::header::CONTENT_LENGTH;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-use http_body::Body as _;
-use http_body_util::Empty;
+use http_body::{Body as _, Frame};
+use http_body_util::combinators::BoxBody;
+use http_body_util::{Empty, StreamBody};
 use hyper::body::Incoming;
 use hyper::client::conn;
 use hyper::ext::Protocol;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use support::answer::fields;
 use support::serve::Server;
 use support::server::{Connection, http2, read, request, within};
 use tokio::net::{TcpListener, TcpStream};
 use tower::{Layer, service_fn};
-use tower_method_policy::{MethodPolicyLayer, MethodSet, Policy, ProblemDetails, Respond};
+use tower_method_policy::{
+    BodyDrain, MethodPolicyLayer, MethodSet, Policy, ProblemDetails, Respond,
+};
 
 /// Answers with the method and the path of the request.
 async fn echo<B>(request: Request<B>) -> Result<Response<Body>, Infallible> {
@@ -260,6 +265,45 @@ async fn a_rejected_grpc_call_ends_with_its_header_section() {
         assert_eq!(response.headers()["grpc-status"], "12");
         assert_eq!(response.headers()["allow"], "GET, HEAD");
         assert!(response.body().is_end_stream());
+    })
+    .await;
+}
+
+/// A request whose stream stays open.
+fn open_request(method: &str, uri: &str) -> Request<BoxBody<Bytes, Infallible>> {
+    let frame = |data| Ok::<_, Infallible>(Frame::data(Bytes::from_static(data)));
+    let first = stream::iter([frame(b"\0\0\0\0\x01a"), frame(b"\0\0\0\0\x01b")]);
+    let body = BoxBody::new(StreamBody::new(first.chain(stream::pending())));
+    Request::builder().method(method).uri(uri).body(body).unwrap()
+}
+
+/// The bounds of this layer are hours. A layer that waited would not answer in time.
+#[tokio::test]
+async fn connect_and_grpc_calls_whose_stream_stays_open_are_answered_at_once() {
+    let hours = Duration::from_secs(10 * 60 * 60);
+    let drain =
+        BodyDrain::default().timeout(hours).idle_timeout(hours).idle_timeout_unknown_length(hours);
+    let layer = MethodPolicyLayer::new(Policy::new().fallback([Method::GET])).body_drain(drain);
+    with_each_server(layer, async |address| {
+        let stream = within(TcpStream::connect(address)).await.unwrap();
+        let handshake = conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
+        let (mut client, connection) = within(handshake).await.unwrap();
+        tokio::spawn(connection);
+        let connect = open_request("CONNECT", "b:443");
+        let mut call = open_request("POST", "http://a/service/method");
+        let content_type = HeaderValue::from_static("application/grpc");
+        call.headers_mut().insert("content-type", content_type);
+        for (request, grpc_status) in [(call, Some("12")), (connect, None)] {
+            let response = within(client.send_request(request)).await.unwrap();
+            assert_eq!(response.status(), 405);
+            assert_eq!(response.headers()["allow"], "GET, HEAD");
+            let status = response.headers().get("grpc-status");
+            assert_eq!(status.map(|status| status.to_str().unwrap()), grpc_status);
+        }
+        // Over HTTP/1.1, the client may send nothing more after a `CONNECT`.
+        let mut connection = Connection::open(address).await;
+        connection.send("CONNECT b:443 HTTP/1.1\r\nhost: b\r\n\r\n").await;
+        assert_eq!(connection.receive().await, NOT_ALLOWED_AND_CLOSED.replace(", POST", ""));
     })
     .await;
 }
