@@ -56,6 +56,67 @@ impl MethodPolicyLayer {
 
 impl<R> MethodPolicyLayer<R> {
     /// Sets whether the inner service decides where no rule applies. The default is `false`.
+    ///
+    /// A router that answers `405` knows which methods each path has. If `true`, the layer forwards every method
+    /// where no [rule](crate::Policy) applies, and answers in place of a `405` that lists methods:
+    ///
+    /// - `501` if the server does not [recognize](crate::Policy::recognize) the method
+    /// - `405` with the methods that the inner service lists, for any other method, also `GET` and `HEAD`
+    ///
+    /// Observers and the responder see these rejections. Rules still decide before the inner service is called. Layers
+    /// inside apply to each answer. Nothing that the inner service handles is rejected, unless a rule excludes it.
+    /// [`guide::decisions`](crate::guide::decisions) has the table.
+    ///
+    /// Before you set this, compare:
+    ///
+    /// - A `501` comes only where the inner service answers `405`. An unknown path stays `404`, and an `any` route
+    ///   handles every method. Layers inside log `405` where the client gets `501`.
+    /// - The layer cannot [drain](crate::BodyDrain) a request that it has forwarded. A client that uploads to a route
+    ///   that does not take the method may lose the answer, as with the router alone. A rule prevents it.
+    /// - [`report_only`](Self::report_only) has nothing to report where no rule applies.
+    /// - An inner `405` stays as it is if it has no `Allow`, if its `Allow` is not a list of methods, or if it lists the
+    ///   method of the request. Then it is not about the method. (`MKCOL` on an existing resource gets `405`,
+    ///   RFC 4918 §9.3.1.) If a rule applies that does not list `GET`, a `405` to `GET` or `HEAD` without `Allow` gets
+    ///   the methods of the rule.
+    ///
+    /// The response keeps its header fields. Its content and the fields of the content are replaced by those of the
+    /// responder. If clients read the content of a `405`, as those of ACME and S3 do, [exempt](crate::Policy::exempt)
+    /// the path. With [`EmptyBody`], the content of a `405` stays. An answer to `HEAD` has no content.
+    ///
+    /// Do not enable this in a forward proxy. A proxy must not modify `Allow` (RFC 9110 §10.2.1).
+    ///
+    /// # Cost
+    ///
+    /// If there is an observer, or if the responder is not one of this crate, the layer copies the request's head
+    /// before it forwards the request. This takes at least 3 allocations, and the copy lives until the inner service
+    /// answers. Without them, nothing is allocated, except for gRPC requests.
+    ///
+    /// ```
+    /// use axum::Router;
+    /// use axum::body::Body;
+    /// use axum::routing::get;
+    /// use http::Request;
+    /// use tower::{Layer, ServiceExt};
+    /// use tower_method_policy::MethodPolicyLayer;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let router = Router::new().route("/users", get("users").post("created"));
+    /// let app = MethodPolicyLayer::default().inner_decides(true).layer(router);
+    ///
+    /// for (method, status, allow) in [
+    ///     ("DELETE", 405, Some("GET, HEAD, POST")),
+    ///     ("FOO", 501, None),
+    /// ] {
+    ///     let request = Request::builder().method(method).uri("/users").body(Body::empty())?;
+    ///     let response = app.clone().oneshot(request).await?;
+    ///     assert_eq!(response.status(), status);
+    ///     let sent = response.headers().get("allow");
+    ///     assert_eq!(sent.map(|sent| sent.as_bytes()), allow.map(str::as_bytes));
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn inner_decides(self, inner_decides: bool) -> Self {
         self.configure(|settings| settings.inner_decides = inner_decides)
     }
@@ -67,19 +128,20 @@ impl<R> MethodPolicyLayer<R> {
     /// - If no rule applies, or the rule lists `OPTIONS`, the layer forwards the request. If the inner
     ///   service answers `405` with an `Allow`, as routers do, the layer changes the answer to `200` and adds
     ///   `OPTIONS` to its `Allow`.
-    /// - `OPTIONS *` gets `200` without `Allow`.
+    /// - `OPTIONS *` gets `200` without `Allow`, unless the fallback lists `OPTIONS`.
     /// - Every `Allow` that the layer sends includes `OPTIONS`. Rules need not list it. List it if the inner
-    ///   service handles `OPTIONS` itself, as a WebDAV server does.
-    /// - A CORS preflight is forwarded, and its answer is not changed.
+    ///   service handles `OPTIONS` itself, as a WebDAV server does. The layer also adds `OPTIONS` to the `Allow` of a
+    ///   `405` of the inner service, and leaves out the methods that the layer rejects there.
+    /// - A CORS preflight is forwarded, and its answer is not changed. An answer at an
+    ///   [exempt](crate::Policy::exempt) path is not changed.
     ///
-    /// A `405` that becomes `200` loses its body and the fields that describe it: `Content-Type`,
-    /// `Content-Encoding`, `Content-Language`, `Content-Location`, `Content-Range`, `Content-Disposition`,
-    /// `Content-Digest`, `Transfer-Encoding`, `Trailer`, `ETag`, `Last-Modified`, `Accept-Ranges`, and
-    /// `Repr-Digest`. `Content-Length` becomes 0. All other fields stay. A `405` whose `Allow` is missing or
-    /// is not a list of methods stays a `405`.
+    /// A `405` that becomes `200` loses its extensions, its body, and the fields that describe the body, such as
+    /// `Content-Type` and `ETag`. `Content-Length` becomes 0. All other fields stay. A `405` stays a `405` if its
+    /// `Allow` is missing, is not a list of methods, or lists `OPTIONS`.
     ///
     /// The layer does not call observers or responders for these answers. Do not enable this in a forward
-    /// proxy, because the `405` of another server would become `200`.
+    /// proxy. The `405` of another server would become `200`, and a proxy must not modify `Allow`
+    /// (RFC 9110 §10.2.1).
     ///
     /// ```
     /// use axum::Router;

@@ -1,8 +1,6 @@
 //! [`MethodSet`], a set of methods in one canonical order, and its iterators.
 
-use std::borrow::Borrow;
-use std::cmp::Ordering;
-use std::collections::{BTreeSet, btree_set};
+use std::collections::{BTreeMap, btree_map};
 use std::iter::FusedIterator;
 use std::ops::{BitAnd, BitAndAssign, BitOr, BitOrAssign, Sub, SubAssign};
 use std::{fmt, vec};
@@ -64,30 +62,8 @@ use super::registry::{self, Id};
 pub struct MethodSet {
     /// Bit `n` is set if the set contains entry `n` of the registry's table.
     registered: u64,
-    /// Every other method. A tree, because rules add methods to large sets one by one.
-    others: BTreeSet<Other>,
-}
-
-/// A method that is not in the registry's table.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Other(Method);
-
-impl Borrow<str> for Other {
-    fn borrow(&self) -> &str {
-        self.0.as_str()
-    }
-}
-
-impl Ord for Other {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.0.as_str().cmp(other.0.as_str())
-    }
-}
-
-impl PartialOrd for Other {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
+    /// Every other method by its name. A tree, because rules add methods to large sets one by one.
+    others: BTreeMap<String, Method>,
 }
 
 impl MethodSet {
@@ -98,7 +74,7 @@ impl MethodSet {
     }
 
     pub(crate) const fn from_bits(registered: u64) -> Self {
-        Self { registered, others: BTreeSet::new() }
+        Self { registered, others: BTreeMap::new() }
     }
 
     pub(crate) const fn from_ids(ids: &[Id]) -> Self {
@@ -111,7 +87,7 @@ impl MethodSet {
     pub fn contains(&self, method: &Method) -> bool {
         match registry::bit(method) {
             Some(bit) => self.registered & bit != 0,
-            None => self.others.contains(method.as_str()),
+            None => self.others.contains_key(method.as_str()),
         }
     }
 
@@ -147,7 +123,7 @@ impl MethodSet {
                 self.registered |= bit;
                 is_new
             }
-            None => self.others.insert(Other(method)),
+            None => self.others.insert(method.as_str().to_owned(), method).is_none(),
         }
     }
 
@@ -159,7 +135,7 @@ impl MethodSet {
                 self.registered &= !bit;
                 was_in_set
             }
-            None => self.others.remove(method.as_str()),
+            None => self.others.remove(method.as_str()).is_some(),
         }
     }
 
@@ -178,13 +154,14 @@ impl MethodSet {
     /// Returns whether `other` contains every method of this set.
     #[must_use]
     pub fn is_subset(&self, other: &Self) -> bool {
-        self.registered & !other.registered == 0 && self.others.is_subset(&other.others)
+        self.registered & !other.registered == 0
+            && self.others.keys().all(|name| other.others.contains_key(name))
     }
 
     /// Iterates over the methods in canonical [order](Self#order). Does not allocate.
     #[must_use]
     pub fn iter(&self) -> Iter<'_> {
-        Iter { registered: self.registered, others: self.others.iter() }
+        Iter { registered: self.registered, others: self.others.values() }
     }
 }
 
@@ -192,7 +169,7 @@ impl MethodSet {
 #[derive(Clone, Debug)]
 pub struct Iter<'a> {
     registered: u64,
-    others: btree_set::Iter<'a, Other>,
+    others: btree_map::Values<'a, String, Method>,
 }
 
 impl<'a> Iterator for Iter<'a> {
@@ -204,7 +181,7 @@ impl<'a> Iterator for Iter<'a> {
                 self.registered &= self.registered - 1;
                 Some(method)
             }
-            None => self.others.next().map(|Other(method)| method),
+            None => self.others.next(),
         }
     }
 
@@ -321,7 +298,7 @@ impl<M: Into<Self>> BitAndAssign<M> for MethodSet {
     fn bitand_assign(&mut self, methods: M) {
         let methods = methods.into();
         self.registered &= methods.registered;
-        self.others.retain(|method| methods.others.contains(method));
+        self.others.retain(|name, _| methods.others.contains_key(name));
     }
 }
 
@@ -329,7 +306,7 @@ impl<M: Into<Self>> SubAssign<M> for MethodSet {
     fn sub_assign(&mut self, methods: M) {
         let methods = methods.into();
         self.registered &= !methods.registered;
-        self.others.retain(|method| !methods.others.contains(method));
+        self.others.retain(|name, _| !methods.others.contains_key(name));
     }
 }
 
