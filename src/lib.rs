@@ -118,6 +118,8 @@
 #![forbid(unsafe_code)]
 
 mod body_drain;
+#[cfg(feature = "serde")]
+mod data;
 mod decide;
 mod forwarded;
 mod future;

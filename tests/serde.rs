@@ -159,6 +159,8 @@ fn retry_after_is_seconds_or_a_date() {
     for (data, expected) in [
         ("0", after(0)),
         ("3600", after(3600)),
+        ("'3600'", after(3600)),
+        ("'0'", after(0)),
         ("9223372036854775807", after(i64::MAX as u64)),
         ("'Sun, 06 Nov 1994 08:49:37 GMT'", at(784_111_777)),
         ("'Fri, 31 Dec 9999 23:59:59 GMT'", at(253_402_300_799)),
@@ -169,8 +171,10 @@ fn retry_after_is_seconds_or_a_date() {
         assert_eq!([&from_json, &from_yaml, &from_toml["retry"]], [&expected; 3]);
     }
     // This number is too large for TOML.
-    let largest: RetryAfter = serde_json::from_value(json!(u64::MAX)).unwrap();
-    assert_eq!(largest, after(u64::MAX));
+    for largest in [json!(u64::MAX), json!(u64::MAX.to_string())] {
+        let largest: RetryAfter = serde_json::from_value(largest).unwrap();
+        assert_eq!(largest, after(u64::MAX));
+    }
 }
 
 #[test]
@@ -190,6 +194,16 @@ fn body_drain_is_a_map_of_bounds() {
                 "timeout_seconds": 1,
                 "idle_timeout_seconds": 2,
                 "idle_timeout_unknown_length_seconds": 3,
+            }),
+            all,
+        ),
+        // Readers of environment variables pass strings.
+        (
+            json!({
+                "max_bytes": u64::MAX.to_string(),
+                "timeout_seconds": "1",
+                "idle_timeout_seconds": "02",
+                "idle_timeout_unknown_length_seconds": "3",
             }),
             all,
         ),
@@ -237,8 +251,12 @@ fn assert_errors(table: &str) {
         let problem = problem.replace("METHODS", METHODS_EXPECTED);
         let problem =
             problem.replace("ROUTES", "expected a map of path patterns and their methods");
+        let problem =
+            problem.replace("DATE", "found a date, or a key that begins with `$`: expected");
         let problem = problem.replace("PATTERNS", "expected a list of path patterns");
         let problem = problem.replace("MISTAKE", UNKNOWN);
+        let below = "does not begin with `/`. If it is a setting, write it above the table";
+        let problem = problem.replace("BELOW", below);
         match format {
             "json" => assert_error(format, &document.replace('\'', "\""), &problem),
             _ => assert_error(format, &document, &problem),
@@ -263,6 +281,46 @@ fn null_is_an_error_if_it_would_allow_more() {
         yaml recognize_only: null => METHODS
         yaml routes:\n  /a:\n  /b: [] => METHODS
         yaml subtrees:\n  /a: null => METHODS",
+    );
+}
+
+/// The `toml` crate passes a date to serde as a map with a private key.
+#[test]
+fn an_error_about_a_date_says_what_is_expected() {
+    let policy = "a map with the settings `recognize`, `recognize_only`, `fallback`, `routes`, `subtrees`, `exempt`";
+    let drain = "a map with the settings `max_bytes`, `timeout_seconds`, `idle_timeout_seconds`, \
+                 `idle_timeout_unknown_length_seconds`";
+    let error_of = |document: &str, is_drain: bool| {
+        let error = if is_drain {
+            toml::from_str::<BTreeMap<String, BodyDrain>>(document).unwrap_err()
+        } else {
+            toml::from_str::<BTreeMap<String, Policy>>(document).unwrap_err()
+        };
+        error.message().to_owned()
+    };
+    for value in ["1994-11-06", "1994-11-06T08:49:37Z", "08:49:37"] {
+        for (is_drain, expected) in [(false, policy), (true, drain)] {
+            let expected =
+                format!("found a date, or a key that begins with `$`: expected {expected}");
+            assert_eq!(error_of(&format!("key = {value}"), is_drain), expected);
+        }
+        let bound = error_of(&format!("key = {{ max_bytes = {value} }}"), true);
+        assert_eq!(bound, "invalid type: map, expected a whole number");
+    }
+}
+
+/// In TOML, a setting below a table is a key of that table.
+#[test]
+fn the_error_about_a_setting_among_rules_says_where_to_write_it() {
+    assert_errors(
+        r#"toml [routes]\n'/a' = []\n▶fallback = 'GET' => route "fallback" BELOW `routes`
+        toml [subtrees]\n▶exempt = ['/ws'] => subtree "exempt" BELOW `subtrees`
+        toml [routes]\n▶recognize = [] => route "recognize" BELOW `routes`
+        toml [routes]\n▶retry_after = 120 => route "retry_after" BELOW `routes`
+        toml [routes]\n▶drain = { max_bytes = 1 } => route "drain" BELOW `routes`
+        toml [routes]\n▶users = ['GET'] => route "users" BELOW `routes`
+        json {'routes': {'fallback'▶: 'GET'}} => route "fallback" BELOW `routes`
+        yaml routes:\n  /a: GET\n  ▶fallback: GET => route "fallback" BELOW `routes`"#,
     );
 }
 
@@ -324,7 +382,8 @@ fn a_wrong_type_is_an_error_that_names_the_expected_type() {
         toml routes = ▶'/a' => invalid type: string "/a", ROUTES
         json {'routes': '/a'▶} => invalid type: string "/a", ROUTES
         toml routes = [] => ROUTES
-        toml routes = 1979-05-27 => ROUTES
+        toml routes = ▶1979-05-27 => DATE a map of path patterns and their methods
+        toml subtrees = ▶1979-05-27T07:32:00Z => DATE a map of path patterns and their methods
         toml subtrees = ▶false => invalid type: boolean `false`, ROUTES
         json {'subtrees': false▶} => invalid type: boolean `false`, ROUTES
         toml subtrees = ['/a'] => ROUTES
@@ -427,7 +486,7 @@ fn an_invalid_pattern_is_an_error_at_its_position() {
         json {'exempt': ['OLD',\n'NEW'▶]} => exempt path
         yaml exempt:\n  - 'OLD'\n  - ▶'NEW' => exempt path"#;
     let old = "/users/{id}";
-    let patterns = "users|/users/{name}|/admin/{proxy+}|/users/{id:[0-9]+}|/go/{path...}|/flask/<id>|/q?b=c|/a*|\
+    let patterns = "/users/{name}|/admin/{proxy+}|/users/{id:[0-9]+}|/go/{path...}|/flask/<id>|/q?b=c|/a*|\
                     /:id|/a b|/{id}.json";
     for new in patterns.split('|') {
         for document in documents.replace("OLD", old).replace("NEW", new).lines() {
@@ -443,7 +502,9 @@ fn an_invalid_pattern_is_an_error_at_its_position() {
         }
     }
     assert_errors(
-        "toml [subtrees]\\n▶'/dav/' = [] => subtree \"/dav/\" already includes the path with a trailing slash: leave out the slash",
+        "toml [subtrees]\\n▶'/dav/' = [] => subtree \"/dav/\" already includes the path with a trailing slash: leave out the slash
+        toml [subtrees]\\n▶'/dav/*' = [] => subtree \"/dav/*\" already includes everything below: leave out the last segment
+        toml exempt = [▶'ws'] => exempt path \"ws\" does not begin with `/`",
     );
 }
 
@@ -489,7 +550,12 @@ fn errors_for_huge_data_are_short() {
 
 #[test]
 fn invalid_bounds_of_body_drain_are_errors() {
-    let table = r#"{"max_bytes": "1"} => invalid type: string "1", expected a whole number
+    let table = r#"{"max_bytes": "1 MB"} => invalid type: string "1 MB", expected a whole number
+        {"max_bytes": ""} => invalid type: string "", expected a whole number
+        {"max_bytes": "+1"} => invalid type: string "+1", expected a whole number
+        {"max_bytes": "-1"} => invalid type: string "-1", expected a whole number
+        {"max_bytes": " 1"} => invalid type: string " 1", expected a whole number
+        {"max_bytes": "18446744073709551616"} => invalid type: string "18446744073709551616", expected a whole number
         {"max_bytes": -1} => invalid value: integer `-1`, expected a whole number
         {"max_bytes": 1.5} => invalid type: floating point `1.5`, expected a whole number
         {"max_bytes": null} => invalid type: null, expected a whole number
@@ -516,7 +582,10 @@ fn invalid_values_of_retry_after_are_errors() {
         "soon" => invalid type: string "soon", SECONDS
         "" => invalid type: string "", SECONDS
         "Sun, 31 Feb 2027 08:49:37 GMT" => invalid type: string "Sun, 31 Feb 2027 08:49:37 GMT", SECONDS
-        "120" => "120" is a string: write a number of seconds without quotes
+        "-120" => invalid type: string "-120", SECONDS
+        "+120" => invalid type: string "+120", SECONDS
+        "120 s" => invalid type: string "120 s", SECONDS
+        "18446744073709551616" => invalid type: string "18446744073709551616", SECONDS
         "Sunday, 06-Nov-94 08:49:37 GMT" => "Sunday, 06-Nov-94 08:49:37 GMT" is not an IMF-fixdate: write DATE
         "Sun Nov  6 08:49:37 1994" => "Sun Nov  6 08:49:37 1994" is not an IMF-fixdate: write DATE
         "Mon, 06 Nov 1994 08:49:37 GMT" => "Mon, 06 Nov 1994 08:49:37 GMT" is not an IMF-fixdate: write DATE

@@ -157,12 +157,20 @@ fn check_policy(policy: &Policy, parts: &Value, text: &str) {
     }
 }
 
+/// A whole number, or a string of digits.
+fn number(value: &Value) -> Option<u64> {
+    match value {
+        Value::String(digits) if !digits.starts_with('+') => digits.parse().ok(),
+        value => value.as_u64(),
+    }
+}
+
 fn retry_after_of(text: &str) -> RetryAfter {
-    match serde_json::from_str(text).expect("JSON") {
-        Value::Number(seconds) => {
-            let seconds = seconds.as_u64().expect("a whole number, not below zero");
-            RetryAfter::after(Duration::from_secs(seconds))
-        }
+    let value = serde_json::from_str(text).expect("JSON");
+    if let Some(seconds) = number(&value) {
+        return RetryAfter::after(Duration::from_secs(seconds));
+    }
+    match value {
         Value::String(date) => {
             let time = parse_http_date(&date).expect("a date");
             assert_eq!(fmt_http_date(time), date);
@@ -176,7 +184,7 @@ fn drain_of(text: &str) -> BodyDrain {
     let mut drain = BodyDrain::default();
     let parts: Map<String, Value> = serde_json::from_str(text).expect("a map");
     for (name, value) in &parts {
-        let number = value.as_u64().expect("a whole number");
+        let number = number(value).expect("a whole number");
         let seconds = Duration::from_secs(number);
         drain = match name.as_str() {
             "max_bytes" => drain.max_bytes(number),

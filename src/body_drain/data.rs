@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_core::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
 use super::BodyDrain;
-use crate::methods::data::{Text, WholeNumber, setting_name, unexpected_text};
+use crate::data::{Text, WholeNumber, setting_name, unexpected_text};
 
 /// A map of bounds, all optional: see [As data](BodyDrain#as-data).
 #[cfg_attr(docsrs, doc(cfg(feature = "serde")))]

@@ -11,8 +11,9 @@ use serde_core::de::{
 use super::Policy;
 use super::error::Subject;
 use super::rule::RuleKind;
+use crate::data::{Text, check_key, setting_name, unexpected_text};
 use crate::methods::MethodSet;
-use crate::methods::data::{MethodsVisitor, Text, setting_name, unexpected_text};
+use crate::methods::data::MethodsVisitor;
 
 /// A map of settings, all optional: see [As data](Policy#as-data).
 #[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
@@ -23,8 +24,32 @@ impl<'de> Deserialize<'de> for Policy {
     }
 }
 
-const SETTINGS: &[&str] =
-    &["recognize", "recognize_only", "fallback", "routes", "subtrees", "exempt"];
+#[derive(Clone, Copy)]
+enum Setting {
+    Recognize,
+    RecognizeOnly,
+    Fallback,
+    Routes,
+    Subtrees,
+    Exempt,
+}
+use Setting::{Exempt, Fallback, Recognize, RecognizeOnly, Routes, Subtrees};
+
+const SETTINGS: &[Setting] = &[Recognize, RecognizeOnly, Fallback, Routes, Subtrees, Exempt];
+
+/// The name of the setting in data.
+impl AsRef<str> for Setting {
+    fn as_ref(&self) -> &'static str {
+        match self {
+            Recognize => "recognize",
+            RecognizeOnly => "recognize_only",
+            Fallback => "fallback",
+            Routes => "routes",
+            Subtrees => "subtrees",
+            Exempt => "exempt",
+        }
+    }
+}
 
 const EXPECTED_RULES: &str = "a map of path patterns and their methods";
 
@@ -45,33 +70,21 @@ impl<'de> Visitor<'de> for PolicyVisitor {
         let mut policy = Policy::new();
         let mut seen = Vec::new();
         let mut setting = |name: &str| setting_name(name, SETTINGS, &mut seen);
-        while let Some(name) = settings.next_key_seed(Text("a setting", &mut setting))? {
+        while let Some(setting) = settings.next_key_seed(Text("a setting", &mut setting))? {
             let policy = &mut policy;
-            settings.next_value_seed(Setting { policy, name })?;
+            settings.next_value_seed(Value { policy, setting })?;
         }
         Ok(policy)
     }
 }
 
 /// Reads the value of a setting into a policy.
-struct Setting<'a> {
+struct Value<'a> {
     policy: &'a mut Policy,
-    /// One of `SETTINGS`.
-    name: &'static str,
+    setting: Setting,
 }
 
-impl Setting<'_> {
-    fn set(self, methods: MethodSet) {
-        let policy = take(self.policy);
-        *self.policy = match self.name {
-            "recognize" => policy.recognize(methods),
-            "recognize_only" => policy.recognize_only(methods),
-            _ => policy.fallback(methods),
-        };
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Setting<'_> {
+impl<'de> DeserializeSeed<'de> for Value<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -79,22 +92,22 @@ impl<'de> DeserializeSeed<'de> for Setting<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Setting<'_> {
+impl<'de> Visitor<'de> for Value<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.name {
-            "routes" | "subtrees" => f.write_str(EXPECTED_RULES),
-            "exempt" => f.write_str("a list of path patterns"),
-            _ => MethodsVisitor.expecting(f),
+        match self.setting {
+            Routes | Subtrees => f.write_str(EXPECTED_RULES),
+            Exempt => f.write_str("a list of path patterns"),
+            Recognize | RecognizeOnly | Fallback => MethodsVisitor.expecting(f),
         }
     }
 
     /// `null` is an error for two settings. Without them, the policy would allow more than was meant.
     fn visit_unit<E: Error>(self) -> Result<(), E> {
-        match self.name {
-            "fallback" | "recognize_only" => Err(E::invalid_type(Unexpected::Unit, &self)),
-            _ => Ok(()),
+        match self.setting {
+            Fallback | RecognizeOnly => Err(E::invalid_type(Unexpected::Unit, &self)),
+            Recognize | Routes | Subtrees | Exempt => Ok(()),
         }
     }
 
@@ -103,46 +116,66 @@ impl<'de> Visitor<'de> for Setting<'_> {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
-        match self.name {
-            "routes" | "subtrees" | "exempt" => Err(unexpected_text(text, &self)),
-            _ => MethodsVisitor.visit_str(text).map(|methods| self.set(methods)),
+        match self.setting {
+            Routes | Subtrees | Exempt => Err(unexpected_text(text, &self)),
+            Recognize | RecognizeOnly | Fallback => {
+                MethodsVisitor.visit_str(text).map(|methods| self.set(methods))
+            }
         }
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        match self.name {
-            "routes" | "subtrees" => Err(Error::invalid_type(Unexpected::Seq, &self)),
-            "exempt" => {
+        match self.setting {
+            Routes | Subtrees => Err(Error::invalid_type(Unexpected::Seq, &self)),
+            Exempt => {
                 let paths = &mut self.policy.paths;
                 let mut read = |pattern: &str| paths.add_exempt(pattern);
                 let expected = "a path pattern";
                 while let Some(()) = items.next_element_seed(Text(expected, &mut read))? {}
                 Ok(())
             }
-            _ => MethodsVisitor.visit_seq(items).map(|methods| self.set(methods)),
+            Recognize | RecognizeOnly | Fallback => {
+                MethodsVisitor.visit_seq(items).map(|methods| self.set(methods))
+            }
         }
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut rules: A) -> Result<(), A::Error> {
-        let kind = match self.name {
-            "routes" => RuleKind::Route,
-            "subtrees" => RuleKind::Subtree,
+        let kind = match self.setting {
+            Routes => RuleKind::Route,
+            Subtrees => RuleKind::Subtree,
             _ => return Err(Error::invalid_type(Unexpected::Map, &self)),
         };
         let policy = self.policy;
         loop {
-            let add = |pattern: &str| match policy.paths.insert(Subject::Rule(kind, pattern)) {
-                Ok(()) => Ok(pattern.to_owned()),
-                // The crate `toml` passes a date as a map with this key.
-                Err(_) if pattern.starts_with("$__toml_private") => {
-                    Err(format!("invalid type: date, expected {EXPECTED_RULES}"))
-                }
-                Err(error) => Err(error.to_string()),
+            let add = |pattern: &str| {
+                check_key(pattern, EXPECTED_RULES)?;
+                let inserted = policy.paths.insert(Subject::Rule(kind, pattern));
+                inserted.map(|()| pattern.to_owned()).map_err(|error| {
+                    if pattern.starts_with('/') {
+                        error.to_string()
+                    } else {
+                        // In TOML, a setting below `[routes]` is a key of that table.
+                        let table = self.setting.as_ref();
+                        format!("{error}. If it is a setting, write it above the table `{table}`")
+                    }
+                })
             };
             let Some(pattern) = rules.next_key_seed(Text("a path pattern", add))? else {
                 return Ok(());
             };
             policy.push_rule(kind, &pattern, rules.next_value()?);
         }
+    }
+}
+
+impl Value<'_> {
+    fn set(self, methods: MethodSet) {
+        let policy = take(self.policy);
+        *self.policy = match self.setting {
+            Recognize => policy.recognize(methods),
+            RecognizeOnly => policy.recognize_only(methods),
+            _ => policy.fallback(methods),
+        };
     }
 }

@@ -7,10 +7,10 @@ use httpdate::{fmt_http_date, parse_http_date};
 use serde_core::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 
 use super::retry_after::RetryAfter;
-use crate::methods::data::unexpected_text;
+use crate::data::{parse_digits, unexpected_text};
 use crate::methods::excerpt;
 
-/// A whole number of seconds ([`RetryAfter::after`]), or an IMF-fixdate, such as
+/// A whole number of seconds ([`RetryAfter::after`]), also as a string of digits, or an IMF-fixdate, such as
 /// `"Sun, 06 Nov 1994 08:49:37 GMT"` ([`RetryAfter::at`]).
 #[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
 impl<'de> Deserialize<'de> for RetryAfter {
@@ -42,14 +42,11 @@ impl Visitor<'_> for SecondsOrDate {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<RetryAfter, E> {
+        if let Some(seconds) = parse_digits(text) {
+            return self.visit_u64(seconds);
+        }
         let Some(time) = parse_http_date(text).ok().or_else(|| on_its_weekday(text)) else {
-            return Err(match text.parse::<u64>() {
-                Ok(_) => E::custom(format_args!(
-                    "{} is a string: write a number of seconds without quotes",
-                    excerpt(text, 64).quoted()
-                )),
-                Err(_) => unexpected_text(text, &self),
-            });
+            return Err(unexpected_text(text, &self));
         };
         // `httpdate` also reads the two obsolete formats (RFC 9110 §5.6.7).
         let date = fmt_http_date(time);

@@ -1,10 +1,12 @@
 //! Policies in formats and configuration crates that the tests of the crate itself do not use.
 
+use std::collections::HashMap;
 use std::fmt::{Debug, Display};
+use std::time::Duration;
 
 use http::Method;
 use serde_json::{Value, json};
-use tower_method_policy::{Policy, PolicyError};
+use tower_method_policy::{BodyDrain, Policy, PolicyError, RetryAfter};
 
 fn expected() -> Result<Policy, PolicyError> {
     let acl = Method::from_bytes(b"ACL").expect("a token");
@@ -141,4 +143,33 @@ fn config_0_15() {
 #[test]
 fn config_0_14_changes_keys_to_lower_case() {
     check_config!(config_0_14, "/users");
+}
+
+/// Without `try_parsing`, every value is a string. Both versions have the same API.
+macro_rules! check_environment {
+    ($config:ident) => {
+        let variables = [
+            ("RETRY_AFTER", "3600"),
+            ("DRAIN__MAX_BYTES", "1000"),
+            ("DRAIN__TIMEOUT_SECONDS", "60"),
+            ("POLICY__FALLBACK", "GET, POST"),
+        ];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let source = $config::Environment::default().separator("__");
+        let source = source.source(Some(HashMap::from(variables)));
+        let config = $config::Config::builder().add_source(source).build().expect("variables");
+        let retry_after: RetryAfter = config.get("retry_after").expect("a number");
+        assert_eq!(retry_after, RetryAfter::after(Duration::from_secs(3600)));
+        let drain: BodyDrain = config.get("drain").expect("numbers");
+        let expected = BodyDrain::default().max_bytes(1000).timeout(Duration::from_secs(60));
+        assert_eq!(drain, expected);
+        let policy: Policy = config.get("policy").expect("a policy");
+        assert_eq!(policy, Policy::new().fallback([Method::GET, Method::POST]));
+    };
+}
+
+#[test]
+fn settings_from_environment_variables() {
+    check_environment!(config);
+    check_environment!(config_0_14);
 }
