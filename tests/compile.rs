@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
 use std::env;
+use std::error::Error;
 use std::path::Path;
 use std::process::Command;
 use std::sync::LazyLock;
@@ -16,11 +17,13 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::{Method, Response, StatusCode};
 use http_body_util::{Empty, Full};
 use serde_json::Value;
 use tower::{Layer, ServiceExt};
-use tower_method_policy::{MethodPolicyLayer, ProblemDetails, Rejection, Respond};
+use tower_method_policy::{
+    MethodPolicyLayer, MethodSet, Policy, PolicyError, ProblemDetails, Rejection, Respond,
+};
 
 // Programs that compile.
 
@@ -55,6 +58,43 @@ fn a_responder_can_be_a_function_or_a_closure() {
         Some(_) => Response::new(Empty::<Bytes>::new()),
         None => Response::default(),
     });
+}
+
+#[test]
+fn every_function_that_takes_methods_takes_text_through_a_set() -> Result<(), PolicyError> {
+    let cal = MethodSet::from_static("GET, PUT, REPORT");
+    let policy = Policy::new()
+        .route("/cal", MethodSet::from_static("GET, PUT, REPORT"))?
+        .route("/cal/{id}", &cal)?
+        .subtree("/", MethodSet::from_static("GET"))?
+        .recognize(&Method::TRACE)
+        .recognize_only(&cal)
+        .fallback(&Method::GET);
+    assert_eq!(policy.rule_at("/cal").unwrap().methods(), &(cal | &Method::HEAD));
+    Ok(())
+}
+
+/// The names come from a database row or the command line, so a mistake is an error at run time.
+#[test]
+fn methods_from_outside_are_parsed_with_an_error_that_names_the_mend() {
+    fn add(policy: Policy, row: &(String, String)) -> Result<Policy, Box<dyn Error>> {
+        Ok(policy.route(&row.0, row.1.parse::<MethodSet>()?)?)
+    }
+    let row = |methods: &str| ("/a".to_owned(), methods.to_owned());
+    for (methods, expected) in [
+        ("GET, PURGE", "ok"),
+        ("get", "\"get\" is not \"GET\": methods are case-sensitive"),
+        ("*", "\"*\" is not a method: list each method by its name"),
+        ("ANY", "\"ANY\" is not a method: list each method by its name"),
+        (
+            "WEBDAV",
+            "\"WEBDAV\" is a set of this crate and not a method: list each method by its name",
+        ),
+    ] {
+        let result = add(Policy::new(), &row(methods));
+        let shown = result.map_or_else(|error| error.to_string(), |_| "ok".to_owned());
+        assert_eq!(shown, expected);
+    }
 }
 
 // Programs that do not compile.
@@ -124,6 +164,13 @@ fn assert_first_error(name: &str, code: &str, parts: &[&str]) {
     let first_line = errors.lines().find(|line| line.starts_with("error"));
     assert!(first.contains(first_line.unwrap()), "{errors}");
     assert!(first.lines().count() < 45, "{errors}");
+}
+
+#[test]
+fn errors_name_the_set_where_text_is_given_for_methods() {
+    let text = ["the trait bound `MethodSet: From<&str>` is not satisfied", "`Policy::route`"];
+    assert_first_error("text_as_methods", "\"GET, REPORT\")", &text);
+    assert_first_error("parsed_methods", "\"GET, REPORT\".parse()?)", &["Policy"]);
 }
 
 /// The last error cannot name `respond_with_fn`, but it shows the line with the mistake.

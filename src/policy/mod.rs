@@ -111,7 +111,7 @@ pub(crate) const GET_AND_HEAD: MethodSet = MethodSet::from_ids(&[Id::GET, Id::HE
 /// - `null` means an empty `recognize`, `routes`, `subtrees`, or `exempt`. It is an error for
 ///   `fallback`, `recognize_only`, and a rule. Ignoring it there would allow more than was meant.
 /// - Errors show the value, its position if the format knows it, and the correct spelling if there is
-///   one. See [`MethodSet`](MethodSet#as-data) for the names that are errors in data. A misspelled name
+///   one. See [`MethodSet`](MethodSet#names) for the names that are errors. A misspelled name
 ///   (`PTU`) is a new method. `policy.recognized() - MethodSet::REGISTERED` shows such names.
 /// - In TOML, write `recognize`, `fallback`, and `exempt` above the first `[table]`.
 /// - Some readers change keys. `config` 0.14.1 converts every key to lower case, including path patterns:
@@ -174,7 +174,8 @@ impl Policy {
     /// Adds a rule for the paths that `pattern` matches. Also list `GET`. It is always forwarded, but only a
     /// listed method appears in `Allow`.
     ///
-    /// `methods` are the methods that the inner service handles there. `HEAD` is added if `GET` is
+    /// `methods` are the methods that the inner service handles there, such as `[Method::GET, Method::PUT]` or
+    /// [`MethodSet::from_static("GET, REPORT")`](MethodSet::from_static). `HEAD` is added if `GET` is
     /// listed. `route("/login", [Method::POST])` gives `Allow: POST`. The inner service still receives `GET`
     /// and `HEAD` there, and answers them.
     ///

@@ -1,0 +1,9 @@
+use tower_method_policy::{Policy, PolicyError};
+
+fn policy() -> Result<Policy, PolicyError> {
+    Policy::new().route("/cal", "GET, REPORT".parse()?)
+}
+
+fn main() {
+    policy().unwrap();
+}
