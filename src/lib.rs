@@ -61,7 +61,7 @@
 //! # Decision table
 //!
 //! The first row that matches wins. A rule applies if its pattern matches the path. The
-//! [fallback](Policy::fallback) applies at all other paths that are not exempt. [`_decisions`] has the details.
+//! [fallback](Policy::fallback) applies at all other paths that are not exempt. [`guide::decisions`] has the details.
 //!
 //! | # | condition | result | source |
 //! |---|---|---|---|
@@ -78,7 +78,7 @@
 //!
 //! Wrap the whole application. Put layers that must see rejections, such as tracing, outside the policy. Keep
 //! the CORS layer inside, in the router. Do not use `Router::layer`: it applies the policy inside each route, and axum
-//! then adds an `Allow` to the `501`. [`_placement`] has a row for each common layer.
+//! then adds an `Allow` to the `501`. [`guide::placement`] has a row for each common layer.
 //!
 //! - **hyper**: `TowerToHyperService::new(policy.layer(service))`
 //! - **tonic**: `Server::builder().layer(policy)`, with the rule `fallback([Method::POST])`
@@ -86,14 +86,13 @@
 //!
 //! # Guides
 //!
-//! - [`_decisions`]: the decision table in detail, and what a rejection carries.
-//! - [`_placement`]: where other layers go, and what differs in axum.
-//! - [`_security`]: what a policy does not protect.
-//! - [`_operators`]: what a `501` in your log means, and which proxies count it as a failure.
-//! - [`_rollout`]: from `report_only` to an enforced policy.
-//! - [`_observability`]: logs, metrics, and traces of rejections.
-//! - [`_agreement`]: a test that the rules list the methods of your routes.
-//! - [`_grpc`]: what gRPC clients show for a rejected call.
+//! - [`guide::decisions`]: the decision table in detail, and what a rejection carries.
+//! - [`guide::placement`]: where other layers go, and what differs in axum.
+//! - [`guide::security`]: what a policy does not protect.
+//! - [`guide::operators`]: what a `501` in your log means, and which proxies count it as a failure.
+//! - [`guide::rollout`]: from `report_only` to an enforced policy.
+//! - [`guide::observability`]: logs, metrics, and traces of rejections.
+//! - [`guide::grpc`]: what gRPC clients show for a rejected call.
 //!
 //! # Cost
 //!
@@ -150,26 +149,41 @@ pub mod method_set {
 }
 
 /// Declares a module that shows a page of `docs`. It exists only in the documentation.
-macro_rules! guide {
-    ($name:ident, $page:literal) => {
-        #[cfg(any(doc, doctest))]
-        #[doc = include_str!($page)]
-        pub mod $name {}
-    };
+#[cfg(any(doc, doctest))]
+pub mod guide {
+    //! Guides. This module exists only in the documentation.
+    //!
+    //! - [`placement`](crate::guide::placement): where the layer and other layers go, and how to add it to an existing application.
+    //! - [`decisions`](crate::guide::decisions): both decision tables in detail, and what a rejection carries.
+    //! - [`security`](crate::guide::security): what a policy does not protect.
+    //! - [`rollout`](crate::guide::rollout): from `report_only` to an enforced policy.
+    //! - [`observability`](crate::guide::observability): logs, metrics, and traces of rejections.
+    //! - [`grpc`](crate::guide::grpc): what gRPC clients show for a rejected call.
+    //! - [`operators`](crate::guide::operators): what a `501` in your log means, and which proxies count it as a failure.
+
+    #[doc = include_str!("../docs/placement.md")]
+    pub mod placement {}
+
+    #[doc = include_str!("../docs/decisions.md")]
+    pub mod decisions {}
+
+    #[doc = include_str!("../docs/security.md")]
+    pub mod security {}
+
+    #[doc = include_str!("../docs/rollout.md")]
+    pub mod rollout {}
+
+    // The examples of this page need more crates, so `tests/integration` tests them.
+    #[cfg(all(doc, not(doctest)))]
+    #[doc = include_str!("../docs/observability.md")]
+    pub mod observability {}
+
+    #[doc = include_str!("../docs/grpc.md")]
+    pub mod grpc {}
+
+    #[doc = include_str!("../docs/operators.md")]
+    pub mod operators {}
 }
-
-guide!(_agreement, "../docs/agreement.md");
-guide!(_decisions, "../docs/decisions.md");
-guide!(_grpc, "../docs/grpc.md");
-guide!(_operators, "../docs/operators.md");
-guide!(_placement, "../docs/placement.md");
-guide!(_rollout, "../docs/rollout.md");
-guide!(_security, "../docs/security.md");
-
-// The examples of this page need more crates, so `tests/integration` tests them.
-#[cfg(all(doc, not(doctest)))]
-#[doc = include_str!("../docs/observability.md")]
-pub mod _observability {}
 
 /// Tests the examples in the README.
 #[cfg(doctest)]

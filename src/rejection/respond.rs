@@ -15,7 +15,7 @@ use super::Rejection;
 /// A responder sets the body and any header fields. It cannot override the policy: the layer sets the
 /// status, sets or removes `Allow`, and puts the [`Rejection`] into the extensions. The layer sets
 /// `Retry-After` and `Cache-Control` only if the responder did not. For a gRPC request, the layer also replaces
-/// the body: see [`_grpc`](crate::_grpc).
+/// the body: see [`guide::grpc`](crate::guide::grpc).
 ///
 /// The layer calls the responder once for each rejected request, when the request arrives. If it panics, the
 /// request fails and an HTTP/1.x connection is dropped. The values in the request come from the client.
