@@ -26,8 +26,9 @@ use std::error::Error;
 use std::path::Path;
 use std::process::ExitCode;
 
+use axum::body::{Body, to_bytes};
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use axum::{Router, ServiceExt};
@@ -36,10 +37,19 @@ use dav_server::davpath::DavPath;
 use dav_server::localfs::LocalFs;
 use dav_server::memls::MemLs;
 use tower::Layer;
-use tower_method_policy::{MethodPolicyLayer, MethodSet, PlainText, Policy, PolicyError};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_method_policy::{MethodPolicyLayer, MethodSet, PlainText, Policy};
+use xml::EventReader;
+use xml::reader::XmlEvent;
 
 /// The path of the share.
 const SHARE: &str = "/dav";
+
+/// The maximum size of XML in bytes. It is also the limit of dav-server.
+const XML_SIZE: usize = 65_536;
+
+/// The maximum number of XML elements inside each other. Clients need about five.
+const XML_DEPTH: usize = 50;
 
 /// The website, and the files of `directory` as the share.
 fn router(directory: &Path) -> Router {
@@ -51,7 +61,9 @@ fn router(directory: &Path) -> Router {
         // is correct at every path of the share.
         .autoindex(true)
         .build_handler();
-    let share = any(async move |request: Request| share(&dav, request).await);
+    let share = any(async move |request: Request| share(&dav, request).await)
+        // dav-server panics on some malformed fields, such as `If: <`. These requests now get 500.
+        .layer(CatchPanicLayer::new());
     Router::new()
         .route("/", get("The files are under /dav/.\n").post(async |text: String| text))
         .route(SHARE, share.clone())
@@ -59,18 +71,21 @@ fn router(directory: &Path) -> Router {
         .route(&format!("{SHARE}/{{*path}}"), share)
 }
 
-/// Forwards the request to dav-server, unless it would remove the share itself. dav-server would do that, and
-/// then have no directory to serve.
+/// Forwards the request to dav-server, unless dav-server cannot be trusted with it. For example, it would remove
+/// the share itself, and then have no directory to serve.
 async fn share(dav: &DavHandler, mut request: Request) -> Response {
     let forbidden = || (StatusCode::FORBIDDEN, "The share itself stays.\n").into_response();
     let Some(path) = path_in_share(request.uri().path()) else {
         return forbidden();
     };
-    let method = request.method().as_str();
-    if matches!(method, "DELETE" | "COPY" | "MOVE") && is_share(&path) {
+    if !has_possible_positions(request.headers()) {
+        return (StatusCode::BAD_REQUEST, "No file is that long.\n").into_response();
+    }
+    let method = request.method().clone();
+    if matches!(method.as_str(), "DELETE" | "COPY" | "MOVE") && is_share(&path) {
         return forbidden();
     }
-    if matches!(method, "COPY" | "MOVE") {
+    if matches!(method.as_str(), "COPY" | "MOVE") {
         let Some(destination) = destination(request.headers()) else {
             return (StatusCode::BAD_REQUEST, "The destination is no URI.\n").into_response();
         };
@@ -84,7 +99,60 @@ async fn share(dav: &DavHandler, mut request: Request) -> Response {
         };
         request.headers_mut().insert("destination", destination);
     }
-    dav.handle(request).await.into_response()
+    if matches!(method.as_str(), "PROPFIND" | "PROPPATCH" | "LOCK") {
+        let (head, body) = request.into_parts();
+        let Ok(xml) = to_bytes(body, XML_SIZE).await else {
+            return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+        };
+        if is_too_deep(&xml) {
+            return (StatusCode::BAD_REQUEST, "The XML is too deep.\n").into_response();
+        }
+        request = Request::from_parts(head, Body::from(xml));
+    }
+    let mut response = dav.handle(request).await.into_response();
+    // `MKCOL` of an existing resource gets 405 (RFC 4918 §9.3.1), but without the `Allow` that every 405 needs
+    // (RFC 9110 §15.5.6).
+    if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+        let allow = (share_methods() - method).to_string();
+        let allow = HeaderValue::try_from(allow).map(|allow| (header::ALLOW, allow));
+        response.headers_mut().extend(allow);
+    }
+    response
+}
+
+/// Whether each number in the fields for ranges is a possible position in a file. dav-server calculates with these
+/// numbers. If the result is larger than 2^64, it panics or sends a body without an end.
+fn has_possible_positions(headers: &HeaderMap) -> bool {
+    let fields = ["range", "content-range", "x-update-range"];
+    let values = fields.into_iter().flat_map(|field| headers.get_all(field));
+    let mut numbers = values.flat_map(|value| {
+        let digits = value.as_bytes().split(|byte| !byte.is_ascii_digit());
+        digits.filter(|digits| !digits.is_empty())
+    });
+    numbers.all(|digits| {
+        let digits = std::str::from_utf8(digits).ok();
+        digits.is_some_and(|digits| digits.parse::<i64>().is_ok())
+    })
+}
+
+/// Whether dav-server would overflow its stack, which ends the process. It reads XML with a function that calls
+/// itself for each element. This reader does not. It is the same one that dav-server uses, and it also counts the
+/// elements that come from entities.
+fn is_too_deep(xml: &[u8]) -> bool {
+    let mut depth = 0_usize;
+    for event in EventReader::new(xml) {
+        match event {
+            Ok(XmlEvent::StartElement { .. }) => depth += 1,
+            Ok(XmlEvent::EndElement { .. }) => depth -= 1,
+            Ok(_) => {}
+            // dav-server also stops here.
+            Err(_) => return false,
+        }
+        if depth > XML_DEPTH {
+            return true;
+        }
+    }
+    false
 }
 
 /// `path` without the prefix of the share, if it is in the share. It is parsed by dav-server's own code, because
@@ -116,11 +184,19 @@ fn destination(headers: &HeaderMap) -> Option<String> {
     Some(uri.path().to_owned())
 }
 
-/// A rule for the share. The website needs no rule, because axum answers `405` with its own `Allow`.
-///
-/// The rule lists `OPTIONS`, so dav-server answers it. The answer contains `DAV` and `MS-Author-Via`, and clients
-/// use these fields. The rule lists `PATCH`, because dav-server handles `PATCH` and announces it in that answer
+/// The methods that dav-server handles. It handles `PATCH`, and announces it in its answer to `OPTIONS`
 /// (`sabredav-partialupdate`).
+fn share_methods() -> MethodSet {
+    MethodSet::WEBDAV | Method::PATCH
+}
+
+/// Rules for the share. The website needs no rule, because axum answers `405` with its own `Allow`.
+///
+/// The rules list `OPTIONS`, so dav-server answers it. The answer contains `DAV` and `MS-Author-Via`, and clients
+/// use these fields.
+///
+/// The rules of the share itself do not list `MKCOL`, because the share always exists. A file has no such rule, so
+/// its `Allow` lists `MKCOL`, which works only if the file is deleted first.
 ///
 /// The answer to `OPTIONS /` has no `DAV` field, because the website is not a WebDAV resource (RFC 4918 §10.1).
 /// Windows and Office send `OPTIONS` to the root first, and some versions connect only if `DAV` and
@@ -129,8 +205,13 @@ fn destination(headers: &HeaderMap) -> Option<String> {
 /// CalDAV and CardDAV clients send `PROPFIND` to `/.well-known/caldav` and follow the redirect (RFC 6764
 /// §5). There is no fallback here, so the request reaches the router. With a fallback, exempt the path:
 /// `.exempt("/.well-known/caldav")?`.
-fn policy() -> Result<Policy, PolicyError> {
-    Policy::new().subtree(SHARE, MethodSet::WEBDAV | Method::PATCH)
+fn policy() -> Result<Policy, Box<dyn Error>> {
+    let share_itself = share_methods() - Method::from_bytes(b"MKCOL")?;
+    let policy = Policy::new()
+        .route(SHARE, &share_itself)?
+        .route(&format!("{SHARE}/"), &share_itself)?
+        .route(&format!("{SHARE}/{{*path}}"), share_methods())?;
+    Ok(policy)
 }
 
 async fn serve() -> Result<(), Box<dyn Error>> {

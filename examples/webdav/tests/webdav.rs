@@ -33,17 +33,21 @@ async fn put(address: SocketAddr, path: &str) {
     expect(address, &format!("PUT {path}"), "content-length: 0\r\n", 201).await;
 }
 
-/// dav-server never answers `405` to a method that the rule lists.
 #[tokio::test]
 async fn the_share_and_the_website_have_their_own_methods() {
-    let share = "allow: GET, HEAD, PUT, PATCH, DELETE, OPTIONS, COPY, LOCK, MKCOL, MOVE, PROPFIND, \
+    let below = "allow: GET, HEAD, PUT, PATCH, DELETE, OPTIONS, COPY, LOCK, MKCOL, MOVE, PROPFIND, \
                  PROPPATCH, UNLOCK";
+    // `MKCOL` is only for resources that do not exist.
+    let existing = &*below.replace("MKCOL, ", "");
     let (example, address) = start().await;
     for (requests, status, field) in [
         ("MKCOL /dav/sub/", 201, ""),
         ("GET /dav,GET /dav/,GET /dav/sub/", 200, ""),
         ("PROPFIND /dav,PROPFIND /dav/,PROPFIND /dav/sub/", 207, ""),
-        ("POST /dav,POST /dav/,POST /dav/sub/", 405, share),
+        ("POST /dav/sub/,POST /dav/missing", 405, below),
+        ("POST /dav,POST /dav/", 405, existing),
+        // The policy sends the first two, dav-server all others.
+        ("MKCOL /dav,MKCOL /dav/,MKCOL /dav/.,MKCOL /dav/a,MKCOL /dav/sub/", 405, existing),
         // dav-server itself answers `OPTIONS` in the share.
         ("OPTIONS /dav,OPTIONS /dav/,OPTIONS /dav/sub/", 200, "ms-author-via: DAV"),
         ("OPTIONS /dav/a,OPTIONS /dav/missing", 200, "ms-author-via: DAV"),
@@ -144,5 +148,119 @@ async fn a_destination_in_the_share_can_have_any_host() {
         [("/dav/a", 200), ("/dav/b", 404), ("/dav/c", 200), ("/dav/d%20e", 200), ("/dav/f", 200)]
     {
         expect(address, &format!("GET {path}"), "", status).await;
+    }
+}
+
+/// Sends content, and returns the status and the content of the answer.
+async fn send(address: SocketAddr, request: &str, fields: &str, content: &str) -> (u16, String) {
+    let mut connection = Connection::open(address).await;
+    let length = content.len();
+    let head = format!("{request} HTTP/1.1\r\nhost: a\r\ncontent-length: {length}\r\n{fields}\r\n");
+    connection.send(head + content).await;
+    let answer = connection.receive().await;
+    let (head, content) = answer.split_once("\r\n\r\n").unwrap();
+    (head[9..12].parse().unwrap(), content.to_owned())
+}
+
+#[tokio::test]
+async fn deep_xml_is_a_bad_request() {
+    const ENTITIES: &str = r#"<!DOCTYPE a [<!ENTITY a "<a><a><a><a><a><a><a><a><a><a>">
+        <!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;"><!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;">
+        <!ENTITY d "&c;&c;&c;&c;&c;&c;&c;&c;&c;&c;">]><a>&d;&d;&d;&d;&d;&d;</a>"#;
+    let nested = |depth| ["<a>".repeat(depth), "</a>".repeat(depth)].concat();
+    let propfind = |content| format!("<propfind xmlns='DAV:'><prop>{content}</prop></propfind>");
+    let (_example, address) = start().await;
+    for method in ["PROPFIND", "PROPPATCH", "LOCK"] {
+        for (xml, status) in [
+            (nested(51), 400),
+            (nested(3_000), 400),
+            (propfind(nested(3_000)), 400),
+            ("<a>".repeat(21_845), 400),
+            (ENTITIES.to_owned(), 400),
+            ("<a>".repeat(21_846), 413),
+        ] {
+            let answered = send(address, &format!("{method} /dav/a"), "depth: 0\r\n", &xml).await;
+            assert_eq!(answered.0, status, "{method} {}", &xml[..100.min(xml.len())]);
+        }
+    }
+    // The maximum, and many elements that are not inside each other.
+    for content in [nested(48), "<a/>".repeat(10_000)] {
+        let answered = send(address, "PROPFIND /dav/a", "depth: 0\r\n", &propfind(content)).await;
+        assert_eq!(answered.0, 207);
+    }
+}
+
+#[tokio::test]
+async fn numbers_that_are_no_positions_in_a_file_do_not_reach_dav_server() {
+    let (_example, address) = start().await;
+    assert_eq!(send(address, "PUT /dav/b", "", "0123456789").await.0, 201);
+    for number in [
+        "9223372036854775808",
+        "18446744073709551614",
+        "18446744073709551615",
+        "18446744073709551616",
+        "99999999999999999999999999999999999999999",
+    ] {
+        for (request, field) in [
+            ("GET /dav/b", format!("range: bytes=1-{number}")),
+            ("GET /dav/b", format!("range: bytes={number}-")),
+            ("GET /dav/b", format!("range: bytes=-{number}")),
+            ("GET /dav/b", format!("range: bytes=0-1, +{number}-{number}")),
+            ("GET /dav/b", format!("range: bytes=0-1\r\nrange: bytes=1-{number}")),
+            ("PUT /dav/b", format!("content-range: bytes 0-{number}/*")),
+            ("PUT /dav/b", format!("content-range: bytes {number}-{number}/*")),
+            ("PUT /dav/b", format!("content-range: bytes 0-0/{number}")),
+            ("PATCH /dav/b", format!("x-update-range: bytes=0-{number}")),
+            ("PATCH /dav/b", format!("x-update-range: bytes={number}-")),
+            ("PATCH /dav/b", format!("x-update-range: bytes=-{number}")),
+        ] {
+            let fields =
+                format!("content-type: application/x-sabredav-partialupdate\r\n{field}\r\n");
+            let content = if request.starts_with('P') { "x" } else { "" };
+            assert_eq!(send(address, request, &fields, content).await.0, 400, "{request} {field}");
+        }
+    }
+    assert_eq!(send(address, "GET /dav/b", "", "").await, (200, "0123456789".to_owned()));
+}
+
+#[tokio::test]
+async fn ranges_in_a_file_can_be_read_and_written() {
+    const LAST: i64 = i64::MAX;
+    let (_example, address) = start().await;
+    assert_eq!(send(address, "PUT /dav/b", "", "0123456789").await.0, 201);
+    for (field, status, content) in [
+        ("bytes=2-3".to_owned(), 206, "23"),
+        (format!("bytes=8-{LAST}"), 206, "89"),
+        ("bytes=8-".to_owned(), 206, "89"),
+        ("bytes=-2".to_owned(), 206, "89"),
+        (format!("bytes={LAST}-"), 416, ""),
+        (format!("bytes={LAST}-{LAST}"), 416, ""),
+    ] {
+        let answered = send(address, "GET /dav/b", &format!("range: {field}\r\n"), "").await;
+        assert_eq!(answered, (status, content.to_owned()), "{field}");
+    }
+    for (request, field, status) in [
+        ("PUT", "content-range: bytes 0-1/*".to_owned(), 204),
+        ("PUT", format!("content-range: bytes 0-{LAST}/*"), 416),
+        ("PATCH", "x-update-range: bytes=8-9".to_owned(), 204),
+        ("PATCH", format!("x-update-range: bytes=0-{LAST}"), 416),
+        ("PATCH", format!("x-update-range: bytes=-{LAST}"), 416),
+        ("PATCH", "x-update-range: append".to_owned(), 204),
+    ] {
+        let fields = format!("content-type: application/x-sabredav-partialupdate\r\n{field}\r\n");
+        let answered = send(address, &format!("{request} /dav/b"), &fields, "ab").await;
+        assert_eq!(answered.0, status, "{request} {field}");
+    }
+    assert_eq!(send(address, "GET /dav/b", "", "").await, (200, "ab234567abab".to_owned()));
+}
+
+#[tokio::test]
+async fn a_field_that_dav_server_cannot_read_gets_an_answer() {
+    let (_example, address) = start().await;
+    for field in ["if: <", "if: [", "if: [\"]", "if: (<", "if-match: \"", "if-none-match: \""] {
+        for request in ["GET /dav/a", "PUT /dav/a", "MKCOL /dav/b"] {
+            let head = expect(address, request, &format!("{field}\r\n"), 500).await;
+            assert!(!head.contains("connection: close"), "{request} {field}: {head}");
+        }
     }
 }
