@@ -4,7 +4,7 @@ use std::env;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -15,6 +15,8 @@ pub(crate) struct Example {
     child: Child,
     /// The lines that it prints, until it ends.
     lines: UnboundedReceiver<String>,
+    /// What it prints to stderr.
+    errors: Option<JoinHandle<String>>,
 }
 
 impl Example {
@@ -39,7 +41,13 @@ impl Example {
                 let _ = sender.send(line.unwrap());
             }
         });
-        Self { child, lines }
+        let mut stderr = child.stderr.take().unwrap();
+        let errors = thread::spawn(move || {
+            let mut errors = String::new();
+            stderr.read_to_string(&mut errors).unwrap();
+            errors
+        });
+        Self { child, lines, errors: Some(errors) }
     }
 
     /// Starts an example on a free port and waits until it listens. Its first argument is the address.
@@ -98,10 +106,8 @@ impl Example {
     pub(crate) async fn end(mut self) -> (ExitStatus, String) {
         assert_eq!(self.line().await, None);
         let status = self.child.wait().unwrap();
-        let mut errors = String::new();
-        let stderr = self.child.stderr.as_mut().unwrap();
-        stderr.read_to_string(&mut errors).unwrap();
-        (status, errors)
+        let errors = self.errors.take().unwrap().join();
+        (status, errors.unwrap())
     }
 
     pub(crate) async fn ends_cleanly(self) {
