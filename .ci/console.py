@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the commands that a page shows, and compares their output with the output on the page.
 
-    python3 .ci/console.py docs/operators.md docs/rollout.md
+    python3 .ci/console.py examples/operations/README.md docs/rollout.md
 
 Each page has an `sh` block that ends with the `cargo run` of a server on 127.0.0.1:3000. It also has `console`
 blocks. A line after `$ ` is a command, a line after `> ` continues it, and all other lines are its output.

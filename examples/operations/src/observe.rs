@@ -14,7 +14,7 @@ use tracing::{debug, error, info};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::settings::{Problem, Settings};
+use crate::settings::Settings;
 
 /// The values of the labels `policy` and `answered_by`.
 pub(crate) const CURRENT: &str = "current";
@@ -95,24 +95,24 @@ pub(crate) fn rejection(policy: &'static str, rejection: &Rejection, request: &P
         http.request.method = method,
         http.request.method_original =
             is_other.then(|| tracing::field::display(method_excerpt(&request.method))),
-        url.path = printable(request.uri.path(), MAX_LENGTH),
+        url.path = printable(request.uri.path()),
         http.response.status_code = status,
         "error.type" = reason,
         // Behind a proxy, this is the proxy's address. The proxy sends the client's address in a header field.
         network.peer.address = peer.map(|ConnectInfo(peer)| tracing::field::display(peer.ip())),
-        user_agent.original = user_agent
-            .map(|value| printable(&String::from_utf8_lossy(value.as_bytes()), MAX_LENGTH)),
+        user_agent.original =
+            user_agent.map(|value| printable(&String::from_utf8_lossy(value.as_bytes()))),
         rule = rejection.rule().map(tracing::field::display),
         enforced,
         "{rejection}"
     );
 }
 
-/// At most `length` characters of `text`. Characters that control a terminal, change the direction of text,
-/// or are invisible become `\u{…}`. JSON escapes only some of them, and tools such as `jq -r` undo that.
-pub(crate) fn printable(text: &str, length: usize) -> String {
+/// At most `MAX_LENGTH` characters of a client's text. Characters that control a terminal, change the direction of
+/// text, or are invisible become `\u{…}`. JSON escapes only some of them, and tools such as `jq -r` undo that.
+fn printable(text: &str) -> String {
     let mut printable = String::new();
-    for character in text.chars().take(length) {
+    for character in text.chars().take(MAX_LENGTH) {
         match character {
             '"' | '\'' => printable.push(character),
             _ => printable.extend(character.escape_debug()),
@@ -150,8 +150,8 @@ pub(crate) fn applied(settings: &Settings) {
     gauge!(REPORT_ONLY).set(u8::from(settings.report_only));
 }
 
-/// Counts and logs a read of the settings. They apply unless there is a problem.
-pub(crate) fn reloaded(asked: bool, outcome: &Result<Settings, Problem>) {
+/// Counts and logs a read of the settings. They apply unless there is an error.
+pub(crate) fn reloaded(asked: bool, outcome: &Result<Settings, String>) {
     match outcome {
         Ok(settings) => {
             applied(settings);
@@ -160,11 +160,10 @@ pub(crate) fn reloaded(asked: bool, outcome: &Result<Settings, Problem>) {
             let candidate = settings.candidate.is_some();
             info!(asked, report_only, candidate, "settings reloaded");
         }
-        Err(problem) => {
+        Err(error) => {
             gauge!(LAST_RELOAD).set(0);
             counter!(RELOADS, "outcome" => "invalid").increment(1);
-            let (line, column) = problem.place.unzip();
-            error!(asked, line, column, error = %problem, "settings kept as they were");
+            error!(asked, error, "settings kept as they were");
         }
     }
 }
