@@ -1,30 +1,20 @@
 //! The fields that a proxy checks and changes (RFC 9110 §7, RFC 9112 §3 and §6).
 
-use std::net::Ipv6Addr;
-
-use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, TE, TRANSFER_ENCODING, VIA};
+use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, TRANSFER_ENCODING, VIA};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
-use hyper::body::{Body, Incoming};
+use hyper::body::{Body, Frame};
 
 /// The fields of one connection, even if `Connection` does not list them (RFC 9110 §7.6.1). `Trailer`
 /// is not one of them because the trailer fields are forwarded.
 const HOP_BY_HOP: &str = "connection keep-alive proxy-connection te transfer-encoding upgrade";
 
-/// How many proxies of this name a request may have passed. A request that passed more is in a loop.
-const MAX_PASSES: usize = 5;
-
 /// A result, or the status of an error response.
 pub(crate) type OrStatus<T> = Result<T, StatusCode>;
 
-/// Rejects a request without a clear target, or in a loop. Returns the `Host` of the client's request. The
-/// upstream needs it for links in its responses.
-pub(crate) fn check_request(request: &Request<Incoming>) -> OrStatus<Option<HeaderValue>> {
-    let headers = request.headers();
-    let hops = members(headers, &VIA).filter(|hop| hop.ends_with(b" method-policy"));
-    if hops.count() > MAX_PASSES {
-        return Err(StatusCode::LOOP_DETECTED);
-    }
+/// Rejects a request without a clear target. Returns the `Host` of the client's request. The upstream needs it for
+/// links in its responses.
+pub(crate) fn check_request<B>(request: &Request<B>) -> OrStatus<Option<HeaderValue>> {
     // A target in authority form has no path. If the proxy added a path, the upstream would see
     // a different path than the policy (RFC 9112 §3.2).
     let is_path = match request.uri().path() {
@@ -36,7 +26,7 @@ pub(crate) fn check_request(request: &Request<Incoming>) -> OrStatus<Option<Head
     let authority = request.uri().authority().map(Authority::as_str);
     let authority = authority.and_then(|authority| authority.rsplit('@').next());
     let authority = authority.map(str::as_bytes);
-    let mut hosts = headers.get_all(HOST).iter().map(HeaderValue::as_bytes);
+    let mut hosts = request.headers().get_all(HOST).iter().map(HeaderValue::as_bytes);
     let host = hosts.next();
     let is_optional = match request.version() {
         Version::HTTP_10 => true,
@@ -44,6 +34,7 @@ pub(crate) fn check_request(request: &Request<Incoming>) -> OrStatus<Option<Head
         _ => authority.is_some(),
     };
     let is_one = (is_optional || host.is_some()) && hosts.next().is_none();
+    let is_host = |host: &[u8]| !host.contains(&b'@') && Authority::try_from(host).is_ok();
     if !is_path || !is_one || !host.into_iter().chain(authority).all(is_host) {
         return Err(StatusCode::BAD_REQUEST);
     }
@@ -52,14 +43,13 @@ pub(crate) fn check_request(request: &Request<Incoming>) -> OrStatus<Option<Head
 }
 
 /// Replaces the fields for the proxy with the fields for the upstream.
-pub(crate) fn prepare_request(
-    request: &mut Request<Incoming>,
+pub(crate) fn prepare_request<B: Body>(
+    request: &mut Request<B>,
     host: Option<HeaderValue>,
 ) -> OrStatus<()> {
     let version = request.version();
     let has_length = request.body().size_hint().exact().is_some();
     let headers = request.headers_mut();
-    let takes_trailers = members(headers, &TE).any(|te| te.eq_ignore_ascii_case(b"trailers"));
     prepare(headers, version)?;
     // HTTP/2 may split the cookies over several fields (RFC 9113 §8.2.3).
     let cookies = headers.get_all(COOKIE).iter();
@@ -68,15 +58,8 @@ pub(crate) fn prepare_request(
         let joined = HeaderValue::from_bytes(&cookies.join(&b"; "[..]));
         headers.insert(COOKIE, joined.map_err(|_| StatusCode::BAD_REQUEST)?);
     }
-    if version == Version::HTTP_10 {
-        // The client does not understand `100 (Continue)` (RFC 9110 §10.1.1).
-        headers.remove(EXPECT);
-    }
-    if takes_trailers {
-        // The proxy forwards trailer fields, so the upstream may send them (RFC 9110 §6.5.1).
-        headers.insert(TE, HeaderValue::from_static("trailers"));
-        headers.insert(CONNECTION, HeaderValue::from_static("te"));
-    }
+    // hyper's server sends `100 (Continue)` itself, and hyper's client does not wait for it.
+    headers.remove(EXPECT);
     if !has_length {
         // Without this, hyper drops the content of a GET.
         headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
@@ -89,17 +72,18 @@ pub(crate) fn prepare_request(
 
 /// Replaces the fields for the proxy with the fields for the client.
 pub(crate) fn prepare_response<B>(response: &mut Response<B>) -> OrStatus<()> {
-    let (status, version) = (response.status(), response.version());
-    prepare(response.headers_mut(), version).map_err(|_| StatusCode::BAD_GATEWAY)?;
-    if status == StatusCode::NO_CONTENT {
-        // RFC 9110 §8.6.
-        response.headers_mut().remove(CONTENT_LENGTH);
-    }
-    Ok(())
+    let version = response.version();
+    prepare(response.headers_mut(), version).map_err(|_| StatusCode::BAD_GATEWAY)
+}
+
+/// Removes the fields of one connection from a trailer section.
+pub(crate) fn prepare_frame<D>(mut frame: Frame<D>) -> Frame<D> {
+    frame.trailers_mut().map(remove_hop_by_hop);
+    frame
 }
 
 /// Changes the fields that requests and responses have in common. Fails if another program might find a
-/// different end of the content than hyper (RFC 9112 §6.3).
+/// different end of the content than hyper (RFC 9112 §6.3). hyper has rejected lengths that are not equal.
 fn prepare(headers: &mut HeaderMap, received: Version) -> OrStatus<()> {
     if headers.contains_key(TRANSFER_ENCODING) {
         // hyper decodes `chunked` and nothing else.
@@ -108,14 +92,6 @@ fn prepare(headers: &mut HeaderMap, received: Version) -> OrStatus<()> {
             return Err(StatusCode::NOT_IMPLEMENTED);
         }
         headers.remove(CONTENT_LENGTH);
-    } else if headers.contains_key(CONTENT_LENGTH) {
-        let lengths: Vec<_> = members(headers, &CONTENT_LENGTH).map(number).collect();
-        match lengths[..] {
-            [Some(length), ref rest @ ..] if rest.iter().all(|other| *other == Some(length)) => {
-                headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
-            }
-            _ => return Err(StatusCode::BAD_REQUEST),
-        }
     }
     remove_hop_by_hop(headers);
     // A pseudonym does not reveal the address of the proxy (RFC 9110 §7.6.3).
@@ -129,9 +105,11 @@ fn prepare(headers: &mut HeaderMap, received: Version) -> OrStatus<()> {
 }
 
 /// Removes the fields of one connection, and the fields that `Connection` lists.
-pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    let listed = members(headers, &CONNECTION).map(HeaderName::from_bytes);
-    for name in listed.flatten().collect::<Vec<_>>() {
+fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    let listed = members(headers, &CONNECTION).flat_map(HeaderName::from_bytes);
+    // hyper has already used the length.
+    let listed = listed.filter(|name| name != CONTENT_LENGTH);
+    for name in listed.collect::<Vec<_>>() {
         headers.remove(name);
     }
     for name in HOP_BY_HOP.split(' ') {
@@ -157,21 +135,4 @@ pub(crate) fn number(digits: &[u8]) -> Option<u64> {
         let digit = char::from(*digit).to_digit(10)?;
         Some(number.saturating_mul(10).saturating_add(digit.into()))
     })
-}
-
-/// Whether it is a host, with or without a port, and nothing else (RFC 9110 §7.2).
-fn is_host(value: &[u8]) -> bool {
-    let Ok(authority) = Authority::try_from(value) else {
-        return false;
-    };
-    let host = authority.host();
-    let is_host = match host.strip_prefix('[') {
-        Some(ip) => ip.trim_end_matches(']').parse::<Ipv6Addr>().is_ok(),
-        None => !host.is_empty() && !host.contains(['[', ']']),
-    };
-    // User information would precede the host.
-    let port = authority.as_str().strip_prefix(host);
-    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
-    is_host
-        && port.is_some_and(|port| port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
 }
