@@ -1,9 +1,11 @@
 //! A message board on hyper, over HTTP/1.1 and cleartext HTTP/2.
 //!
-//! No router sends `Allow` here, so the policy has rules. The body of a rejection is plain text.
+//! No router sends `Allow` here, so the policy has rules. The body of a rejection is plain text. With the feature
+//! `hyper`, the layer wraps a service of hyper.
 //!
 //! ```text
-//! cargo run --example hyper [-- ADDRESS]      # the default is 127.0.0.1:3000
+//! cargo run --features hyper --example hyper [-- ADDRESS]
+//!                                             # the default is 127.0.0.1:3000
 //!
 //! curl -i http://127.0.0.1:3000/ -d 'Hello!'  # 201, Location: /1
 //! curl -i http://127.0.0.1:3000/              # 200, one line for each message
@@ -28,11 +30,11 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
-use tower::{Layer, service_fn};
+use tower::Layer;
 use tower_method_policy::{MethodPolicyLayer, PlainText, Policy, PolicyError};
 
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -114,7 +116,6 @@ async fn serve() -> Result<(), Box<dyn Error>> {
         .answer_options(true)
         .respond_with(PlainText)
         .layer(service_fn(move |request| board(messages.clone(), request)));
-    let service = TowerToHyperService::new(service);
 
     let mut server = auto::Builder::new(TokioExecutor::new());
     // The timer closes HTTP/1.1 connections that never complete a request's header section. A connection

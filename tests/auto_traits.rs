@@ -16,7 +16,7 @@ use tower_method_policy::rfc2774::{
     Declaration, Declarations, IdentifierError, MandatoryExtensions,
 };
 use tower_method_policy::{
-    BodyDrain, Decision, EmptyBody, MethodPolicy, MethodPolicyLayer, MethodSet,
+    BodyDrain, Decision, EmptyBody, MethodExcerpt, MethodPolicy, MethodPolicyLayer, MethodSet,
     ParseMethodSetError, PlainText, Policy, PolicyError, ProblemDetails, Reason, Rejection,
     ResponseFuture, RetryAfter, Rule, RuleKind, WouldReject, method_set,
 };
@@ -64,7 +64,7 @@ fn data_types_have_every_auto_trait() {
     assert_traits! { [true; 7];
         BodyDrain, Decision<'_>, EmptyBody, MethodSet, ParseMethodSetError, PlainText, PolicyError,
         ProblemDetails, Reason, Rejection, RetryAfter, Rule<'_>, RuleKind, WouldReject,
-        method_set::IntoIter, method_set::Iter<'_>,
+        MethodExcerpt<'_>, method_set::IntoIter, method_set::Iter<'_>,
     }
     #[cfg(feature = "rfc2774")]
     assert_traits! { [true; 7]; Declaration, Declarations, IdentifierError, MandatoryExtensions }
@@ -93,6 +93,13 @@ fn the_auto_traits_of_the_response_future_depend_on_its_parts() {
     type WithBody<T> = ResponseFuture<Ready<Answer>, EmptyBody, T, Body>;
     type WithFuture<T> = ResponseFuture<T, EmptyBody, Body, Body>;
     type NotSend = *const ();
+    type WithResponder<T> = ResponseFuture<Ready<Answer>, T, Body, Body>;
+
+    // Services share the responder, so it has to be `Sync`.
+    assert!(!has!(WithResponder<NotSend>, Send) && !has!(WithResponder<NotSend>, Sync));
+    assert!(!has!(WithResponder<std::cell::Cell<u8>>, Send));
+    assert!(!has!(MethodPolicy<(), std::cell::Cell<u8>>, Send));
+    assert!(has!(WithResponder<PhantomPinned>, Unpin));
 
     assert!(!has!(WithFuture<NotSend>, Send) && !has!(WithFuture<NotSend>, Sync));
     assert!(!has!(WithBody<NotSend>, Send) && !has!(WithBody<NotSend>, Sync));

@@ -11,7 +11,7 @@ use std::env;
 use std::error::Error;
 use std::path::Path;
 use std::process::Command;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use axum::Router;
 use axum::body::Body;
@@ -22,7 +22,8 @@ use http_body_util::{Empty, Full};
 use serde_json::Value;
 use tower::{Layer, ServiceExt};
 use tower_method_policy::{
-    MethodPolicyLayer, MethodSet, Policy, PolicyError, ProblemDetails, Rejection, Respond,
+    EmptyBody, MethodExcerpt, MethodPolicyLayer, MethodSet, PlainText, Policy, PolicyError,
+    ProblemDetails, Rejection, Respond, method_excerpt,
 };
 
 // Programs that compile.
@@ -58,6 +59,54 @@ fn a_responder_can_be_a_function_or_a_closure() {
         Some(_) => Response::new(Empty::<Bytes>::new()),
         None => Response::default(),
     });
+}
+
+#[test]
+fn a_layer_with_a_closure_and_an_excerpt_can_be_fields_of_a_struct_with_debug() {
+    type Closure = fn(&Rejection, &http::request::Parts) -> Response<Body>;
+
+    #[derive(Clone, Debug)]
+    struct App<'a> {
+        layer: MethodPolicyLayer<Closure>,
+        method: MethodExcerpt<'a>,
+    }
+    let layer: MethodPolicyLayer<Closure> =
+        MethodPolicyLayer::default().respond_with(|_, _| Response::new(Body::empty()));
+    let app = App { layer, method: method_excerpt(&Method::PUT) };
+    let tag = String::from("v1");
+    let layer =
+        app.layer.clone().respond_with_fn(move |_, _| Response::new(Body::from(tag.clone())));
+    let service = layer.layer(Router::<()>::new());
+    let app = app.clone();
+    assert_eq!(app.method.to_string(), "PUT");
+    assert!(format!("{app:?} {service:?}").contains("MethodPolicyLayer"));
+}
+
+/// `Arc` makes one type of several responders.
+#[tokio::test]
+async fn a_responder_can_be_chosen_at_run_time() {
+    type Dynamic = Arc<dyn Respond<Body> + Send + Sync>;
+    for (name, expected) in [
+        ("text", "This server does not implement the method FOO.\n"),
+        ("closure", "v1"),
+        ("empty", ""),
+    ] {
+        let responder: Dynamic = match name {
+            "text" => Arc::new(PlainText),
+            "closure" => {
+                Arc::new(|_: &Rejection, _: &http::request::Parts| Response::new(Body::from("v1")))
+            }
+            _ => Arc::new(EmptyBody),
+        };
+        let service =
+            MethodPolicyLayer::default().respond_with(responder).layer(Router::<()>::new());
+        // axum needs a service that is `Clone`, `Send`, and `Sync`.
+        let service = tower::util::BoxCloneSyncService::new(service);
+        let request = Request::builder().method("FOO").body(Body::empty());
+        let response = service.oneshot(request.unwrap()).await.unwrap();
+        let body = axum::body::to_bytes(response.into_body(), 100).await;
+        assert_eq!(body.unwrap(), expected);
+    }
 }
 
 #[test]
@@ -135,7 +184,8 @@ fn errors(name: &str) -> String {
     rustc.args(["--color", "never", "-A", "warnings", "-o"]);
     rustc.arg(directory.join(format!("{name}.rmeta")));
     // The crates that the programs import.
-    let direct = "axum bytes http http_body_util hyper hyper_util tokio tower tower_method_policy";
+    let direct = "axum bytes http http_body_util hyper hyper_util tokio tower tower_http \
+        tower_method_policy";
     for path in &*CRATES {
         let (name, file) = path.split_once('=').unwrap();
         if direct.split(' ').any(|direct| direct == name) {
@@ -191,6 +241,11 @@ fn errors_explain_the_body_type_or_show_the_closure() {
         "cannot build a response with the body type `Body`",
         "give a closure to `respond_with_fn`, and let it return `http::Response<Body>`",
     ];
+    let changed = [
+        "`ProblemDetails` cannot build a response with the body type `CompressionBody<",
+        "`tower_http::map_response_body::MapResponseBodyLayer::new(axum::body::Body::new)`",
+    ];
+    assert_first_error("layer_that_changes_the_body", "into_make_service(app)", &changed);
     assert_first_error("incoming_body", "TowerToHyperService::new(service)", &incoming);
     assert_first_error("box_body", "TowerToHyperService::new(service)", &boxed);
     assert_first_error("closure_with_another_body", "into_make_service(app)", &another);

@@ -10,14 +10,18 @@ use super::Rejection;
 ///
 /// [`EmptyBody`](crate::EmptyBody), [`PlainText`](crate::PlainText), and
 /// [`ProblemDetails`](crate::ProblemDetails) implement it. Closures also implement it. Pass a closure to
-/// [`respond_with_fn`](crate::MethodPolicyLayer::respond_with_fn), and the compiler infers its argument types.
+/// [`respond_with_fn`](crate::MethodPolicyLayer::respond_with_fn), and the compiler infers its argument types. To
+/// choose a responder at run time, use `Arc<dyn Respond<B> + Send + Sync>`. (`Box` cannot implement the trait next to
+/// closures.) The responders of this crate will never have settings.
 ///
 /// A responder sets the body and any header fields. It cannot override the policy: the layer sets the
 /// status, sets or removes `Allow`, and puts the [`Rejection`] into the extensions. The layer sets
 /// `Retry-After` and `Cache-Control` only if the responder did not. For a gRPC request, the layer also replaces
 /// the body: see [`guide::grpc`](crate::guide::grpc).
 ///
-/// The layer calls the responder once for each rejected request, when the request arrives. If it panics, the
+/// The layer calls the responder once for each rejected request, when the request arrives. If the
+/// [inner service decides](crate::MethodPolicyLayer::inner_decides), the layer calls it when the inner service has
+/// answered. For a `HEAD` request, the layer removes the content. If it panics, the
 /// request fails and an HTTP/1.x connection is dropped. The values in the request come from the client.
 /// Escape them for the format that you write. See [`method_excerpt`](crate::method_excerpt).
 ///
@@ -82,6 +86,7 @@ use super::Rejection;
     label = "`{Self}` is not a responder for `{B}`",
     note = "`EmptyBody` needs a body that implements `Default`, `PlainText` and `ProblemDetails` one that implements `From<bytes::Bytes>`",
     note = "give a closure to `respond_with_fn`, and let it return `http::Response<{B}>`",
+    note = "if a layer inside the policy changes the body type, put `tower_http::map_response_body::MapResponseBodyLayer::new(axum::body::Body::new)` between them",
     note = "for `BoxBody` and `Incoming`, see \"Body types\" in the documentation of `tower_method_policy::Respond`"
 )]
 pub trait Respond<B> {
