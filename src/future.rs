@@ -23,9 +23,7 @@ pin_project! {
     /// It polls the inner service's future, or drains the request's body and then returns the layer's response.
     /// While it drains, it holds the request's body.
     ///
-    /// # Panics
-    ///
-    /// Panics if it is polled again after it returned a response that the layer built.
+    /// Do not poll it again after it is ready.
     pub struct ResponseFuture<F, R, ReqBody, ResBody> {
         #[pin]
         kind: Kind<F, R, ReqBody, ResBody>,
@@ -33,7 +31,7 @@ pin_project! {
 }
 
 pin_project! {
-    // One flat enum would add 3 to 24 instructions to each forwarded request.
+    // With one flat enum, a forwarded `GET` would take 32 to 53 instructions and not 30.
     #[project = KindProjection]
     enum Kind<F, R, ReqBody, ResBody> {
         Forward { #[pin] future: F },
@@ -47,7 +45,7 @@ pin_project! {
     enum SlowPath<F, R, ReqBody, ResBody> {
         ForwardAndChange { #[pin] future: F, change: Option<ChangeResponse<R>> },
         // The layer's response. It is sent when no more of the request's body will be read.
-        Own { response: Option<Response<ResBody>>, #[pin] body: RequestBody<ReqBody> },
+        Own { response: Response<ResBody>, #[pin] body: RequestBody<ReqBody> },
     }
 }
 
@@ -73,7 +71,6 @@ impl<F, R, ReqBody, ResBody> ResponseFuture<F, R, ReqBody, ResBody> {
     }
 
     pub(crate) fn own(response: Response<ResBody>, body: RequestBody<ReqBody>) -> Self {
-        let response = Some(response);
         Self { kind: Kind::Slow { slow: SlowPath::Own { response, body } } }
     }
 }
@@ -116,8 +113,7 @@ where
             }
             SlowPathProjection::Own { response, body } => {
                 let closes = ready!(body.poll_closes(cx));
-                // The panic needs a caller that breaks the contract of `Future`. No client can cause it.
-                let mut response = response.take().expect("polled after completion");
+                let mut response = std::mem::take(response);
                 if closes {
                     announce_close(&mut response);
                 }

@@ -297,18 +297,3 @@ fn the_future_polls_and_drops_the_inner_future() {
         assert_eq!(counted(), [3, 2]);
     }
 }
-
-#[tokio::test]
-async fn the_future_of_a_rejection_panics_if_it_is_polled_again() {
-    let inner = service_fn(async |_: Request<Full<Bytes>>| {
-        Ok::<_, Infallible>(Response::new(Script::default()))
-    });
-    let future = layer().layer(inner).call(request("FOO"));
-    assert_eq!(format!("{future:?}"), "ResponseFuture(Own)");
-    let mut future = pin!(future);
-    let response = future.as_mut().await.unwrap();
-    assert_eq!(response.status(), StatusCode::NOT_IMPLEMENTED);
-    let mut cx = Context::from_waker(Waker::noop());
-    let polled_again = catch_unwind(AssertUnwindSafe(|| future.poll(&mut cx).is_ready()));
-    assert!(polled_again.is_err());
-}

@@ -9,8 +9,8 @@ use http::Request;
 use http_body::Body;
 use matchit::Router;
 use method_policy_benches::{
-    Buffer, Inner, PATH, exchange, layer, layered, method, patterns, request, router,
-    with_own_methods, with_routes,
+    Buffer, Inner, PATH, answering, deciding, exchange, layer, layered, method, observed, patterns,
+    request, router, with_own_methods, with_routes,
 };
 use tower::{Layer, Service};
 
@@ -77,6 +77,12 @@ fn look_up(count: usize) -> Work {
 #[bench::routed_100000(ask::<_, Buffer, Buffer>(with_routes(100_000), "PUT", PATH, 0))]
 #[bench::router_bare(ask::<_, AxumBody, _>(router(), "GET", "/", 0))]
 #[bench::router(ask::<_, AxumBody, _>(layer().layer(router()), "GET", "/", 0))]
+#[bench::get_answering(ask::<_, Buffer, Buffer>(answering(), "GET", "/", 0))]
+#[bench::router_deciding(ask::<_, AxumBody, _>(deciding().layer(router()), "GET", "/", 0))]
+#[bench::router_fields_bare(ask::<_, AxumBody, _>(router(), "GET", "/", 5))]
+#[bench::router_observed(ask::<_, AxumBody, _>(observed().layer(router()), "GET", "/", 5))]
+#[bench::router_405_bare(ask::<_, AxumBody, _>(router(), "DELETE", "/", 5))]
+#[bench::router_405(ask::<_, AxumBody, _>(deciding().layer(router()), "DELETE", "/", 5))]
 fn count(mut work: Work) -> Work {
     work();
     work

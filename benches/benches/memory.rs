@@ -9,8 +9,8 @@ use axum::body::Body as AxumBody;
 use http::{HeaderValue, Request, Response};
 use http_body::Body;
 use method_policy_benches::{
-    Buffer, Inner, InnerFuture, PATH, exchange, layer, layered, method, request, router,
-    with_own_methods, with_routes,
+    Buffer, Inner, InnerFuture, PATH, answering, deciding, exchange, layer, layered, method,
+    observed, request, router, with_own_methods, with_routes,
 };
 use tower::{Layer, Service};
 use tower_method_policy::{EmptyBody, MethodPolicy, ResponseFuture, RetryAfter};
@@ -59,9 +59,15 @@ fn main() {
         let service = layer.layer(Inner::<Buffer>::NEW);
         print(what, count::<_, Buffer, _>(service, name, "/"));
     }
-    let bare = count::<_, AxumBody, _>(router(), "GET", "/");
-    let with_layer = count::<_, AxumBody, _>(layer().layer(router()), "GET", "/");
-    print("router", with_layer - bare);
+    print("get_answering", count::<_, Buffer, _>(answering(), "GET", "/"));
+    let get = count::<_, AxumBody, _>(router(), "GET", "/");
+    let delete = count::<_, AxumBody, _>(router(), "DELETE", "/");
+    print("router", count::<_, AxumBody, _>(layer().layer(router()), "GET", "/") - get);
+    for (what, layer) in [("router_deciding", deciding()), ("router_observed", observed())] {
+        print(what, count::<_, AxumBody, _>(layer.layer(router()), "GET", "/") - get);
+    }
+    let adopted = count::<_, AxumBody, _>(deciding().layer(router()), "DELETE", "/");
+    print("router_405", adopted - delete);
 
     type Future<F> = ResponseFuture<F, EmptyBody, Buffer, Buffer>;
     let service = size_of::<MethodPolicy<Inner>>() - size_of::<Inner>();

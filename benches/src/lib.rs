@@ -16,7 +16,7 @@ use http::{HeaderValue, Method, Request, Response};
 use http_body::Body;
 use http_body_util::Full;
 use tower::{Layer, Service};
-use tower_method_policy::{MethodPolicy, MethodPolicyLayer, MethodSet, Policy};
+use tower_method_policy::{MethodPolicy, MethodPolicyLayer, MethodSet, Policy, ProblemDetails};
 
 /// The body of most requests and responses.
 pub type Buffer = Full<Bytes>;
@@ -101,6 +101,23 @@ pub fn layer() -> MethodPolicyLayer {
 /// The inner service behind one rule.
 pub fn layered() -> MethodPolicy<Inner> {
     layer().layer(Inner::NEW)
+}
+
+/// The inner service behind a layer that answers `OPTIONS`.
+pub fn answering() -> MethodPolicy<Inner> {
+    MethodPolicyLayer::default().answer_options(true).layer(Inner::NEW)
+}
+
+/// A layer that answers in place of the `405` of the inner service.
+pub fn deciding() -> MethodPolicyLayer<ProblemDetails> {
+    MethodPolicyLayer::default().inner_decides(true).respond_with(ProblemDetails)
+}
+
+/// The same layer with an observer, so it copies the head of each request.
+pub fn observed() -> MethodPolicyLayer<ProblemDetails> {
+    deciding().on_rejection(|rejection, request| {
+        black_box((rejection, request));
+    })
 }
 
 /// An axum router with one route.
