@@ -117,26 +117,19 @@ impl MethodSet {
 
     /// Adds `method`. Returns whether it was new.
     pub fn insert(&mut self, method: Method) -> bool {
+        let length = self.len();
         match registry::bit(&method) {
-            Some(bit) => {
-                let is_new = self.registered & bit == 0;
-                self.registered |= bit;
-                is_new
-            }
-            None => self.others.insert(method.as_str().to_owned(), method).is_none(),
+            Some(bit) => self.registered |= bit,
+            None => drop(self.others.insert(method.as_str().to_owned(), method)),
         }
+        self.len() > length
     }
 
     /// Removes `method`. Returns whether it was in the set.
     pub fn remove(&mut self, method: &Method) -> bool {
-        match registry::bit(method) {
-            Some(bit) => {
-                let was_in_set = self.registered & bit != 0;
-                self.registered &= !bit;
-                was_in_set
-            }
-            None => self.others.remove(method.as_str()).is_some(),
-        }
+        let is_in_set = self.contains(method);
+        *self -= method;
+        is_in_set
     }
 
     /// Returns the number of methods in the set.
