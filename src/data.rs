@@ -51,24 +51,23 @@ pub(crate) fn check_key(key: &str, expected: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Returns the `known` setting called `name`. An unknown or repeated setting is an error.
-pub(crate) fn setting_name<T: AsRef<str> + Copy>(
+/// Returns the setting called `name`, which is one of `known`. An unknown or repeated setting is an error.
+pub(crate) fn setting<T: Copy>(
     name: &str,
-    known: &[T],
-    seen: &mut Vec<T>,
+    known: &[(&'static str, T)],
+    seen: &mut Vec<&'static str>,
 ) -> Result<T, String> {
-    let is_it = |setting: &&T| (*setting).as_ref() == name;
-    let Some(&setting) = known.iter().find(is_it) else {
-        let known: Vec<_> = known.iter().map(AsRef::as_ref).collect();
-        let known = format!("`{}`", known.join("`, `"));
+    let Some(&(name, setting)) = known.iter().find(|known| known.0 == name) else {
+        let known: Vec<_> = known.iter().map(|known| format!("`{}`", known.0)).collect();
+        let known = known.join(", ");
         check_key(name, &format!("a map with the settings {known}"))?;
         let name = excerpt(name, 64).quoted();
         return Err(format!("{name} is not a setting here: use one of {known}"));
     };
-    if seen.iter().any(|seen| is_it(&seen)) {
+    if seen.contains(&name) {
         return Err(format!("`{name}` is given twice"));
     }
-    seen.push(setting);
+    seen.push(name);
     Ok(setting)
 }
 

@@ -255,7 +255,7 @@ fn assert_errors(table: &str) {
             problem.replace("DATE", "found a date, or a key that begins with `$`: expected");
         let problem = problem.replace("PATTERNS", "expected a list of path patterns");
         let problem = problem.replace("MISTAKE", UNKNOWN);
-        let below = "does not begin with `/`. If it is a setting, write it above the table";
+        let below = "does not begin with `/`. If it is a setting, write it above this table";
         let problem = problem.replace("BELOW", below);
         match format {
             "json" => assert_error(format, &document.replace('\'', "\""), &problem),
@@ -313,14 +313,14 @@ fn an_error_about_a_date_says_what_is_expected() {
 #[test]
 fn the_error_about_a_setting_among_rules_says_where_to_write_it() {
     assert_errors(
-        r#"toml [routes]\n'/a' = []\n▶fallback = 'GET' => route "fallback" BELOW `routes`
-        toml [subtrees]\n▶exempt = ['/ws'] => subtree "exempt" BELOW `subtrees`
-        toml [routes]\n▶recognize = [] => route "recognize" BELOW `routes`
-        toml [routes]\n▶retry_after = 120 => route "retry_after" BELOW `routes`
-        toml [routes]\n▶drain = { max_bytes = 1 } => route "drain" BELOW `routes`
-        toml [routes]\n▶users = ['GET'] => route "users" BELOW `routes`
-        json {'routes': {'fallback'▶: 'GET'}} => route "fallback" BELOW `routes`
-        yaml routes:\n  /a: GET\n  ▶fallback: GET => route "fallback" BELOW `routes`"#,
+        r#"toml [routes]\n'/a' = []\n▶fallback = 'GET' => route "fallback" BELOW
+        toml [subtrees]\n▶exempt = ['/ws'] => subtree "exempt" BELOW
+        toml [routes]\n▶recognize = [] => route "recognize" BELOW
+        toml [routes]\n▶retry_after = 120 => route "retry_after" BELOW
+        toml [routes]\n▶drain = { max_bytes = 1 } => route "drain" BELOW
+        toml [routes]\n▶users = ['GET'] => route "users" BELOW
+        json {'routes': {'fallback'▶: 'GET'}} => route "fallback" BELOW
+        yaml routes:\n  /a: GET\n  ▶fallback: GET => route "fallback" BELOW"#,
     );
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_core::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
 use super::BodyDrain;
-use crate::data::{Text, WholeNumber, setting_name, unexpected_text};
+use crate::data::{Text, WholeNumber, setting, unexpected_text};
 
 /// A map of bounds, all optional: see [As data](BodyDrain#as-data).
 #[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
@@ -16,11 +16,15 @@ impl<'de> Deserialize<'de> for BodyDrain {
     }
 }
 
-const SETTINGS: &[&str] = &[
-    "max_bytes",
-    "timeout_seconds",
-    "idle_timeout_seconds",
-    "idle_timeout_unknown_length_seconds",
+type SetBound = fn(BodyDrain, u64) -> BodyDrain;
+
+const SETTINGS: &[(&str, SetBound)] = &[
+    ("max_bytes", BodyDrain::max_bytes),
+    ("timeout_seconds", |drain, number| drain.timeout(Duration::from_secs(number))),
+    ("idle_timeout_seconds", |drain, number| drain.idle_timeout(Duration::from_secs(number))),
+    ("idle_timeout_unknown_length_seconds", |drain, number| {
+        drain.idle_timeout_unknown_length(Duration::from_secs(number))
+    }),
 ];
 
 struct DrainVisitor;
@@ -39,16 +43,9 @@ impl<'de> Visitor<'de> for DrainVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut settings: A) -> Result<BodyDrain, A::Error> {
         let mut drain = BodyDrain::default();
         let mut seen = Vec::new();
-        let mut setting = |name: &str| setting_name(name, SETTINGS, &mut seen);
-        while let Some(name) = settings.next_key_seed(Text("a bound", &mut setting))? {
-            let number = settings.next_value_seed(WholeNumber)?;
-            let seconds = Duration::from_secs(number);
-            drain = match name {
-                "max_bytes" => drain.max_bytes(number),
-                "timeout_seconds" => drain.timeout(seconds),
-                "idle_timeout_seconds" => drain.idle_timeout(seconds),
-                _ => drain.idle_timeout_unknown_length(seconds),
-            };
+        let mut read = |name: &str| setting(name, SETTINGS, &mut seen);
+        while let Some(set_bound) = settings.next_key_seed(Text("a bound", &mut read))? {
+            drain = set_bound(drain, settings.next_value_seed(WholeNumber)?);
         }
         Ok(drain)
     }

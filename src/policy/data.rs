@@ -11,7 +11,7 @@ use serde_core::de::{
 use super::Policy;
 use super::error::Subject;
 use super::rule::RuleKind;
-use crate::data::{Text, check_key, setting_name, unexpected_text};
+use crate::data::{Text, check_key, setting, unexpected_text};
 use crate::methods::MethodSet;
 use crate::methods::data::MethodsVisitor;
 
@@ -35,21 +35,14 @@ enum Setting {
 }
 use Setting::{Exempt, Fallback, Recognize, RecognizeOnly, Routes, Subtrees};
 
-const SETTINGS: &[Setting] = &[Recognize, RecognizeOnly, Fallback, Routes, Subtrees, Exempt];
-
-/// The name of the setting in data.
-impl AsRef<str> for Setting {
-    fn as_ref(&self) -> &'static str {
-        match self {
-            Recognize => "recognize",
-            RecognizeOnly => "recognize_only",
-            Fallback => "fallback",
-            Routes => "routes",
-            Subtrees => "subtrees",
-            Exempt => "exempt",
-        }
-    }
-}
+const SETTINGS: &[(&str, Setting)] = &[
+    ("recognize", Recognize),
+    ("recognize_only", RecognizeOnly),
+    ("fallback", Fallback),
+    ("routes", Routes),
+    ("subtrees", Subtrees),
+    ("exempt", Exempt),
+];
 
 const EXPECTED_RULES: &str = "a map of path patterns and their methods";
 
@@ -69,8 +62,8 @@ impl<'de> Visitor<'de> for PolicyVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut settings: A) -> Result<Policy, A::Error> {
         let mut policy = Policy::new();
         let mut seen = Vec::new();
-        let mut setting = |name: &str| setting_name(name, SETTINGS, &mut seen);
-        while let Some(setting) = settings.next_key_seed(Text("a setting", &mut setting))? {
+        let mut read = |name: &str| setting(name, SETTINGS, &mut seen);
+        while let Some(setting) = settings.next_key_seed(Text("a setting", &mut read))? {
             let policy = &mut policy;
             settings.next_value_seed(Value { policy, setting })?;
         }
@@ -156,8 +149,7 @@ impl<'de> Visitor<'de> for Value<'_> {
                         error.to_string()
                     } else {
                         // In TOML, a setting below `[routes]` is a key of that table.
-                        let table = self.setting.as_ref();
-                        format!("{error}. If it is a setting, write it above the table `{table}`")
+                        format!("{error}. If it is a setting, write it above this table")
                     }
                 })
             };
