@@ -56,8 +56,8 @@ use self::request_body::has_clock;
 ///
 /// # As data
 ///
-/// With the feature `serde`, the bounds are a map of whole numbers: `max_bytes`, `timeout_seconds`,
-/// `idle_timeout_seconds`, and `idle_timeout_unknown_length_seconds`. All are optional.
+/// With the feature `serde`, the bounds are a map: `max_bytes`, `timeout_seconds`, `idle_timeout_seconds`, and
+/// `idle_timeout_unknown_length_seconds`. All are optional. Each is a whole number or a string of digits.
 ///
 /// # Example
 ///

@@ -8,7 +8,7 @@ use httpdate::HttpDate;
 /// The value of a `Retry-After` field (RFC 9110 §10.2.3) for `501` responses.
 ///
 /// Use it if you know when the server will implement the method, such as after a planned deployment. With the
-/// feature `serde`, it is a whole number of seconds or an IMF-fixdate such as
+/// feature `serde`, it is a whole number of seconds, a string of digits, or an IMF-fixdate such as
 /// `"Sun, 06 Nov 1994 08:49:37 GMT"`.
 ///
 /// ```
