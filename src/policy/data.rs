@@ -24,23 +24,24 @@ impl<'de> Deserialize<'de> for Policy {
     }
 }
 
+/// The value of a setting.
 #[derive(Clone, Copy)]
 enum Setting {
-    Recognize,
-    RecognizeOnly,
-    Fallback,
-    Routes,
-    Subtrees,
+    /// A set of methods, and the function of `Policy` that takes it.
+    Methods(fn(Policy, MethodSet) -> Policy),
+    /// The same, and `null` is an error, because without the setting the policy allows more.
+    RequiredMethods(fn(Policy, MethodSet) -> Policy),
+    Rules(RuleKind),
     Exempt,
 }
-use Setting::{Exempt, Fallback, Recognize, RecognizeOnly, Routes, Subtrees};
+use Setting::{Exempt, Methods, RequiredMethods, Rules};
 
 const SETTINGS: &[(&str, Setting)] = &[
-    ("recognize", Recognize),
-    ("recognize_only", RecognizeOnly),
-    ("fallback", Fallback),
-    ("routes", Routes),
-    ("subtrees", Subtrees),
+    ("recognize", Methods(Policy::recognize)),
+    ("recognize_only", RequiredMethods(Policy::recognize_only)),
+    ("fallback", RequiredMethods(Policy::fallback)),
+    ("routes", Rules(RuleKind::Route)),
+    ("subtrees", Rules(RuleKind::Subtree)),
     ("exempt", Exempt),
 ];
 
@@ -90,17 +91,16 @@ impl<'de> Visitor<'de> for Value<'_> {
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.setting {
-            Routes | Subtrees => f.write_str(EXPECTED_RULES),
+            Rules(_) => f.write_str(EXPECTED_RULES),
             Exempt => f.write_str("a list of path patterns"),
-            Recognize | RecognizeOnly | Fallback => MethodsVisitor.expecting(f),
+            Methods(_) | RequiredMethods(_) => MethodsVisitor.expecting(f),
         }
     }
 
-    /// `null` is an error for two settings. Without them, the policy would allow more than was meant.
     fn visit_unit<E: Error>(self) -> Result<(), E> {
         match self.setting {
-            Fallback | RecognizeOnly => Err(E::invalid_type(Unexpected::Unit, &self)),
-            Recognize | Routes | Subtrees | Exempt => Ok(()),
+            RequiredMethods(_) => Err(E::invalid_type(Unexpected::Unit, &self)),
+            Methods(_) | Rules(_) | Exempt => Ok(()),
         }
     }
 
@@ -110,40 +110,39 @@ impl<'de> Visitor<'de> for Value<'_> {
 
     fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
         match self.setting {
-            Routes | Subtrees | Exempt => Err(unexpected_text(text, &self)),
-            Recognize | RecognizeOnly | Fallback => {
-                MethodsVisitor.visit_str(text).map(|methods| self.set(methods))
+            Rules(_) | Exempt => Err(unexpected_text(text, &self)),
+            Methods(set) | RequiredMethods(set) => {
+                *self.policy = set(take(self.policy), MethodsVisitor.visit_str(text)?);
+                Ok(())
             }
         }
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
         match self.setting {
-            Routes | Subtrees => Err(Error::invalid_type(Unexpected::Seq, &self)),
+            Rules(_) => return Err(Error::invalid_type(Unexpected::Seq, &self)),
             Exempt => {
                 let paths = &mut self.policy.paths;
                 let mut read = |pattern: &str| paths.add_exempt(pattern);
                 let expected = "a path pattern";
                 while let Some(()) = items.next_element_seed(Text(expected, &mut read))? {}
-                Ok(())
             }
-            Recognize | RecognizeOnly | Fallback => {
-                MethodsVisitor.visit_seq(items).map(|methods| self.set(methods))
+            Methods(set) | RequiredMethods(set) => {
+                *self.policy = set(take(self.policy), MethodsVisitor.visit_seq(items)?);
             }
         }
+        Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut rules: A) -> Result<(), A::Error> {
-        let kind = match self.setting {
-            Routes => RuleKind::Route,
-            Subtrees => RuleKind::Subtree,
-            _ => return Err(Error::invalid_type(Unexpected::Map, &self)),
+        let Rules(kind) = self.setting else {
+            return Err(Error::invalid_type(Unexpected::Map, &self));
         };
         let policy = self.policy;
         loop {
             let add = |pattern: &str| {
                 check_key(pattern, EXPECTED_RULES)?;
-                let inserted = policy.paths.insert(Subject::Rule(kind, pattern));
+                let inserted = policy.paths.insert(Subject { kind: Some(kind), pattern });
                 inserted.map(|()| pattern.to_owned()).map_err(|error| {
                     if pattern.starts_with('/') {
                         error.to_string()
@@ -158,16 +157,5 @@ impl<'de> Visitor<'de> for Value<'_> {
             };
             policy.push_rule(kind, &pattern, rules.next_value()?);
         }
-    }
-}
-
-impl Value<'_> {
-    fn set(self, methods: MethodSet) {
-        let policy = take(self.policy);
-        *self.policy = match self.setting {
-            Recognize => policy.recognize(methods),
-            RecognizeOnly => policy.recognize_only(methods),
-            _ => policy.fallback(methods),
-        };
     }
 }

@@ -27,27 +27,17 @@ impl fmt::Display for PolicyError {
 
 impl std::error::Error for PolicyError {}
 
-/// A pattern and its kind, for error messages.
+/// A pattern, for error messages.
 #[derive(Clone, Copy)]
-pub(super) enum Subject<'a> {
-    Rule(RuleKind, &'a str),
-    Exempt(&'a str),
-}
-
-impl<'a> Subject<'a> {
-    pub(super) fn pattern(self) -> &'a str {
-        match self {
-            Self::Rule(_, pattern) | Self::Exempt(pattern) => pattern,
-        }
-    }
+pub(super) struct Subject<'a> {
+    /// The kind of its rule, or `None` for an exempt path.
+    pub(super) kind: Option<RuleKind>,
+    pub(super) pattern: &'a str,
 }
 
 impl fmt::Display for Subject<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = match self {
-            Self::Rule(kind, _) => kind.as_str(),
-            Self::Exempt(_) => "exempt path",
-        };
-        write!(f, "{name} {}", excerpt(self.pattern(), 128).quoted())
+        let name = self.kind.map_or("exempt path", RuleKind::as_str);
+        write!(f, "{name} {}", excerpt(self.pattern, 128).quoted())
     }
 }

@@ -361,7 +361,7 @@ impl Policy {
         pattern: &str,
         methods: MethodSet,
     ) -> Result<Self, PolicyError> {
-        self.paths.insert(Subject::Rule(kind, pattern))?;
+        self.paths.insert(Subject { kind: Some(kind), pattern })?;
         self.push_rule(kind, pattern, methods);
         Ok(self)
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use matchit::Router;
 
 use super::error::{PolicyError, Subject};
-use super::pattern::{Expanded, expand};
+use super::pattern::expand;
 use super::rule::StoredRule;
 
 /// The rules that have a path pattern, and the exempt paths.
@@ -51,7 +51,7 @@ const FILLER: char = '\u{1}';
 
 impl Paths {
     pub(super) fn add_exempt(&mut self, pattern: &str) -> Result<(), PolicyError> {
-        self.insert(Subject::Exempt(pattern))?;
+        self.insert(Subject { kind: None, pattern })?;
         self.exempt.push(pattern.to_owned());
         Ok(())
     }
@@ -60,18 +60,15 @@ impl Paths {
     ///
     /// After a conflict, the router may keep a part of a subtree. So the caller drops the policy.
     pub(super) fn insert(&mut self, subject: Subject<'_>) -> Result<(), PolicyError> {
-        let rule = match subject {
-            Subject::Rule(..) => Some(self.rules.len()),
-            Subject::Exempt(_) => None,
-        };
+        let rule = subject.kind.map(|_| self.rules.len());
         let expanded = expand(subject)?;
         if self.try_insert(&expanded, rule) {
             return Ok(());
         }
         // The error of `matchit` shows only a part of a pattern, or one that the user did not write.
         let rules = self.rules.iter();
-        let rules = rules.map(|rule| Subject::Rule(rule.kind, &rule.pattern));
-        let exempt = self.exempt.iter().map(|pattern| Subject::Exempt(pattern));
+        let rules = rules.map(|rule| Subject { kind: Some(rule.kind), pattern: &rule.pattern });
+        let exempt = self.exempt.iter().map(|pattern| Subject { kind: None, pattern });
         let existing = rules.chain(exempt).find(|existing| {
             let mut pair = Self::default();
             expand(*existing).is_ok_and(|existing| pair.try_insert(&existing, None))
@@ -87,9 +84,9 @@ impl Paths {
     }
 
     /// Adds `patterns`. Returns `false` if one of them conflicts.
-    fn try_insert(&mut self, patterns: &[Expanded], rule: Option<usize>) -> bool {
-        patterns.iter().all(|&(ref pattern, has_rest)| {
-            let found = Match { rule, has_rest };
+    fn try_insert(&mut self, patterns: &[String], rule: Option<usize>) -> bool {
+        patterns.iter().all(|pattern| {
+            let found = Match { rule, has_rest: pattern.contains("/{*") };
             self.router.insert(pattern, found).is_ok()
         })
     }

@@ -3,40 +3,31 @@
 use super::error::{PolicyError, Subject};
 use super::rule::RuleKind;
 
-/// A pattern in the syntax of `matchit`, and whether it ends with `{*rest}`.
-pub(super) type Expanded = (String, bool);
-
-/// Returns the patterns for `matchit`: up to three for a subtree, one for anything else.
-pub(super) fn expand(subject: Subject<'_>) -> Result<Vec<Expanded>, PolicyError> {
-    let pattern = subject.pattern();
-    let expanded = match subject {
-        Subject::Rule(RuleKind::Subtree, _) => expand_subtree(pattern),
-        _ => check(pattern, SYNTAX).map(|has_rest| vec![(pattern.to_owned(), has_rest)]),
+/// Returns the patterns in the syntax of `matchit`: up to three for a subtree, one for anything else.
+pub(super) fn expand(subject: Subject<'_>) -> Result<Vec<String>, PolicyError> {
+    let expanded = match subject.kind {
+        Some(RuleKind::Subtree) => expand_subtree(subject.pattern),
+        _ => check(subject.pattern, SYNTAX).map(|()| vec![subject.pattern.to_owned()]),
     };
     expanded.map_err(|problem| PolicyError::new(subject, problem))
 }
 
-fn expand_subtree(prefix: &str) -> Result<Vec<Expanded>, String> {
+fn expand_subtree(prefix: &str) -> Result<Vec<String>, String> {
     // `/{*rest}` does not match `/`, and no path is empty.
     if prefix == "/" {
-        return Ok(vec![("/".to_owned(), false), ("/{*rest}".to_owned(), true)]);
+        return Ok(vec!["/".to_owned(), "/{*rest}".to_owned()]);
     }
-    let (above, last) = prefix.split_at(prefix.rfind('/').map_or(0, |slash| slash + 1));
-    let is_wildcard = last.starts_with('*') || last.starts_with("{*");
-    check(if is_wildcard { above } else { prefix }, PREFIX_SYNTAX)?;
-    if is_wildcard {
+    let (above, last) = split_last_segment(prefix);
+    if last.starts_with('*') || last.starts_with("{*") {
+        check(above, PREFIX_SYNTAX)?;
         return Err("already includes everything below: leave out the last segment".to_owned());
     }
-    if prefix.ends_with('/') {
-        return Err(
-            "already includes the path with a trailing slash: leave out the slash".to_owned()
-        );
+    check(prefix, PREFIX_SYNTAX)?;
+    if last.is_empty() {
+        let problem = "already includes the path with a trailing slash: leave out the slash";
+        return Err(problem.to_owned());
     }
-    Ok(vec![
-        (prefix.to_owned(), false),
-        (format!("{prefix}/"), false),
-        (format!("{prefix}/{{*rest}}"), true),
-    ])
+    Ok(["", "/", "/{*rest}"].map(|end| format!("{prefix}{end}")).to_vec())
 }
 
 const SYNTAX: &str =
@@ -50,8 +41,8 @@ const MAX_BYTES: usize = 8192;
 /// With one more, `matchit` panics.
 const MAX_PARAMETERS: usize = 25;
 
-/// Returns whether `pattern` ends with `{*rest}`, or an error message. `syntax` is the advice.
-fn check(pattern: &str, syntax: &str) -> Result<bool, String> {
+/// Returns an error message if `pattern` is invalid. `syntax` is the advice.
+fn check(pattern: &str, syntax: &str) -> Result<(), String> {
     let Some(path) = pattern.strip_prefix('/') else {
         return Err("does not begin with `/`".to_owned());
     };
@@ -64,64 +55,39 @@ fn check(pattern: &str, syntax: &str) -> Result<bool, String> {
     if pattern.len() > MAX_BYTES {
         return Err(format!("has more than {MAX_BYTES} bytes"));
     }
-    let mut parameters = 0;
-    let mut segments = path.split('/').peekable();
-    while let Some(segment) = segments.next() {
-        let is_last = segments.peek().is_none();
-        match Segment::parse(segment) {
-            Some(Segment::Rest) if is_last => return Ok(true),
-            Some(Segment::Rest) | None => {
-                return Err(format!("has the segment `{segment:.64}`: {syntax}"));
-            }
-            Some(Segment::Parameter) if parameters == MAX_PARAMETERS => {
-                return Err(format!("has more than {MAX_PARAMETERS} parameters"));
-            }
-            Some(Segment::Parameter) => parameters += 1,
-            Some(Segment::Literal) => check_literal(segment, is_last)?,
-        }
-    }
-    Ok(false)
-}
-
-enum Segment {
-    Literal,
-    /// `{name}`
-    Parameter,
-    /// `{*rest}`
-    Rest,
-}
-
-impl Segment {
-    fn parse(segment: &str) -> Option<Self> {
-        let inside = segment.strip_prefix('{').and_then(|s| s.strip_suffix('}'));
-        match inside.map(|inside| inside.strip_prefix('*').ok_or(inside)) {
-            Some(Ok(name)) if is_identifier(name) => Some(Self::Rest),
-            Some(Err(name)) if is_identifier(name) => Some(Self::Parameter),
-            _ => {
-                let unescaped = segment.replace("{{", "_").replace("}}", "_");
-                let is_literal =
-                    !unescaped.starts_with(':') && !unescaped.contains(['{', '}', '*']);
-                is_literal.then_some(Self::Literal)
-            }
-        }
-    }
-}
-
-fn check_literal(segment: &str, is_last: bool) -> Result<(), String> {
-    let is_encoded = |after: &str| {
-        let digits = after.as_bytes().get(..2);
-        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
-    };
-    let problem = if segment.is_empty() && !is_last {
+    if pattern.contains("//") {
         return Err("has an empty segment".to_owned());
-    } else if matches!(&*segment.to_lowercase().replace("%2e", "."), "." | "..") {
-        "clients remove it before they send a request"
-    } else if !segment.split('%').skip(1).all(is_encoded) {
-        "write a percent sign as `%25`"
-    } else {
-        return Ok(());
-    };
-    Err(format!("has the segment `{segment:.64}`: {problem}"))
+    }
+    let (above, last) = split_last_segment(path);
+    let rest = last.strip_prefix("{*").and_then(|rest| rest.strip_suffix('}'));
+    let checked = if rest.is_some_and(is_identifier) { above } else { path };
+    let mut parameters = 0;
+    for segment in checked.split('/') {
+        let name = segment.strip_prefix('{').and_then(|name| name.strip_suffix('}'));
+        let unescaped = segment.replace("{{", "_").replace("}}", "_");
+        let problem = if name.is_some_and(is_identifier) {
+            parameters += 1;
+            continue;
+        } else if unescaped.starts_with(':') || unescaped.contains(['{', '}', '*']) {
+            syntax
+        } else if matches!(&*segment.to_lowercase().replace("%2e", "."), "." | "..") {
+            "clients remove it before they send a request"
+        } else if !segment.split('%').skip(1).all(begins_with_two_digits) {
+            "write a percent sign as `%25`"
+        } else {
+            continue;
+        };
+        return Err(format!("has the segment `{segment:.64}`: {problem}"));
+    }
+    if parameters > MAX_PARAMETERS {
+        return Err(format!("has more than {MAX_PARAMETERS} parameters"));
+    }
+    Ok(())
+}
+
+/// Splits after the last slash.
+fn split_last_segment(path: &str) -> (&str, &str) {
+    path.split_at(path.rfind('/').map_or(0, |slash| slash + 1))
 }
 
 fn is_identifier(name: &str) -> bool {
@@ -131,4 +97,8 @@ fn is_identifier(name: &str) -> bool {
 /// `pchar` of RFC 3986 §3.3.
 fn is_path_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@%".contains(c)
+}
+
+fn begins_with_two_digits(text: &str) -> bool {
+    text.len() >= 2 && text.bytes().take(2).all(|byte| byte.is_ascii_hexdigit())
 }
