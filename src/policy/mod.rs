@@ -287,12 +287,17 @@ impl Policy {
         method: &Method,
         rule: Option<&'a Arc<StoredRule>>,
     ) -> Check<'a> {
-        let allowed = rule.map_or(&self.recognized, |rule| &rule.allow.methods);
         match rule {
-            _ if allowed.contains(method) => Check::Allowed,
+            _ if self.allowed(rule).contains(method) => Check::Allowed,
             Some(rule) if self.recognized.contains(method) => Check::NotAllowed(rule),
             _ => Check::NotRecognized,
         }
+    }
+
+    /// The methods that row 4 forwards, given the rule at the path.
+    #[inline]
+    fn allowed<'a>(&'a self, rule: Option<&'a Arc<StoredRule>>) -> &'a MethodSet {
+        rule.map_or(&self.recognized, |rule| &rule.allow.methods)
     }
 
     /// Returns every method that the server recognizes. A layer that
@@ -336,19 +341,12 @@ impl Policy {
     /// Whether row 4 of the layer's decision table forwards the registered method with this `bit`.
     #[inline]
     pub(crate) fn forwards(&self, bit: u64, path: &str) -> bool {
-        let methods = match self.place(path).rule() {
-            Some(rule) => &rule.allow.methods,
-            None => &self.recognized,
-        };
-        methods.registered() & bit != 0
+        self.allowed(self.place(path).rule()).registered() & bit != 0
     }
 
     /// The methods that are forwarded at every path.
     pub(crate) fn forwarded_everywhere(&self) -> MethodSet {
-        let mut methods = match self.fallback_rule() {
-            Some(rule) => rule.methods().clone(),
-            None => self.recognized.clone(),
-        };
+        let mut methods = self.allowed(self.fallback.as_ref()).clone();
         for rule in self.rules() {
             methods &= rule.methods();
         }
