@@ -1,8 +1,6 @@
 //! Sets of methods, and the IANA registry.
 
 mod constants;
-#[cfg(feature = "serde")]
-pub(crate) mod data;
 mod excerpt;
 mod parse;
 pub(crate) mod registry;
@@ -11,4 +9,6 @@ mod set;
 pub(crate) use self::excerpt::excerpt;
 pub use self::excerpt::{MethodExcerpt, method_excerpt};
 pub use self::parse::ParseMethodSetError;
+#[cfg(feature = "serde")]
+pub(crate) use self::parse::parse_method;
 pub use self::set::{IntoIter, Iter, MethodSet};

@@ -76,7 +76,7 @@ impl FromStr for MethodSet {
     fn from_str(list: &str) -> Result<Self, Self::Err> {
         elements(list)
             .map(|(position, name)| {
-                method(name).map_err(|message| ParseMethodSetError { message, position })
+                parse_method(name).map_err(|message| ParseMethodSetError { message, position })
             })
             .collect()
     }
@@ -104,7 +104,7 @@ fn elements(list: &str) -> impl Iterator<Item = (usize, &str)> {
 }
 
 /// Returns the method called `name`, or an error message. Names that are probably mistakes are errors.
-pub(super) fn method(name: &str) -> Result<Method, String> {
+pub(crate) fn parse_method(name: &str) -> Result<Method, String> {
     let is_allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     let upper = name.to_ascii_uppercase();
     let problem = match upper.as_str() {

@@ -11,9 +11,8 @@ use serde_core::de::{
 use super::Policy;
 use super::error::Subject;
 use super::rule::RuleKind;
-use crate::data::{Text, check_key, setting, unexpected_text};
+use crate::data::{MethodsVisitor, Text, check_key, setting, unexpected_text};
 use crate::methods::MethodSet;
-use crate::methods::data::MethodsVisitor;
 
 /// A map of settings, all optional: see [As data](Policy#as-data).
 #[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
