@@ -27,12 +27,12 @@ ROWS = [
     ("an own method, 100,000 of them", ["own_100000 - own_bare"], 200, 0),
     ("forwarded by a rule", ["routed_10 - routed_bare - matchit_10"], 80, 0),
     ("forwarded by one of 100,000 rules", ["routed_100000 - routed_bare - matchit_100000"], 80, 0),
-    ("`GET`, the layer answers `OPTIONS`", ["get_answering - bare"], 180, 0),
-    ("`GET` to an axum router, the inner service decides, `ProblemDetails`", ["router_deciding - router_bare"], 430, 0),
+    ("`GET`, the layer answers `OPTIONS`", ["get_answering - bare"], 430, 0),
+    ("`GET` to an axum router, the inner service decides, `ProblemDetails`", ["router_deciding - router_bare"], 530, 0),
     ("the same with 5 fields and an observer", ["router_observed - router_fields_bare"], 1750, 5),
     ("`405`", ["not_allowed - rejected_bare"], 1900, 7),
     ("`501`", ["not_implemented - unknown_bare"], 1630, 5),
-    ("an axum router's `405` adopted with `ProblemDetails`", ["router_405 - router_405_bare"], 13500, 24),
+    ("an axum router's `405` adopted with `ProblemDetails`", ["router_405 - router_405_bare"], 15500, 24),
 ]
 # With `Cache-Control` and `Retry-After`.
 ALLOCATIONS = [("`405`", "not_allowed_fields", 7), ("`501`", "not_implemented_fields", 5)]

@@ -6,7 +6,7 @@ mod support;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::{Ready, poll_fn, ready};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
