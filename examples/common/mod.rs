@@ -18,10 +18,7 @@ static STOPPING: Notify = Notify::const_new();
 
 /// Listens on the address in the program's only argument, and prints the address. The default is
 /// 127.0.0.1:3000.
-#[allow(
-    dead_code,
-    reason = "examples with more arguments use `listen_on`, and HTTP/3 uses neither"
-)]
+#[allow(dead_code, reason = "examples with more arguments use `listen_on`")]
 pub(crate) async fn listen() -> Result<TcpListener, Box<dyn Error>> {
     let [address] = arguments(["127.0.0.1:3000"])?;
     listen_on(&address).await

@@ -43,7 +43,7 @@ fi
 clients=${CARGO_TARGET_DIR:-$(dirname "$0")/../../../target}/clients
 modules=$clients/python
 python3 -m pip --version >/dev/null 2>&1 || install python3-pip
-for module in requests httpx schemathesis aioquic; do
+for module in requests httpx schemathesis; do
     PYTHONPATH=$modules python3 -c "import $module" 2>/dev/null && continue
     python3 -m pip install -q --root-user-action ignore --target "$modules" "$module" ||
         missing="$missing $module"

@@ -18,7 +18,7 @@ from harness import CASES, Failure, Skipped, time_limit
 
 SUBJECTS = """
     uploads proxies caches connections memory webdav browser schemas
-    reverse_proxy operations http3 infrastructure calls
+    reverse_proxy operations infrastructure calls
 """
 
 for subject in SUBJECTS.split():
