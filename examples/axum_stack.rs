@@ -1,6 +1,9 @@
 //! A website on axum with the usual layers. The policy wraps the application. The layers that must see
 //! rejections wrap the policy. The CORS layer is inside the router.
 //!
+//! The router decides where no rule applies, and there are no rules. So each rejection is a `405` of the router that
+//! the policy turns into its own `405` or `501`. It keeps the fields of the CORS layer.
+//!
 //! ```text
 //! cargo run --example axum_stack [-- ADDRESS]  # the default is 127.0.0.1:3000
 //!
@@ -10,8 +13,21 @@
 //!                                              # 200, Content-Encoding: gzip
 //! curl -i http://127.0.0.1:3000/slow           # 503 after a second
 //! curl -i http://127.0.0.1:3000/ -X DELETE -H 'Origin: https://example.com'
-//!                                              # 405, Allow: GET,HEAD,POST, and the CORS fields
-//! curl -i http://127.0.0.1:3000/ -X PROPFIND   # 501, and an `X-Request-Id`
+//!                                              # 405, Allow: GET, HEAD, POST, OPTIONS, and the CORS fields
+//! curl -i http://127.0.0.1:3000/ -X PROPFIND -H 'Origin: https://example.com'
+//!                                              # 501, and the CORS fields
+//! ```
+//!
+//! Scripts of other origins can read each answer. Run this in the browser console on a page of any other origin:
+//!
+//! ```js
+//! for (const method of ["DELETE", "PROPFIND", "patch"]) {
+//!     const response = await fetch("http://127.0.0.1:3000/", { method });
+//!     console.log(method, response.status, response.headers.get("allow"));
+//! }
+//! // DELETE 405 GET, HEAD, POST, OPTIONS
+//! // PROPFIND 501 null
+//! // patch 501 null: methods are case-sensitive, and browsers do not normalize this one
 //! ```
 
 mod common;
@@ -59,11 +75,19 @@ async fn slow() {
 }
 
 fn cors() -> CorsLayer {
-    CorsLayer::new().allow_origin(Any).allow_methods(Any).expose_headers([header::ALLOW])
+    CorsLayer::new()
+        .allow_origin(Any)
+        // A browser does not send a method that is not allowed here. The script then sees a network error
+        // instead of the `405`. So allow all methods. With credentials, use `AllowMethods::mirror_request()`.
+        .allow_methods(Any)
+        .allow_headers(Any)
+        // Without this line, scripts can read the status but not `Allow`.
+        .expose_headers([header::ALLOW])
 }
 
 fn policy() -> MethodPolicyLayer<ProblemDetails> {
     MethodPolicyLayer::default()
+        .inner_decides(true)
         .answer_options(true)
         .respond_with(ProblemDetails)
         // This event is inside the span of the trace layer.
@@ -104,7 +128,6 @@ async fn serve() -> Result<(), Box<dyn Error>> {
         // Its events go to the crate `tracing`, which needs a subscriber.
         .layer(TraceLayer::new(SharedClassifier::new(Failures)))
         .layer(PropagateRequestIdLayer::x_request_id())
-        // It also limits the wait for a rejected upload.
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIMEOUT))
         .layer(CompressionLayer::new())
         .layer(policy())

@@ -15,7 +15,7 @@
 //! curl -i http://127.0.0.1:3000/dav/ -X DELETE          # 403: the share itself stays
 //! curl -i http://127.0.0.1:3000/dav/ -X SEARCH          # 501
 //! curl -i http://127.0.0.1:3000/dav/ -d text            # 405, Allow: GET, HEAD, PUT, …, UNLOCK, OPTIONS
-//! curl -i http://127.0.0.1:3000/ -X PROPFIND            # 405, Allow: GET,HEAD,POST
+//! curl -i http://127.0.0.1:3000/ -X PROPFIND            # 405, Allow: GET, HEAD, POST, OPTIONS
 //! curl -i http://127.0.0.1:3000/ -X OPTIONS             # 200, Allow: GET, HEAD, POST, OPTIONS
 //! ```
 

@@ -53,7 +53,7 @@ async fn the_share_and_the_website_have_their_own_methods() {
         ("OPTIONS /dav/a,OPTIONS /dav/missing", 200, "ms-author-via: DAV"),
         ("OPTIONS /", 200, "allow: GET, HEAD, POST, OPTIONS"),
         ("OPTIONS *", 200, ""),
-        ("PROPFIND /", 405, "allow: GET,HEAD,POST"),
+        ("PROPFIND /", 405, "allow: GET, HEAD, POST, OPTIONS"),
         ("SEARCH /dav/,SEARCH /,VERSION-CONTROL /dav/a", 501, ""),
         // There is no fallback, so the router answers.
         ("PROPFIND /.well-known/caldav", 404, ""),

@@ -8,15 +8,15 @@ from harness import HERE, case, example, expect, free_port, proxy, scratch, succ
 SEEN = """\
 GET cors 200 null
 POST cors 200 null
-DELETE cors 405 GET,HEAD,POST
+DELETE cors 405 GET, HEAD, POST, OPTIONS
 PROPFIND cors 501 null
-PATCH cors 405 GET,HEAD,POST
+PATCH cors 405 GET, HEAD, POST, OPTIONS
 patch cors 501 null"""
 
 
 @case("chromium", "chromium")
 def _():
-    with example("cors") as server, free_port() as port, scratch() as profile:
+    with example("axum_stack") as server, free_port() as port, scratch() as profile:
         command = (sys.executable, "-m", "http.server", port, "--bind", "127.0.0.1", "--directory", HERE)
         # It logs its start and every request.
         with proxy("http.server", port, *command, chatter=".*") as url:

@@ -36,7 +36,7 @@ for version, option in VERSIONS.items():
             expect_answer(200, {**length, **VIA}, line)
             expect_answer(200, {**length, **VIA}, "", "--head")
             for method, status, allow in (
-                ("DELETE", 405, "GET,HEAD,POST"),
+                ("DELETE", 405, "GET, HEAD, POST, OPTIONS"),
                 ("OPTIONS", 200, "GET, HEAD, POST, OPTIONS"),
             ):
                 seen, fields, content = ask(board.url, "-X", method)
