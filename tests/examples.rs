@@ -6,6 +6,7 @@
 mod support;
 
 use std::net::{SocketAddr, TcpListener};
+use std::{env, fs, process};
 
 use support::example::Example;
 use support::server::{Connection, http2, read, request};
@@ -166,6 +167,76 @@ async fn the_axum_stack_adds_request_ids_and_cors_fields_to_every_answer() {
     let answer = connection.receive().await;
     let peer = format!("\r\n\r\n{}\n", connection.local_address());
     assert!(answer.ends_with(&peer), "{answer}");
+}
+
+#[tokio::test]
+async fn the_openapi_gateway_allows_the_operations_of_its_document() {
+    let meals = "POST, OPTIONS";
+    let pet = "GET, HEAD, PUT, OPTIONS";
+    answers(
+        "openapi",
+        &[&[
+            ("GET /v1/openapi.json", "", 200, "", &["\"title\":\"Pets\""]),
+            ("POST /v1/pets/1/meals", "", 200, "", &["POST /v1/pets/1/meals\n"]),
+            ("DELETE /v1/pets/1/meals", "", 405, meals, PROBLEM),
+            ("POST /v1/pets/1", "", 405, pet, PROBLEM),
+            ("PATCH /v1/pets", "", 405, READ_WRITE, PROBLEM),
+            ("DELETE /v1/openapi.json", "", 405, READ, PROBLEM),
+            ("OPTIONS /v1/pets/1", "", 200, pet, &[]),
+            ("PATCH /elsewhere", "", 404, "", &[]),
+            ("PROPFIND /v1/pets", "", 501, "", PROBLEM),
+            ("get /elsewhere", "", 501, "", PROBLEM),
+        ]],
+    )
+    .await;
+}
+
+/// Writes an OpenAPI document, and returns the name of its file.
+fn document(start: &str, item: &str) -> String {
+    let file = env::temp_dir().join(format!("method-policy-openapi-{}.json", process::id()));
+    fs::write(&file, format!(r#"{{ "openapi": "3.2.0", {start} "paths": {{ {item} }} }}"#))
+        .unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn an_openapi_document_becomes_a_policy_or_an_error() {
+    let v1 = r#""servers": [{ "url": "https://h/v1/" }, { "url": "/v1" }],"#;
+    for (start, item, path, allow) in [
+        ("", r#""/a/{id}": { "get": {}, "summary": "" }"#, "/a/1", READ),
+        (
+            "",
+            r#""/a": { "head": {}, "query": {}, "x-a": 1 }, "x-b": 1"#,
+            "/a",
+            "HEAD, OPTIONS, QUERY",
+        ),
+        ("", r#""/a": { "additionalOperations": { "LINK": {} } }"#, "/a", "OPTIONS, LINK"),
+        (r#""servers": [],"#, r#""/a": { "options": {} }"#, "/a", "OPTIONS"),
+        (v1, r#""/a": { "post": {} }"#, "/v1/a", "POST, OPTIONS"),
+    ] {
+        let file = document(start, item);
+        let (_example, address) = Example::listening("openapi", [&file]).await;
+        check(address, &[(&format!("DELETE {path}"), "", 405, allow, &[])]).await;
+    }
+    for (start, item, error) in [
+        (r#""openapi": "4.0.0","#, "", "not an OpenAPI document of version 3"),
+        (r#""servers": [{ "url": "v1" }],"#, "", "the server v1: neither a path nor"),
+        (r#""servers": [{ "url": "/v{n}" }],"#, "", "the server /v{n}: neither a path nor"),
+        (r#""servers": [{}],"#, "", "a server without a `url`"),
+        ("", r#""/a": { "$ref": "b" }"#, "/a: `$ref` is not supported"),
+        ("", r#""/a": { "servers": [] }"#, "/a: `servers` is not supported"),
+        ("", r#""/a": { "get": { "servers": [] } }"#, "/a: get: `servers` of an operation"),
+        ("", r#""/a": { "GET": {} }"#, "/a: `GET` is not supported"),
+        ("", r#""/a": []"#, "/a: not an object"),
+        ("", r#""/a": { "additionalOperations": { "A B": {} } }"#, "/a: invalid HTTP method"),
+        ("", r#""/a-{x}": { "get": {} }"#, "route \"/a-{x}\" "),
+        ("", r#""/a/{x}": {}, "/a/{y}": {}"#, "route \"/a/{y}\" conflicts with"),
+    ] {
+        let file = document(start, item);
+        let (status, errors) = Example::start("openapi", &["127.0.0.1:0", &file]).end().await;
+        assert_eq!(status.code(), Some(1), "{item}");
+        assert!(errors.starts_with(&format!("error: {error}")), "{start} {item}: {errors}");
+    }
 }
 
 #[tokio::test]

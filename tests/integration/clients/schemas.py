@@ -15,7 +15,7 @@ def _():
     with example("openapi") as server, scratch() as directory:
         report = directory / "report.ndjson"
         command = [sys.executable, "-m", "schemathesis.cli", "run", f"--checks={CHECKS}"]
-        command += [f"{server.url}api/v1/openapi.json", "--generation-database=none"]
+        command += [f"{server.url}v1/openapi.json", "--generation-database=none"]
         command += ["--phases=coverage,fuzzing", "--max-examples=100"]
         command += ["--report=ndjson", f"--report-ndjson-path={report}"]
         # It writes files to the current directory.
