@@ -46,11 +46,6 @@ impl Connection {
         within(self.stream.write_all(bytes.as_ref())).await.unwrap();
     }
 
-    /// Resets the connection.
-    pub(crate) fn reset(self) {
-        self.stream.get_ref().set_zero_linger().unwrap();
-    }
-
     /// Sends `bytes` and reads nothing. Returns `false` if the peer does not accept all of them.
     pub(crate) async fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         within(self.stream.write_all(bytes.as_ref())).await.is_ok()

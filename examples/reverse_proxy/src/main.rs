@@ -49,7 +49,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::time::sleep;
 use tower::{Layer, service_fn};
 use tower_method_policy::rfc2774::MandatoryExtensions;
-use tower_method_policy::{MethodPolicyLayer, MethodSet, PlainText, Policy, Respond};
+use tower_method_policy::{MethodPolicyLayer, MethodSet, PlainText, Policy, PolicyError, Respond};
 
 use crate::fields::OrStatus;
 
@@ -68,11 +68,11 @@ fn own(body: Full<Bytes>) -> ProxyBody {
 ///
 /// `TRACE` is one of them because the proxy handles `Max-Forwards`. `CONNECT` is not, because it asks
 /// for a tunnel (RFC 9110 §9.3.6).
-fn policy() -> Result<Policy, Box<dyn Error>> {
-    let others: MethodSet = "PURGE, BAN".parse()?;
+fn policy() -> Result<Policy, PolicyError> {
+    let others = MethodSet::from_static("PURGE, BAN");
     let standard = MethodSet::STANDARD - Method::CONNECT;
     let policy = Policy::new().fallback(standard | MethodSet::WEBDAV | others);
-    Ok(policy.route("/health", [Method::GET])?)
+    policy.route("/health", [Method::GET])
 }
 
 struct Proxy {

@@ -38,7 +38,7 @@ use dav_server::localfs::LocalFs;
 use dav_server::memls::MemLs;
 use tower::Layer;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_method_policy::{MethodPolicyLayer, MethodSet, PlainText, Policy};
+use tower_method_policy::{MethodPolicyLayer, MethodSet, PlainText, Policy, PolicyError};
 use xml::EventReader;
 use xml::reader::XmlEvent;
 
@@ -205,13 +205,12 @@ fn share_methods() -> MethodSet {
 /// CalDAV and CardDAV clients send `PROPFIND` to `/.well-known/caldav` and follow the redirect (RFC 6764
 /// §5). There is no fallback here, so the request reaches the router. With a fallback, exempt the path:
 /// `.exempt("/.well-known/caldav")?`.
-fn policy() -> Result<Policy, Box<dyn Error>> {
-    let share_itself = share_methods() - Method::from_bytes(b"MKCOL")?;
-    let policy = Policy::new()
+fn policy() -> Result<Policy, PolicyError> {
+    let share_itself = share_methods() - MethodSet::from_static("MKCOL");
+    Policy::new()
         .route(SHARE, &share_itself)?
         .route(&format!("{SHARE}/"), &share_itself)?
-        .route(&format!("{SHARE}/{{*path}}"), share_methods())?;
-    Ok(policy)
+        .route(&format!("{SHARE}/{{*path}}"), share_methods())
 }
 
 async fn serve() -> Result<(), Box<dyn Error>> {

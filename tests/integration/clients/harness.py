@@ -185,11 +185,6 @@ class Server:
     def url(self) -> str:
         return f"http://{self.authority}/"
 
-    @property
-    def address(self) -> tuple[str, int]:
-        host, port = self.authority.rsplit(":", 1)
-        return host, int(port)
-
 
 @contextlib.contextmanager
 def example(name: str, *arguments: str, stops_within: int = 15):
@@ -205,7 +200,7 @@ def example(name: str, *arguments: str, stops_within: int = 15):
         process(*command, stdout=subprocess.PIPE, stderr=stderr, text=True) as child,
     ):
         line = child.stdout.readline()
-        listening = re.fullmatch(r"listening on https?://(\S+)\n", line)
+        listening = re.fullmatch(r"listening on http://(\S+)\n", line)
         if listening is None:
             raise Failure(f"the first line of {name} is {line!r}")
         yield Server(listening[1], child.pid)
