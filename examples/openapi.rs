@@ -15,17 +15,16 @@
 mod common;
 
 use std::collections::BTreeSet;
-use std::convert::Infallible;
 use std::error::Error;
 use std::fs;
 use std::process::ExitCode;
 
-use axum::ServiceExt;
 use axum::extract::Request;
-use axum::http::{Method, StatusCode, Uri};
+use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Router, ServiceExt};
 use serde_json::{Map, Value};
-use tower::{Layer, service_fn};
+use tower::Layer;
 use tower_method_policy::{MethodPolicyLayer, MethodSet, Policy, ProblemDetails};
 
 const DOCUMENT: &str = r#"{
@@ -124,13 +123,19 @@ fn methods(item: &Map<String, Value>) -> Result<MethodSet, Box<dyn Error>> {
 }
 
 /// Stands for the services behind the gateway. The example `reverse_proxy` forwards requests.
-fn forward(document: &Value, request: &Request) -> Response {
-    match request.uri().path() {
+fn forward(document: &Value, policy: &Policy, request: &Request) -> Response {
+    let path = request.uri().path();
+    let Some(rule) = policy.rule_at(path) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    // The policy forwards each `GET` and `HEAD`.
+    if !rule.methods().contains(request.method()) {
+        let allow = [(header::ALLOW, rule.methods().to_string())];
+        return (StatusCode::METHOD_NOT_ALLOWED, allow).into_response();
+    }
+    match path {
         "/v1/openapi.json" => document.to_string().into_response(),
-        path if path.starts_with("/v1/") => {
-            format!("{} {path}\n", request.method()).into_response()
-        }
-        _ => StatusCode::NOT_FOUND.into_response(),
+        _ => format!("{} {path}\n", request.method()).into_response(),
     }
 }
 
@@ -139,13 +144,13 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     let document = if file.is_empty() { DOCUMENT.to_owned() } else { fs::read_to_string(file)? };
     let document: Value = serde_json::from_str(&document)?;
     let policy = policy(&document)?;
-    let app = MethodPolicyLayer::new(policy)
+    let app = MethodPolicyLayer::new(policy.clone())
         .answer_options(true)
         .respond_with(ProblemDetails)
-        .layer(service_fn(move |request| {
-            let response = forward(&document, &request);
-            async { Ok::<_, Infallible>(response) }
-        }));
+        .layer(
+            Router::new()
+                .fallback(async move |request: Request| forward(&document, &policy, &request)),
+        );
 
     let shutdown = common::shutdown_signal()?;
     let listener = common::listen_on(&address).await?;

@@ -7,7 +7,7 @@ import sys
 from harness import CLIENTS, Failure, case, example, expect, scratch, succeed
 
 CHECKS = "unsupported_method,allow_header_conformance,not_a_server_error"
-OPERATIONS = 6
+OPERATIONS = 5
 
 
 @case("schemathesis-openapi", "python:schemathesis", seconds=150)
