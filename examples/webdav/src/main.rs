@@ -51,6 +51,9 @@ const XML_SIZE: usize = 65_536;
 /// The maximum number of XML elements inside each other. Clients need about five.
 const XML_DEPTH: usize = 50;
 
+/// The maximum number of namespaces of all XML elements together. Each element has those of the elements around it.
+const XML_NAMESPACES: usize = 100_000;
+
 /// The website, and the files of `directory` as the share.
 fn router(directory: &Path) -> Router {
     let dav = DavHandler::builder()
@@ -104,8 +107,8 @@ async fn share(dav: &DavHandler, mut request: Request) -> Response {
         let Ok(xml) = to_bytes(body, XML_SIZE).await else {
             return StatusCode::PAYLOAD_TOO_LARGE.into_response();
         };
-        if is_too_deep(&xml) {
-            return (StatusCode::BAD_REQUEST, "The XML is too deep.\n").into_response();
+        if is_too_complex(&xml) {
+            return (StatusCode::BAD_REQUEST, "The XML is too complex.\n").into_response();
         }
         request = Request::from_parts(head, Body::from(xml));
     }
@@ -135,20 +138,24 @@ fn has_possible_positions(headers: &HeaderMap) -> bool {
     })
 }
 
-/// Whether dav-server would overflow its stack, which ends the process. It reads XML with a function that calls
-/// itself for each element. This reader does not. It is the same one that dav-server uses, and it also counts the
-/// elements that come from entities.
-fn is_too_deep(xml: &[u8]) -> bool {
-    let mut depth = 0_usize;
+/// Whether XML could end the process. dav-server reads it with a function that calls itself for each element, so
+/// deep XML overflows the stack. It copies the namespaces for each element, so 64 KiB could become gigabytes.
+///
+/// This reader does neither. It is the one that dav-server uses, so it also counts the elements of entities.
+fn is_too_complex(xml: &[u8]) -> bool {
+    let (mut depth, mut namespaces) = (0_usize, 0_usize);
     for event in EventReader::new(xml) {
         match event {
-            Ok(XmlEvent::StartElement { .. }) => depth += 1,
+            Ok(XmlEvent::StartElement { namespace, .. }) => {
+                depth += 1;
+                namespaces += namespace.0.len();
+            }
             Ok(XmlEvent::EndElement { .. }) => depth -= 1,
             Ok(_) => {}
             // dav-server also stops here.
             Err(_) => return false,
         }
-        if depth > XML_DEPTH {
+        if depth > XML_DEPTH || namespaces > XML_NAMESPACES {
             return true;
         }
     }
