@@ -24,16 +24,17 @@ const MIB: usize = 1024 * 1024;
 const NEVER: Duration = Duration::from_secs(3600);
 
 /// `GET` and `POST` reach a service that sends the content back.
-fn app() -> impl App {
+fn app() -> App {
     let drain = BodyDrain::default().timeout(NEVER).idle_timeout(NEVER);
-    MethodPolicyLayer::new(Policy::new().fallback([Method::GET, Method::POST]))
+    let service = MethodPolicyLayer::new(Policy::new().fallback([Method::GET, Method::POST]))
         .answer_options(true)
         .respond_with(PlainText)
         .body_drain(drain.idle_timeout_unknown_length(NEVER))
         .layer(service_fn(async |request: Request<Body>| {
             let content = request.into_body().collect().await.unwrap().to_bytes();
             Ok::<_, Infallible>(Response::new(Body::from(content)))
-        }))
+        }));
+    App::new(service)
 }
 
 #[tokio::test]

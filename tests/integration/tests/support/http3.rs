@@ -1,5 +1,6 @@
 //! A small HTTP/3 server, and a client that trusts it.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -21,26 +22,12 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
-use tower::{Service, ServiceExt};
+use tower::ServiceExt;
+use tower::util::BoxCloneSyncService;
 
 use super::server::within;
 
-/// A service that an HTTP/3 server can serve.
-pub(crate) trait App:
-    Service<Request<Body>, Response = Response<Body>, Error: Into<BoxError>, Future: Send>
-    + Clone
-    + Send
-    + 'static
-{
-}
-
-impl<S> App for S where
-    S: Service<Request<Body>, Response = Response<Body>, Error: Into<BoxError>, Future: Send>
-        + Clone
-        + Send
-        + 'static
-{
-}
+pub(crate) type App = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
 
 pub(crate) struct Server {
     address: SocketAddr,
@@ -51,7 +38,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn start(app: impl App) -> Self {
+    pub(crate) fn start(app: App) -> Self {
         let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         let certificate: CertificateDer<'static> = certified.cert.into();
         let mut tls = rustls::ServerConfig::builder()
@@ -93,7 +80,7 @@ impl Server {
     }
 }
 
-async fn serve(endpoint: Endpoint, app: impl App, mut stopping: watch::Receiver<()>) {
+async fn serve(endpoint: Endpoint, app: App, mut stopping: watch::Receiver<()>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -108,7 +95,7 @@ async fn serve(endpoint: Endpoint, app: impl App, mut stopping: watch::Receiver<
 }
 
 /// Answers the requests of a connection until the client closes it, or until the server stops.
-async fn connection(incoming: Incoming, app: impl App, mut stopping: watch::Receiver<()>) {
+async fn connection(incoming: Incoming, app: App, mut stopping: watch::Receiver<()>) {
     let quic = incoming.await.unwrap();
     let mut connection = server::Connection::new(Connection::new(quic.clone())).await.unwrap();
     let mut exchanges = JoinSet::new();
@@ -127,13 +114,13 @@ async fn connection(incoming: Incoming, app: impl App, mut stopping: watch::Rece
     quic.closed().await;
 }
 
-async fn exchange(request: RequestResolver<Connection, Bytes>, app: impl App) {
+async fn exchange(request: RequestResolver<Connection, Bytes>, app: App) {
     let (request, stream) = request.resolve_request().await.unwrap();
     let (mut send, receive) = stream.split();
     let length = request.headers().get(CONTENT_LENGTH);
     let missing = length.map(|length| length.to_str().unwrap().parse().unwrap());
     let body = Body::new(Upload { stream: receive, missing });
-    let response = app.oneshot(request.map(|()| body)).await.map_err(Into::into).unwrap();
+    let response = app.oneshot(request.map(|()| body)).await.unwrap();
     let (head, mut body) = response.into_parts();
     send.send_response(Response::from_parts(head, ())).await.unwrap();
     while let Some(frame) = body.frame().await {
