@@ -102,3 +102,18 @@ async fn a_graceful_shutdown_answers_an_upload_that_has_begun() {
     drop((client, upload));
     stopped.await;
 }
+
+/// `CONNECT` has no content, and its stream stays open (RFC 9114 §4.4).
+#[tokio::test]
+async fn a_rejected_connect_is_answered_while_its_stream_is_open() {
+    let server = Server::start(app());
+    let mut client = server.client().await;
+    let mut connect = client.begin("CONNECT", None).await;
+    let (status, fields, _) = connect.answer().await;
+    assert_eq!(status, 405);
+    assert_eq!(fields["allow"], "GET, HEAD, POST, OPTIONS");
+    // The connection stays open.
+    assert_eq!(client.ask("GET").await.0, 200);
+    drop((client, connect));
+    server.stop().await;
+}
