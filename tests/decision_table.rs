@@ -75,6 +75,8 @@ async fn outcome(layer: &MethodPolicyLayer, request: Request<Body>) -> String {
 /// - the outcome if the layer does not answer `OPTIONS`
 /// - the outcome if the layer answers `OPTIONS`, if it is a different one
 ///
+/// If the inner service decides, the outcome is the same, except that a `501` becomes `forward` where no rule applies.
+///
 /// `Policy::decide` must agree with a layer that does not answer `OPTIONS`, except for preflights, because it does
 /// not see header fields.
 async fn check(table: &str) {
@@ -97,6 +99,12 @@ async fn check(table: &str) {
                     outcome, expected,
                     "{line}: {method} {target}, answer_options({answer_options})"
                 );
+                let layer = layer.inner_decides(true);
+                let outcome = self::outcome(&layer, request(method, target)).await;
+                let (parts, _) = request(method, target).into_parts();
+                let has_rule = policy(calls).rule_at(parts.uri.path()).is_some();
+                let expected = if expected == "501" && !has_rule { "forward" } else { expected };
+                assert_eq!(outcome, expected, "{line}: {method} {target}, inner_decides");
             }
             if !method.contains('+') {
                 let (parts, _) = request(method, target).into_parts();
@@ -193,6 +201,38 @@ async fn row_4_a_recognized_method_is_forwarded_if_the_rule_lists_it_or_no_rule_
         recognize_only            | OPTIONS / | 501 | forward",
     )
     .await;
+}
+
+/// A rule says what the inner service handles. Without one, the inner service is asked.
+#[tokio::test]
+async fn row_4_where_no_rule_applies_every_method_is_forwarded_if_the_inner_service_decides() {
+    for (calls, requests, expected) in [
+        ("", "FOO get PROPFIND M-GET POST OPTIONS / /a * example.com:443", "forward"),
+        ("recognize_only", "FOO POST OPTIONS / *", "forward"),
+        ("exempt /a; fallback", "FOO POST OPTIONS /a", "forward"),
+        ("route /a PUT", "FOO POST /b", "forward"),
+        ("route /a PUT", "POST OPTIONS /a", "405 PUT"),
+        ("route /a PUT", "FOO get /a", "501"),
+        ("route /a PUT; recognize FOO", "FOO /a", "405 PUT"),
+        ("subtree /a PUT", "FOO /a /a/ /a/b", "501"),
+        ("fallback GET", "FOO / * example.com:443", "501"),
+        ("fallback GET", "POST / *", "405 GET, HEAD"),
+        ("fallback FOO", "FOO GET / *", "forward"),
+    ] {
+        let words = requests.split_whitespace();
+        let (targets, methods): (Vec<_>, Vec<_>) =
+            words.partition(|word| word.starts_with(['/', '*']) || word.contains(':'));
+        let layer = MethodPolicyLayer::new(policy(calls)).inner_decides(true);
+        for method in &methods {
+            for target in &targets {
+                let outcome = outcome(&layer, request(method, target)).await;
+                assert_eq!(outcome, expected, "{calls}: {method} {target}");
+            }
+        }
+    }
+    // The layer itself answers `OPTIONS *` if no rule applies.
+    let layer = MethodPolicyLayer::default().inner_decides(true).answer_options(true);
+    assert_eq!(outcome(&layer, request("OPTIONS", "*")).await, "200");
 }
 
 /// RFC 9110 §15.5.6: "the method received in the request-line is known by the origin server but not

@@ -45,6 +45,24 @@ fn marks(response: &Response<Body>) -> [Option<Reason>; 2] {
     [mark.map(WouldReject::rejection), enforced].map(|mark| mark.map(Rejection::reason))
 }
 
+/// A response has one mark of a type.
+#[tokio::test]
+async fn the_mark_of_the_outer_of_two_reporting_layers_replaces_that_of_the_inner_one() {
+    let (outer, outer_log) = reporting();
+    let (_, inner_log) = reporting();
+    let seen = inner_log.clone();
+    let inner = MethodPolicyLayer::new(Policy::new().recognize_only([])).report_only(true);
+    let inner = inner.on_rejection(move |rejection, _| {
+        seen.lock().unwrap().push(rejection.to_string());
+    });
+    let service = outer.layer(inner.layer(service_fn(echo)));
+    let response = service.oneshot(request("DELETE")).await.unwrap();
+    assert_eq!(marks(&response), [Some(Reason::NotAllowed), None]);
+    let line = "DELETE 405 Method Not Allowed by fallback (report only)";
+    assert_eq!(*outer_log.lock().unwrap(), [line]);
+    assert_eq!(*inner_log.lock().unwrap(), ["501 Not Implemented (report only)"]);
+}
+
 #[tokio::test]
 async fn a_request_that_would_be_rejected_is_forwarded_and_observed() {
     let (layer, log) = reporting();

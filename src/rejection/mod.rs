@@ -244,6 +244,8 @@ impl fmt::Display for Rejection {
 /// A mark in the extensions of a response: a layer that only
 /// [reports](crate::MethodPolicyLayer::report_only) would have rejected the request.
 ///
+/// An outer layer that also only reports replaces the mark of the inner one. Their observers see both.
+///
 /// A successful response with this mark shows that the policy is too strict. The inner service sent the
 /// response. So a failure with this mark is a real failure, unlike a response with a [`Rejection`].
 ///

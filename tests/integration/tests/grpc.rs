@@ -39,7 +39,7 @@ where
     Server::start(layer.layer(Routes::new(health).into_axum_router())).await
 }
 
-async fn check(client: &mut HealthClient<Channel>) -> Result<ServingStatus, Code> {
+async fn check_call(client: &mut HealthClient<Channel>) -> Result<ServingStatus, Code> {
     let response = within(client.check(HealthCheckRequest::default())).await;
     let response = response.map_err(|status| status.code())?;
     Ok(response.into_inner().status())
@@ -75,7 +75,7 @@ where
     let server = serve(layer).await;
     let mut client = grpc(server.address).await;
     assert_eq!(watch(&mut client).await, Err(code));
-    assert_eq!(check(&mut client).await, Ok(ServingStatus::Serving));
+    assert_eq!(check_call(&mut client).await, Ok(ServingStatus::Serving));
 }
 
 #[tokio::test]
@@ -91,7 +91,7 @@ async fn a_client_gets_unimplemented_for_501() {
     let policy = Policy::new().recognize_only([Method::GET]);
     let server = serve(MethodPolicyLayer::new(policy).respond_with(ProblemDetails)).await;
     let mut client = grpc(server.address).await;
-    assert_eq!(check(&mut client).await, Err(Code::Unimplemented));
+    assert_eq!(check_call(&mut client).await, Err(Code::Unimplemented));
     assert_eq!(watch(&mut client).await, Err(Code::Unimplemented));
 }
 
@@ -113,6 +113,42 @@ async fn a_rejected_bidirectional_stream_is_answered() {
         let status = within(client.streaming(requests, path, codec)).await.unwrap_err();
         assert_eq!(status.code(), Code::Unimplemented);
     }
+}
+
+/// tonic answers `200` with a gRPC status and never `405`, so where the inner service decides, its routes get every
+/// method. A rule for each service restricts them, and the REST routes need none.
+#[tokio::test]
+async fn tonic_routes_merged_into_axum_need_a_rule_for_each_service() {
+    let (_, health) = tonic_health::server::health_reporter();
+    let rest = axum::Router::new().route("/users", axum::routing::get("users"));
+    let merged = Routes::new(health).into_axum_router().merge(rest);
+    let deciding = MethodPolicyLayer::default().inner_decides(true).respond_with(ProblemDetails);
+    let policy = Policy::new().subtree("/grpc.health.v1.Health", [Method::POST]).unwrap();
+    let with_rule = MethodPolicyLayer::new(policy).inner_decides(true).respond_with(ProblemDetails);
+    let ask = async |layer: &MethodPolicyLayer<ProblemDetails>, method, path| {
+        let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+        let response = layer.layer(merged.clone()).oneshot(request).await.unwrap();
+        (response.status().as_u16(), response.headers().get("allow").cloned())
+    };
+    let check = "/grpc.health.v1.Health/Check";
+    for (method, path, without, with) in [
+        ("DELETE", "/users", 405, 405),
+        ("FOO", "/users", 501, 501),
+        ("GET", "/users", 200, 200),
+        ("DELETE", check, 200, 405),
+        ("FOO", check, 200, 501),
+    ] {
+        assert_eq!(ask(&deciding, method, path).await.0, without, "{method} {path}");
+        let (status, allow) = ask(&with_rule, method, path).await;
+        assert_eq!(status, with, "{method} {path}");
+        let expected = if path == check { "POST" } else { "GET, HEAD" };
+        let expected = (status == 405).then(|| HeaderValue::from_static(expected));
+        assert_eq!(allow, expected, "{method} {path}");
+    }
+    // A call is answered through both layers.
+    let server = Server::start(with_rule.layer(merged)).await;
+    let mut client = grpc(server.address).await;
+    assert_eq!(check_call(&mut client).await, Ok(ServingStatus::Serving));
 }
 
 /// As docs/placement.md says: over HTTP/1.1, tonic-web answers other requests itself.
