@@ -314,6 +314,6 @@ impl<R> Clone for MethodPolicyLayer<R> {
 
 impl<R> fmt::Debug for MethodPolicyLayer<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MethodPolicyLayer").field("shared", &self.shared).finish()
+        f.debug_struct("MethodPolicyLayer").field("settings", &self.shared.settings).finish()
     }
 }

@@ -87,7 +87,10 @@ where
 
     #[inline]
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        handle(&self.shared, request, |request| self.inner.call(request))
+        if self.shared.settings.forwards(&request) {
+            return ResponseFuture::forward(self.inner.call(request));
+        }
+        decide(&self.shared, request, |request| self.inner.call(request))
     }
 }
 
@@ -107,29 +110,14 @@ where
 
     #[inline]
     fn call(&self, request: Request<ReqBody>) -> Self::Future {
-        handle(&self.shared, request, |request| self.inner.call(request))
+        if self.shared.settings.forwards(&request) {
+            return ResponseFuture::forward(self.inner.call(request));
+        }
+        decide(&self.shared, request, |request| self.inner.call(request))
     }
 }
 
-/// Handles a request. `call` sends it to the inner service.
-#[inline]
-fn handle<F, R, ReqBody, ResBody>(
-    shared: &Arc<Shared<R>>,
-    request: Request<ReqBody>,
-    call: impl FnOnce(Request<ReqBody>) -> F,
-) -> ResponseFuture<F, R, ReqBody, ResBody>
-where
-    R: Respond<ResBody>,
-    ReqBody: Body,
-    ResBody: Default,
-{
-    if shared.settings.forwarded.contains(&request, &shared.settings.policy) {
-        return ResponseFuture::forward(call(request));
-    }
-    decide(shared, request, call)
-}
-
-/// Handles a request that the shortcut does not forward.
+/// Handles a request that the shortcut does not forward. `call` sends it to the inner service.
 ///
 /// It splits the request before it reads anything, so that the compiler does not copy the request. The
 /// copy would add 50 instructions to a rejection.
@@ -192,7 +180,7 @@ impl<S: fmt::Debug, R> fmt::Debug for MethodPolicy<S, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MethodPolicy")
             .field("inner", &self.inner)
-            .field("shared", &self.shared)
+            .field("settings", &self.shared.settings)
             .finish()
     }
 }

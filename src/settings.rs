@@ -1,8 +1,8 @@
 //! The settings that a layer, its services, and their futures share.
 
-use std::any::type_name;
-use std::fmt;
 use std::sync::Arc;
+
+use http::Request;
 
 use crate::body_drain::BodyDrain;
 use crate::forwarded::Forwarded;
@@ -31,7 +31,7 @@ pub(crate) struct Settings {
     pub(crate) responses: ResponseSettings,
     pub(crate) body_drain: Arc<BodyDrain>,
     /// `rebuild` computes it from the other settings.
-    pub(crate) forwarded: Forwarded,
+    forwarded: Forwarded,
 }
 
 impl Settings {
@@ -53,6 +53,12 @@ impl Settings {
         self.forwarded = Forwarded::new(&self.policy, &self.depend_on_more());
     }
 
+    /// Whether `request` is forwarded and its response stays unchanged. If `false`, the decision table decides.
+    #[inline(always)]
+    pub(crate) fn forwards<B>(&self, request: &Request<B>) -> bool {
+        self.forwarded.contains(request, &self.policy)
+    }
+
     /// The recognized methods whose requests need more than method and path: header fields, or a look at the
     /// response.
     fn depend_on_more(&self) -> MethodSet {
@@ -62,7 +68,7 @@ impl Settings {
         }
         #[cfg(feature = "rfc2774")]
         if self.extensions.is_some() {
-            return self.policy.recognized() - [http::Method::GET, http::Method::HEAD];
+            return self.policy.recognized() - crate::policy::GET_AND_HEAD;
         }
         MethodSet::new()
     }
@@ -86,15 +92,5 @@ impl<R> Shared<R> {
 impl<R> Clone for Shared<R> {
     fn clone(&self) -> Self {
         Self { settings: self.settings.clone(), responder: self.responder.clone() }
-    }
-}
-
-/// Writes the type of the responder. Closures do not implement `Debug`.
-impl<R> fmt::Debug for Shared<R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared")
-            .field("settings", &self.settings)
-            .field("responder", &format_args!("{}", type_name::<R>()))
-            .finish()
     }
 }

@@ -59,26 +59,21 @@ pin_project! {
 }
 
 impl<B: Body> RequestBody<B> {
-    #[inline]
     pub(crate) fn new(request: &request::Parts, body: B, bounds: &Arc<BodyDrain>) -> Self {
-        if body.is_end_stream() && request.method != Method::CONNECT {
-            return Self::Complete;
-        }
-        Self::incomplete(request, body, bounds)
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn incomplete(request: &request::Parts, body: B, bounds: &Arc<BodyDrain>) -> Self {
         let is_http1 = request.version <= Version::HTTP_11;
         // `CONNECT` has no content. The bytes after a rejected one may belong to another protocol and must not be
         // read as requests (RFC 9110 §9.3.6).
-        let is_connect = request.method == Method::CONNECT;
+        if request.method == Method::CONNECT {
+            return Self::Unread { is_http1 };
+        }
+        if body.is_end_stream() {
+            return Self::Complete;
+        }
         // Polling the body would make hyper send `100 Continue`. HTTP/1.0 has no `Expect`.
         let expects = request.version > Version::HTTP_10 && request.headers.contains_key(EXPECT);
         let length = body.size_hint().exact();
         let is_too_long = length.is_some_and(|length| length > bounds.max_bytes);
-        if is_connect || expects || is_too_long || bounds.max_bytes == 0 {
+        if expects || is_too_long || bounds.max_bytes == 0 {
             return Self::Unread { is_http1 };
         }
         let wait = match length {

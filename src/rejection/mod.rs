@@ -48,27 +48,24 @@ impl Reason {
     /// Returns the status code of the rejection.
     #[must_use]
     pub const fn status(self) -> StatusCode {
-        match self {
-            Self::NotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::NotImplemented => StatusCode::NOT_IMPLEMENTED,
-            #[cfg(feature = "rfc2774")]
-            Self::NotExtended => StatusCode::NOT_EXTENDED,
-            #[cfg(feature = "rfc2774")]
-            Self::MalformedDeclaration => StatusCode::BAD_REQUEST,
-        }
+        self.facts().0
     }
 
     /// Returns a name for metric labels and log fields: `not_allowed`, `not_implemented`,
     /// `not_extended`, or `malformed_declaration`. The names do not change in any 1.x version.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
+        self.facts().1
+    }
+
+    const fn facts(self) -> (StatusCode, &'static str) {
         match self {
-            Self::NotAllowed => "not_allowed",
-            Self::NotImplemented => "not_implemented",
+            Self::NotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "not_allowed"),
+            Self::NotImplemented => (StatusCode::NOT_IMPLEMENTED, "not_implemented"),
             #[cfg(feature = "rfc2774")]
-            Self::NotExtended => "not_extended",
+            Self::NotExtended => (StatusCode::NOT_EXTENDED, "not_extended"),
             #[cfg(feature = "rfc2774")]
-            Self::MalformedDeclaration => "malformed_declaration",
+            Self::MalformedDeclaration => (StatusCode::BAD_REQUEST, "malformed_declaration"),
         }
     }
 }
@@ -165,9 +162,7 @@ impl Rejection {
             Cause::Rule(..) | Cause::NoRule(_) => Reason::NotAllowed,
             Cause::NotImplemented => Reason::NotImplemented,
             #[cfg(feature = "rfc2774")]
-            Cause::Extension(problem) if problem.is_malformed => Reason::MalformedDeclaration,
-            #[cfg(feature = "rfc2774")]
-            Cause::Extension(_) => Reason::NotExtended,
+            Cause::Extension(problem) => problem.reason,
         }
     }
 

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use http::HeaderName;
 
 use crate::methods::excerpt;
+use crate::rejection::Reason;
 
 /// The reason why the rules for extensions reject a request.
 ///
@@ -13,18 +14,17 @@ use crate::methods::excerpt;
 /// of the client's declarations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ExtensionProblem {
-    /// Whether it is `400` and not `510`.
-    pub(crate) is_malformed: bool,
+    pub(crate) reason: Reason,
     text: Cow<'static, str>,
 }
 
 impl ExtensionProblem {
     fn not_extended(text: impl Into<Cow<'static, str>>) -> Self {
-        Self { is_malformed: false, text: text.into() }
+        Self { reason: Reason::NotExtended, text: text.into() }
     }
 
     fn malformed(text: String) -> Self {
-        Self { is_malformed: true, text: text.into() }
+        Self { reason: Reason::MalformedDeclaration, text: text.into() }
     }
 
     /// The syntax that is `expected` is missing at the byte `position` in the line `line` of `field`.
