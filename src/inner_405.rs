@@ -151,14 +151,14 @@ impl Inner405 {
             }
             (None, _) => return None,
         };
+        if methods.contains(self.request.method()) {
+            return None;
+        }
         // `Allow` lists no method that the layer rejects.
         match rule {
             Some(rule) => methods &= rule | &GET_AND_HEAD,
             None if !settings.inner_decides => methods &= settings.policy.recognized(),
             None => {}
-        }
-        if methods.contains(self.request.method()) {
-            return None;
         }
         if settings.answers_options {
             methods.insert(Method::OPTIONS);

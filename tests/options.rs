@@ -222,6 +222,18 @@ async fn a_405_stays_if_its_allow_is_missing_or_not_a_list_of_methods() {
     }
 }
 
+/// A layer that answers `OPTIONS` recognizes it, even if its policy does not.
+#[tokio::test]
+async fn a_405_that_lists_options_is_not_about_the_method_and_passes_unchanged() {
+    for allow in ["OPTIONS", "GET, OPTIONS"] {
+        for layer in changing_layers() {
+            let inner = || inner(405, &format!("|{allow}"));
+            let response = ask(&layer, Request::options("/"), inner).await;
+            assert_inner(&response, 405, allow);
+        }
+    }
+}
+
 #[tokio::test]
 async fn other_statuses_pass_unchanged() {
     for status in [200, 204, 301, 400, 401, 403, 404, 406, 500, 501, 503] {
