@@ -1,22 +1,17 @@
-//! Tests the rows of the decision table in their order, requests without a path, random policies, and method
-//! names.
+//! Tests the rows of the decision table in their order, requests without a path, and method names. `service.rs`
+//! compares random layers with a model of the table.
 
 mod support;
 
-use std::collections::HashMap;
 use std::convert::Infallible;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
-use proptest::prelude::*;
-use proptest::sample::select;
 use tower::{Layer, ServiceExt, service_fn};
-use tower_method_policy::{Decision, MethodPolicyLayer, MethodSet, Policy};
+use tower_method_policy::{Decision, MethodPolicyLayer, Policy};
 
-use crate::support::strategies::{
-    METHODS, PATHS, Setting, TCHARS, any_method, method, policy, policy_of, settings,
-};
+use crate::support::strategies::{TCHARS, method, policy};
 
 type Body = Full<Bytes>;
 
@@ -283,61 +278,6 @@ async fn the_fallback_applies_to_a_request_without_a_path() {
         route /chat PUT; exempt /ws; fallback | CONNECT http://a/ws | forward",
     )
     .await;
-}
-
-proptest! {
-    /// Compares `Policy::decide` with rows 1, 4, 5, and 6, which are written here a second time.
-    #[test]
-    fn random_policies_follow_the_decision_table(
-        settings in settings(),
-        method in prop_oneof![3 => select(METHODS).prop_map(method), 1 => any_method()],
-        (path, patterns) in select(PATHS),
-    ) {
-        let mut added = MethodSet::new();
-        let mut base = MethodSet::STANDARD;
-        let mut fallback = None;
-        // The value is `None` for an exempt path.
-        let mut path_rules = HashMap::new();
-        for setting in &settings {
-            match setting.clone() {
-                Setting::Recognize(methods) => added |= methods,
-                Setting::RecognizeOnly(methods) => base = methods,
-                Setting::Fallback(methods) => fallback = Some(methods),
-                Setting::Route(pattern, methods) | Setting::Subtree(pattern, methods) => {
-                    path_rules.insert(pattern, Some(methods));
-                }
-                Setting::Exempt(pattern) => {
-                    path_rules.insert(pattern, None);
-                }
-            }
-        }
-
-        let mut recognized = base | added;
-        for rule in path_rules.values().chain([&fallback]).flatten() {
-            recognized |= rule;
-        }
-        let path_rule = patterns.iter().find_map(|pattern| path_rules.remove(pattern));
-        let rule = path_rule.unwrap_or(fallback).map(|mut methods| {
-            if methods.contains(&Method::GET) {
-                methods.insert(Method::HEAD);
-            }
-            methods
-        });
-
-        let is_allowed = match &rule {
-            Some(rule) => rule.contains(&method),
-            None => recognized.contains(&method),
-        };
-        let expected = if [Method::GET, Method::HEAD].contains(&method) || is_allowed {
-            "forward".to_owned()
-        } else if recognized.contains(&method) {
-            let rule = rule.expect("without a rule a recognized method is forwarded");
-            if rule.is_empty() { "405 nothing".to_owned() } else { format!("405 {rule}") }
-        } else {
-            "501".to_owned()
-        };
-        prop_assert_eq!(decide(&policy_of(&settings), &method, path), expected);
-    }
 }
 
 // Method names.

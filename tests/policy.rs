@@ -1,18 +1,16 @@
 //! The configuration of a policy: its recognized methods, its rules, and properties of every policy.
-//! `decision_table.rs` tests its decisions.
+//! `decision_table.rs` and `service.rs` test its decisions.
 
 mod support;
 
 use std::collections::BTreeSet;
 
 use http::Method;
-use proptest::collection::vec;
 use proptest::prelude::*;
-use tower_method_policy::{Decision, MethodPolicyLayer, MethodSet, Policy, Rule, RuleKind};
+use tower_method_policy::{MethodPolicyLayer, MethodSet, Policy, Rule, RuleKind};
 
 use crate::support::strategies::{
-    METHODS, PATHS, PATTERNS, SUBTREES, Setting, any_method, method, policies, policy, policy_of,
-    set, settings,
+    METHODS, PATHS, PATTERNS, SUBTREES, Setting, method, policy, policy_of, set, settings,
 };
 
 #[test]
@@ -215,31 +213,6 @@ proptest! {
         settings in settings(),
     ) {
         prop_assert_eq!(policy_of(&settings), policy_of(&only_the_last_calls(settings.clone())));
-    }
-
-    /// RFC 9110 §15.5.6: `Allow` lists the methods that the target supports.
-    #[test]
-    fn allow_lists_the_methods_that_are_forwarded(
-        policy in policies(),
-        others in vec(any_method(), 4),
-    ) {
-        for (path, _) in PATHS {
-            let allow = policy.rule_at(path).map(|rule| rule.methods());
-            for method in METHODS.iter().map(|name| method(name)).chain(others.iter().cloned()) {
-                let recognized = policy.recognized().contains(&method);
-                let is_get_or_head = [Method::GET, Method::HEAD].contains(&method);
-                let listed = allow.map(|allow| allow.contains(&method));
-                let expected = match (listed, allow) {
-                    _ if is_get_or_head || listed.unwrap_or(recognized) => Decision::Forward,
-                    (_, Some(allow)) if recognized => Decision::NotAllowed { allow },
-                    _ => Decision::NotImplemented,
-                };
-                prop_assert_eq!(policy.decide(&method, path), expected, "{} {}", method, path);
-                // A method that is allowed somewhere is implemented, so it is recognized everywhere.
-                prop_assert!(recognized || listed != Some(true));
-                prop_assert!(recognized || !is_get_or_head);
-            }
-        }
     }
 
     /// The policy adds only `HEAD`, and only to rules that list `GET`.

@@ -1,44 +1,37 @@
-//! The service follows the decision table, although a shortcut forwards most requests. A forwarded request
-//! arrives unchanged.
+//! Compares the crate with the model of the decision tables, on random layers, requests, and responses of the inner
+//! service. A forwarded request arrives unchanged, although a shortcut forwards most requests.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
+#[path = "support/model/mod.rs"]
+mod model;
 mod support;
 
-use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::future::ready;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::header::ALLOW;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
-use http_body_util::{BodyExt, Full};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
+use http_body_util::{BodyExt, Full, StreamBody};
+use proptest::bool::weighted;
 use proptest::collection::vec;
+use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
-use tower::{Layer, Service, service_fn};
+use tower::{Layer as _, Service, service_fn};
 #[cfg(feature = "rfc2774")]
 use tower_method_policy::rfc2774::{Declarations, MandatoryExtensions};
-use tower_method_policy::{
-    BodyDrain, Decision, MethodPolicy, MethodPolicyLayer, MethodSet, Policy, Rejection, WouldReject,
-};
+use tower_method_policy::{BodyDrain, MethodSet, Policy};
 
+use crate::model::policy::{Entry, Kind, Rule};
+use crate::model::rejection::{Rejection, Responder};
+use crate::model::subject::BuiltLayer;
+use crate::model::{Content, Extensions, Layer, Marks, Outcome, Request, Response, RetryAfter};
 use crate::support::strategies::{
-    METHODS, PATHS, Setting, any_method, method, policies, policy_of, registered_names,
-    settings_with, uris,
+    METHODS, PATHS, Setting, any_method, method, policy_of, registered_names, settings_with,
 };
-
-type Body = Full<Bytes>;
-
-/// Method names, compared as text.
-type Names = BTreeSet<String>;
-
-fn names(methods: &MethodSet) -> Names {
-    methods.iter().map(ToString::to_string).collect()
-}
 
 /// More unregistered methods than the shortcut stores.
 fn unregistered_methods() -> Vec<Method> {
@@ -47,16 +40,17 @@ fn unregistered_methods() -> Vec<Method> {
 
 /// Sets with methods of every kind. Many have more unregistered methods than the shortcut stores.
 fn sets() -> impl Strategy<Value = MethodSet> {
-    let unregistered = prop_oneof![
+    let others = prop_oneof![
         2 => Just(vec![]),
         2 => Just(unregistered_methods()),
         1 => subsequence(unregistered_methods(), 0..=40),
+        1 => vec(any_or_stretched_method(), 0..=40),
     ];
     let common = subsequence(METHODS, 0..=METHODS.len());
     let registered = subsequence(registered_names(), 0..=3);
-    (common, registered, unregistered).prop_map(|(common, registered, unregistered)| {
+    (common, registered, others).prop_map(|(common, registered, others)| {
         let names = common.into_iter().map(str::to_owned).chain(registered);
-        names.map(|name| method(&name)).chain(unregistered).collect()
+        names.map(|name| method(&name)).chain(others).collect()
     })
 }
 
@@ -69,415 +63,275 @@ fn any_or_stretched_method() -> impl Strategy<Value = Method> {
     prop_oneof![any_method(), stretched]
 }
 
-// The model: the decision table, written a second time.
-
-/// The settings of a layer.
-#[derive(Clone, Debug)]
-struct Configuration {
-    settings: Vec<Setting>,
-    answers_options: bool,
-    has_extensions: bool,
+/// The model of the policy that [`policy_of`] builds.
+fn model_of(settings: &[Setting]) -> model::policy::Policy {
+    let names = |methods: &MethodSet| methods.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let mut policy = model::policy::Policy::default();
+    for setting in settings {
+        match setting {
+            Setting::Recognize(methods) => policy.recognize.extend(names(methods)),
+            Setting::RecognizeOnly(methods) => policy.recognize_only = Some(names(methods)),
+            Setting::Fallback(methods) => policy.fallback = Some(Rule::fallback(names(methods))),
+            Setting::Route(pattern, methods) => {
+                policy.entries.push(Entry::new(Kind::Route, pattern, names(methods)));
+            }
+            Setting::Subtree(prefix, methods) => {
+                policy.entries.push(Entry::new(Kind::Subtree, prefix, names(methods)));
+            }
+            Setting::Exempt(pattern) => {
+                policy.entries.push(Entry::new(Kind::Exempt, pattern, vec![]));
+            }
+        }
+    }
+    policy
 }
 
-/// The result for the client and the inner service.
-#[derive(Debug, PartialEq)]
-enum Outcome {
-    Forwarded,
-    /// The inner service's `405` becomes `200`.
-    Changed,
-    /// Forwarded with the request's `Declarations`.
-    Fulfilled,
-    /// `200` from the layer.
-    Answered(Option<Names>),
-    Rejected(StatusCode, Option<Names>),
-}
+/// Layers, each with its policy.
+fn layers() -> impl Strategy<Value = (Policy, Layer)> {
+    use Responder::{Content, EmptyBody, Fields, GrpcStatus, PlainText};
+    use RetryAfter::{Past, Seconds, Unset};
 
-impl Configuration {
-    fn layer(&self) -> MethodPolicyLayer {
-        let layer = MethodPolicyLayer::new(policy_of(&self.settings))
-            .cache_control(HeaderValue::from_static("no-store"))
-            .body_drain(BodyDrain::none());
-        #[cfg(feature = "rfc2774")]
-        let layer = if self.has_extensions {
-            let extension = SUPPORTED.trim_matches('"');
-            layer.mandatory_extensions(MandatoryExtensions::at_origin().support(extension).unwrap())
-        } else {
-            layer
-        };
-        // This call comes last. It has to rebuild the shortcut that the other calls built.
-        layer.answer_options(self.answers_options)
-    }
-
-    /// All methods that the server recognizes.
-    fn recognized(&self) -> Names {
-        const STANDARD: &str = "GET HEAD POST PUT DELETE OPTIONS TRACE CONNECT PATCH QUERY";
-        let replaced = |setting: &Setting| match setting {
-            Setting::RecognizeOnly(methods) => Some(names(methods)),
-            _ => None,
-        };
-        let replaced = self.settings.iter().rev().find_map(replaced);
-        let standard = || STANDARD.split(' ').map(str::to_owned).collect();
-        let mut recognized: Names = replaced.unwrap_or_else(standard);
-        for setting in &self.settings {
-            if let Setting::Recognize(methods)
-            | Setting::Route(_, methods)
-            | Setting::Subtree(_, methods) = setting
-            {
-                recognized.extend(names(methods));
-            }
-        }
-        recognized.extend(self.fallback().map(names).unwrap_or_default());
-        recognized.extend(["GET", "HEAD"].map(str::to_owned));
-        if self.answers_options {
-            recognized.insert("OPTIONS".to_owned());
-        }
-        recognized
-    }
-
-    fn fallback(&self) -> Option<&MethodSet> {
-        self.settings.iter().rev().find_map(|setting| match setting {
-            Setting::Fallback(methods) => Some(methods),
-            _ => None,
-        })
-    }
-
-    /// The methods of the rule at a path. `matching` has the patterns that match it, the most specific first.
-    fn rule(&self, matching: &[&str]) -> Option<Names> {
-        let configured = matching.iter().find_map(|pattern| {
-            self.settings.iter().find_map(|setting| match setting {
-                Setting::Route(added, methods) | Setting::Subtree(added, methods)
-                    if added == pattern =>
-                {
-                    Some(Some(methods))
-                }
-                Setting::Exempt(added) if added == pattern => Some(None),
-                _ => None,
-            })
-        });
-        let mut rule = names(configured.unwrap_or_else(|| self.fallback())?);
-        if rule.contains("GET") {
-            rule.insert("HEAD".to_owned());
-        }
-        Some(rule)
-    }
-
-    fn is_exempt(&self, matching: &[&str]) -> bool {
-        let first = matching.iter().find_map(|pattern| {
-            self.settings.iter().find_map(|setting| match setting {
-                Setting::Route(added, _) | Setting::Subtree(added, _) if added == pattern => {
-                    Some(false)
-                }
-                Setting::Exempt(added) if added == pattern => Some(true),
-                _ => None,
-            })
-        });
-        first == Some(true)
-    }
-
-    fn outcome(&self, sent: &Sent) -> Outcome {
-        let (path, matching) = sent.path;
-        let method = sent.method.as_str();
-
-        // Row 1.
-        if method == "GET" || method == "HEAD" {
-            return Outcome::Forwarded;
-        }
-
-        // RFC 2774 §5.
-        if self.has_extensions {
-            let declared = sent.fields.iter().filter(|(name, _)| matches!(*name, "man" | "opt"));
-            if declared.clone().any(|(_, value)| *value == MALFORMED) {
-                return Outcome::Rejected(StatusCode::BAD_REQUEST, None);
-            }
-            let mut mandatory = declared.filter(|(name, _)| *name == "man").peekable();
-            let is_mandatory = mandatory.peek().is_some();
-            let base = method.strip_prefix("M-").filter(|base| !base.is_empty());
-            if base.is_some() || is_mandatory {
-                let is_supported = is_mandatory && mandatory.all(|(_, value)| *value == SUPPORTED);
-                return match base {
-                    Some("GET" | "HEAD") if is_supported => Outcome::Fulfilled,
-                    Some("OPTIONS") if is_supported && self.answers_options => Outcome::Fulfilled,
-                    Some(base) if is_supported => match self.rows_4_to_6(base, matching) {
-                        Outcome::Forwarded => Outcome::Fulfilled,
-                        rejected => rejected,
-                    },
-                    _ => Outcome::Rejected(StatusCode::NOT_EXTENDED, None),
-                };
-            }
-        }
-
-        if method == "OPTIONS" {
-            // Row 2.
-            let has = |name| sent.fields.iter().any(|(field, _)| *field == name);
-            let is_preflight = has("origin") && has("access-control-request-method");
-            if is_preflight {
-                return Outcome::Forwarded;
-            }
-            // Row 3, and row 4 for `OPTIONS`.
-            if self.answers_options {
-                return match self.rule(matching) {
-                    None if path == "*" => Outcome::Answered(None),
-                    Some(rule) if path == "*" && !rule.contains("OPTIONS") => {
-                        Outcome::Answered(None)
-                    }
-                    Some(mut rule) if !rule.contains("OPTIONS") => {
-                        rule.insert("OPTIONS".to_owned());
-                        Outcome::Answered(Some(rule))
-                    }
-                    None if self.is_exempt(matching) => Outcome::Forwarded,
-                    _ => Outcome::Changed,
-                };
-            }
-        }
-        self.rows_4_to_6(method, matching)
-    }
-
-    fn rows_4_to_6(&self, method: &str, matching: &[&str]) -> Outcome {
-        let is_recognized = self.recognized().contains(method);
-        match self.rule(matching) {
-            // Row 4.
-            Some(rule) if rule.contains(method) => Outcome::Forwarded,
-            None if is_recognized => Outcome::Forwarded,
-            // Row 5.
-            Some(mut rule) if is_recognized => {
-                if self.answers_options {
-                    rule.insert("OPTIONS".to_owned());
-                }
-                Outcome::Rejected(StatusCode::METHOD_NOT_ALLOWED, Some(rule))
-            }
-            // Row 6.
-            _ => Outcome::Rejected(StatusCode::NOT_IMPLEMENTED, None),
-        }
-    }
+    let responders = select(&[EmptyBody, PlainText, Content, Fields, GrpcStatus]);
+    let retry_after = select(&[Unset, Past, Seconds(3600)]);
+    let cache_control = option::of(Just("no-store"));
+    let flags = (any::<[bool; 4]>(), weighted(0.1));
+    (settings_with(sets), responders, retry_after, cache_control, flags).prop_map(
+        |(settings, responder, retry_after, cache_control, flags)| {
+            let ([inner_decides, answer_options, has_observer, extensions], report_only) = flags;
+            // The text about an extension is not part of the model.
+            let extensions = extensions && responder != PlainText;
+            let layer = Layer {
+                responder,
+                has_observer,
+                retry_after,
+                cache_control,
+                inner_decides,
+                answer_options,
+                report_only,
+                examines_extensions: extensions && cfg!(feature = "rfc2774"),
+                ..Layer::new(model_of(&settings))
+            };
+            (policy_of(&settings), layer)
+        },
+    )
 }
 
 type Field = (&'static str, &'static str);
 
-/// The request that a client sends.
-#[derive(Clone, Debug)]
-struct Sent {
-    method: Method,
-    path: (&'static str, &'static [&'static str]),
-    target: String,
-    version: Version,
-    fields: Vec<Field>,
+fn header_map(fields: &[Field]) -> HeaderMap {
+    let fields = fields.iter().map(|(name, value)| {
+        let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
+        (HeaderName::from_static(name), value)
+    });
+    fields.collect()
+}
+
+/// Fields in the form `name:value`.
+fn parse(fields: &'static str) -> Vec<Field> {
+    fields.split_whitespace().map(|field| field.split_once(':').unwrap()).collect()
 }
 
 const SUPPORTED: &str = "\"http://example.com/extension\"";
 const UNSUPPORTED: &str = "\"http://example.com/other\"";
 const MALFORMED: &str = "\"http://example.com/extension";
 
-impl Sent {
-    fn request(&self) -> Request<Body> {
-        let mut request = Request::new(Full::from("content"));
-        *request.method_mut() = self.method.clone();
-        *request.uri_mut() = self.target.parse().unwrap();
-        *request.version_mut() = self.version;
-        for (name, value) in &self.fields {
-            let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
-            request.headers_mut().append(*name, value);
-        }
-        request.extensions_mut().insert(7_u64);
-        request
-    }
-
-    /// Checks that the inner service received this request unchanged.
-    fn assert_arrived(&self, arrived: Request<Body>) {
-        let is_fulfilled = is_fulfilled(&arrived);
-        let (arrived, body) = arrived.into_parts();
-        assert_eq!(arrived.method, self.method);
-        assert_eq!(arrived.uri.to_string(), self.target);
-        assert_eq!(arrived.version, self.version);
-        let has_same_fields = arrived.headers.iter().eq(self.request().headers());
-        assert!(has_same_fields, "{:?}", arrived.headers);
-        assert_eq!(arrived.extensions.get(), Some(&7_u64));
-        assert_eq!(arrived.extensions.len(), 1 + usize::from(is_fulfilled));
-        let body = body.collect().now_or_never().unwrap();
-        assert_eq!(body.unwrap().to_bytes(), "content");
-    }
-}
-
-fn is_fulfilled(_request: &Request<Body>) -> bool {
-    #[cfg(feature = "rfc2774")]
-    return _request.extensions().get::<Declarations>().is_some();
-    #[cfg(not(feature = "rfc2774"))]
-    return false;
-}
-
 /// Header fields on which the table depends, and fields on which it must not depend.
 fn fields() -> impl Strategy<Value = Vec<Field>> {
-    const DECLARED: [&str; 4] = [SUPPORTED, SUPPORTED, UNSUPPORTED, MALFORMED];
+    const DECLARED: [&str; 5] = [SUPPORTED, SUPPORTED, SUPPORTED, UNSUPPORTED, MALFORMED];
     // `Connection` does not list `C-Man`, so the layer ignores `C-Man`.
     const OTHERS: &str = "access-control-request-headers:x-a allow:FOO authorization:Basic c-man:x \
-        connection:close content-length:7 content-type:application/grpc depth:0 destination:/b \
-        early-data:1 expect:100-continue forwarded:for=a host:a if-match:* if-match:\u{e9} \
+        connection:close content-length:7 content-type:text/plain depth:0 destination:/b early-data:1 expect:100-continue forwarded:for=a host:a if-match:* if-match:\u{e9} \
         max-forwards:0 prefer:return=minimal range:bytes=0-0 sec-fetch-mode:cors te:trailers \
         transfer-encoding:chunked upgrade:websocket via:1.1 x-http-method:DELETE \
         x-http-method-override:DELETE x-method-override:DELETE";
     const CORS: [Field; 2] = [("origin", "http://a"), ("access-control-request-method", "PUT")];
-    let others = OTHERS.split_whitespace();
-    let others: Vec<_> = others.map(|field| field.split_once(':').unwrap()).collect();
-    let declarations = vec((select(&["man", "opt"]), select(&DECLARED)), 0..=2);
-    let declarations = prop_oneof![Just(vec![]), declarations];
-    let count = 0..=others.len();
-    let fields = (subsequence(&CORS, 0..=2), declarations, subsequence(others, count));
-    fields.prop_map(|(cors, declarations, others)| [cors, declarations, others].concat())
+    const GRPC: Field = ("content-type", "application/grpc");
+    let names = prop_oneof![3 => Just("man"), 1 => Just("opt")];
+    let declarations = vec((names, select(&DECLARED)), 1..=2);
+    let declarations = prop_oneof![2 => Just(vec![]), 1 => declarations];
+    let grpc = prop_oneof![3 => Just(vec![]), 1 => Just(vec![GRPC])];
+    let others = vec(select(parse(OTHERS)), 0..=4);
+    let fields = (subsequence(&CORS, 0..=2), declarations, grpc, others);
+    fields
+        .prop_map(|(cors, declarations, grpc, others)| [cors, declarations, grpc, others].concat())
 }
 
-fn requests() -> impl Strategy<Value = Sent> {
+/// A declaration in `Opt` is optional, but it can be malformed.
+fn extensions(fields: &[Field]) -> Extensions {
+    let declared = fields.iter().filter(|(name, _)| matches!(*name, "man" | "opt"));
+    let mandatory = || declared.clone().filter(|(name, _)| *name == "man");
+    if declared.clone().any(|(_, value)| *value == MALFORMED) {
+        Extensions::Malformed
+    } else if mandatory().next().is_none() {
+        Extensions::None
+    } else if mandatory().all(|(_, value)| *value == SUPPORTED) {
+        Extensions::Supported
+    } else {
+        Extensions::Unsupported
+    }
+}
+
+fn requests() -> impl Strategy<Value = Request> {
     let methods = prop_oneof![
-        1 => select(vec![Method::GET, Method::HEAD]),
+        2 => select(vec![Method::GET, Method::HEAD]),
         3 => select(METHODS).prop_map(method),
-        1 => Just(Method::OPTIONS),
+        2 => Just(Method::OPTIONS),
+        1 => Just(Method::POST),
         2 => select(unregistered_methods()),
         1 => select(registered_names()).prop_map(|name| method(&name)),
-        2 => select(METHODS).prop_map(|name| method(&format!("M-{name}"))),
-        1 => Just(method("M-")),
-        1 => any_or_stretched_method(),
+        3 => select(&["M-", "M-GET", "M-OPTIONS", "M-PUT", "M-PURGE"]).prop_map(method),
+        2 => any_or_stretched_method(),
     ];
-    let versions = select(vec![Version::HTTP_10, Version::HTTP_11, Version::HTTP_2]);
-    (methods, select(PATHS), 0..4, versions, fields()).prop_map(
-        |(method, path, form, version, fields)| {
-            let target = match (path.0, form) {
+    let paths: Vec<_> = PATHS.iter().map(|(path, _)| *path).collect();
+    let versions = vec![Version::HTTP_10, Version::HTTP_11, Version::HTTP_2, Version::HTTP_3];
+    (methods, select(paths), 0..4, select(versions), fields(), bodies()).prop_map(
+        |(method, path, form, version, fields, body)| {
+            let target = match (path, form) {
                 ("", _) => "example.com:443".to_owned(),
                 ("*", _) => "*".to_owned(),
                 (path, 0) => format!("http://example.com{path}"),
                 (path, 1) => format!("{path}?query"),
                 (path, _) => path.to_owned(),
             };
-            Sent { method, path, target, version, fields }
+            Request {
+                method: method.to_string(),
+                target: target.parse().unwrap(),
+                version,
+                extensions: extensions(&fields),
+                fields: header_map(&fields),
+                body,
+            }
         },
     )
 }
 
-fn configurations() -> impl Strategy<Value = Configuration> {
-    (settings_with(sets), any::<bool>(), any::<bool>()).prop_map(
-        |(settings, answers_options, has_extensions)| Configuration {
-            settings,
-            answers_options,
-            has_extensions: has_extensions && cfg!(feature = "rfc2774"),
+/// Bodies around the length that hyper has read before the layer answers.
+fn bodies() -> impl Strategy<Value = model::Body> {
+    let lengths = select(&[Some(0), Some(7), Some(8192), Some(8193), None]);
+    lengths.prop_map(|length| model::Body { is_at_end: length == Some(0), length })
+}
+
+/// The content of a request. `length` is `None` if it is not announced.
+fn content(length: Option<u64>) -> Bytes {
+    let length = length.map_or(3, |length| usize::try_from(length).unwrap());
+    Bytes::from_static(&[b'a'; 10_000]).slice(..length)
+}
+
+fn responses() -> impl Strategy<Value = Response> {
+    const ALLOW: &[&str] = &[
+        "GET, HEAD",
+        "POST,PUT\t,, FOO ,PUT",
+        "OPTIONS",
+        "DELETE, OPTIONS, get",
+        "OWN-07, PROPFIND",
+        "QUERY",
+        "",
+        " , ",
+        "pri, !#$%&'*+-.^_`|~",
+    ];
+    const NOT_METHODS: &[&str] = &["GET, *", "PRI", "GET POST", "\"GET\"", "GET, \u{e9}"];
+    const OTHERS: &str = "access-control-allow-origin:* cache-control:private \
+        connection:keep-alive content-length:5 content-md5:x content-type:text/plain dav:1 digest:x \
+        etag:x grpc-message:x grpc-status-details-bin:x grpc-status:0 retry-after:5 set-cookie:a \
+        set-cookie:b signature:x sourcemap:/x vary:accept x-silly:0 x-silly:1";
+    let statuses = prop_oneof![6 => Just(405), 1 => select(&[200, 204, 300, 404, 501])];
+    let not_methods = prop_oneof![6 => Just(vec![]), 1 => vec(select(NOT_METHODS), 1)];
+    let allow = (vec(select(ALLOW), 0..=2), not_methods);
+    let others = vec(select(parse(OTHERS)), 0..=4);
+    let marks = (weighted(0.2), any::<[bool; 2]>());
+    (statuses, allow, others, marks).prop_map(
+        |(status, (allow, not_methods), others, (is_of_policy, [is_marked, is_shared]))| {
+            let allow = [allow, not_methods].concat();
+            let allow = allow.iter().map(|value| ("allow", *value)).collect();
+            Response {
+                status: StatusCode::from_u16(status).unwrap(),
+                fields: header_map(&[allow, others].concat()),
+                content: Content::OfInnerService,
+                marks: Marks {
+                    rejection: is_of_policy.then(Rejection::of_inner_policy),
+                    would_reject: None,
+                    of_inner_service: is_marked,
+                    shared: is_shared.then_some("the inner service"),
+                },
+            }
         },
     )
 }
 
-/// Sends the request. The inner service answers `OPTIONS` with `405`. Returns the response, and the request if the
-/// inner service received it.
-fn ask(layer: &MethodPolicyLayer, sent: &Sent) -> (Response<String>, Option<Request<Body>>) {
-    let mut arrived = None;
-    let inner = service_fn(|request: Request<Body>| {
-        let status = if request.method() == Method::OPTIONS { 405 } else { 418 };
-        arrived = Some(request);
-        let response = Response::builder().status(status).header("allow", "GET");
-        let response = response.body("inner".to_owned()).unwrap();
-        ready(Ok::<_, Infallible>(response))
+/// Sends `request` to a service of `layer`. Checks that the inner service receives it unchanged.
+fn ask(layer: &BuiltLayer, request: &Request, inner: &Response) -> Outcome {
+    let body = Full::new(content(request.body.length));
+    let mut sent = request.build(match request.body.length {
+        Some(_) => body.boxed_unsync(),
+        None => StreamBody::new(body.into_stream()).boxed_unsync(),
     });
-    let response = layer.layer(inner).call(sent.request()).now_or_never();
-    let Ok(response) = response.unwrap();
-    (response, arrived)
+    sent.extensions_mut().insert(7_u64);
+    let mut arrived = None;
+    let service = service_fn(|request| {
+        arrived = Some(request);
+        ready(Ok::<_, Infallible>(inner.build()))
+    });
+    let Ok(response) = layer.layer(service).call(sent).now_or_never().unwrap();
+
+    let is_forwarded = arrived.is_some();
+    let mut is_fulfilled = false;
+    if let Some(arrived) = arrived {
+        let (head, body) = arrived.into_parts();
+        request.assert_arrived(&head);
+        is_fulfilled = has_declarations(&head.extensions);
+        assert_eq!(head.extensions.get(), Some(&7_u64));
+        assert_eq!(head.extensions.len(), 1 + usize::from(is_fulfilled));
+        let body = body.collect().now_or_never().unwrap();
+        assert_eq!(body.unwrap().to_bytes(), content(request.body.length));
+    }
+    Outcome { is_forwarded, is_fulfilled, observed: vec![], response: Response::read(&response) }
 }
 
-fn observe(response: &Response<String>, arrived: Option<&Request<Body>>) -> Outcome {
-    let status = response.status();
-    let allow = response.headers().get(ALLOW);
-    let allow = allow.map(|allow| allow.to_str().unwrap());
-    let content = response.body().as_str();
-    let Some(arrived) = arrived else {
-        let elements = allow.map(|allow| allow.split(", ").filter(|element| !element.is_empty()));
-        let allow = elements.map(|elements| elements.map(str::to_owned).collect());
-        return match status {
-            StatusCode::OK => Outcome::Answered(allow),
-            status => Outcome::Rejected(status, allow),
-        };
-    };
-    if status == StatusCode::OK {
-        assert_eq!((allow, content), (Some("GET, OPTIONS"), ""));
-        return Outcome::Changed;
-    }
-    let statuses: [u16; 2] = [405, 418];
-    assert!(statuses.contains(&status.as_u16()));
-    assert_eq!((allow, content), (Some("GET"), "inner"));
-    assert_eq!(response.headers().len(), 1);
-    if is_fulfilled(arrived) { Outcome::Fulfilled } else { Outcome::Forwarded }
+fn has_declarations(_extensions: &http::Extensions) -> bool {
+    #[cfg(feature = "rfc2774")]
+    return _extensions.get::<Declarations>().is_some();
+    #[cfg(not(feature = "rfc2774"))]
+    return false;
 }
 
 proptest! {
-    /// The shortcut uses only method and path. Under all settings, it may forward a request only if the
-    /// table forwards it. A layer that only reports marks the same rejections.
+    /// The shortcut uses only method and path. Under all settings, it may forward a request only if the table
+    /// forwards it.
     #[test]
-    fn every_layer_follows_the_decision_table(
-        configuration in configurations(),
-        requests in vec(requests(), 1..48),
+    fn every_layer_follows_the_decision_tables(
+        (policy, model) in layers(),
+        exchanges in vec((requests(), responses()), 1..48),
     ) {
-        let observed = Arc::new(AtomicUsize::new(0));
-        let counter = observed.clone();
-        let layer = configuration.layer().on_rejection(move |_, _| {
-            counter.fetch_add(1, Ordering::Relaxed);
-        });
-        let reporting = layer.clone().report_only(true);
-        for sent in requests {
-            let (response, arrived) = ask(&layer, &sent);
-            let outcome = observe(&response, arrived.as_ref());
-            prop_assert_eq!(&outcome, &configuration.outcome(&sent), "{:?}", sent);
-            arrived.into_iter().for_each(|arrived| sent.assert_arrived(arrived));
-            let rejection = response.extensions().get::<Rejection>();
-            let is_rejected = matches!(outcome, Outcome::Rejected(..));
-            prop_assert_eq!(rejection.is_some_and(Rejection::is_enforced), is_rejected);
-            prop_assert_eq!(response.extensions().len(), usize::from(is_rejected));
-
-            let (response, arrived) = ask(&reporting, &sent);
-            let outcome = observe(&response, arrived.as_ref());
-            prop_assert_eq!(outcome, Outcome::Forwarded, "{:?}", sent);
-            sent.assert_arrived(arrived.unwrap());
-            let mark = response.extensions().get().map(WouldReject::rejection);
-            prop_assert!(mark.is_none_or(|mark| !mark.is_enforced()));
-            let facts = |of: &Rejection| (of.status(), of.reason(), of.allow().map(names));
-            prop_assert_eq!(mark.map(facts), rejection.map(facts), "{:?}", sent);
-            prop_assert_eq!(mark.map(Rejection::rule), rejection.map(Rejection::rule));
-            prop_assert_eq!(response.extensions().len(), usize::from(is_rejected));
-            prop_assert_eq!(observed.swap(0, Ordering::Relaxed), 2 * usize::from(is_rejected));
-        }
-    }
-}
-
-/// Returns the status of the answer to a request without header fields. The inner service answers 200.
-fn status(policy: &Policy, method: &Method, uri: &Uri) -> StatusCode {
-    let inner =
-        service_fn(async |_: Request<Body>| Ok::<_, Infallible>(Response::new(String::new())));
-    let mut request = Request::new(Full::default());
-    *request.method_mut() = method.clone();
-    *request.uri_mut() = uri.clone();
-    let mut service = MethodPolicy::new(inner, policy.clone());
-    let Ok(response) = service.call(request).now_or_never().unwrap();
-    response.status()
-}
-
-proptest! {
-    #[test]
-    fn a_service_answers_as_its_policy_decides(
-        policy in policies(),
-        method in prop_oneof![3 => select(METHODS).prop_map(method), 1 => any_method()],
-        uri in uris(),
-    ) {
-        let decided = match policy.decide(&method, uri.path()) {
-            Decision::Forward => StatusCode::OK,
-            Decision::NotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
-            Decision::NotImplemented => StatusCode::NOT_IMPLEMENTED,
+        model.policy.assert_lists(&policy);
+        let layer = model.build(policy.clone()).body_drain(BodyDrain::none());
+        // The last call has to rebuild the shortcut that the other calls built.
+        let layer = layer.inner_decides(!model.inner_decides).answer_options(!model.answer_options);
+        #[cfg(feature = "rfc2774")]
+        let layer = if model.examines_extensions {
+            let extension = SUPPORTED.trim_matches('"');
+            layer.mandatory_extensions(MandatoryExtensions::at_origin().support(extension).unwrap())
+        } else {
+            layer
         };
-        prop_assert_eq!(status(&policy, &method, &uri), decided);
-    }
-
-    #[test]
-    fn only_listed_methods_and_get_and_head_are_forwarded(
-        allowed in vec(any_or_stretched_method(), 0..80),
-        others in vec(any_or_stretched_method(), 0..40),
-    ) {
-        let uri = Uri::from_static("/");
-        let policy = Policy::new().recognize_only([]).fallback(allowed.clone());
-        for method in allowed.iter().chain(&others) {
-            let expected =
-                allowed.contains(method) || [Method::GET, Method::HEAD].contains(method);
-            let is_forwarded = status(&policy, method, &uri) == StatusCode::OK;
-            prop_assert_eq!(is_forwarded, expected, "{}", method);
+        let layer = layer.inner_decides(model.inner_decides).answer_options(model.answer_options);
+        let observed = Arc::new(Mutex::new(vec![]));
+        let log = observed.clone();
+        let layer = if model.has_observer {
+            layer.on_rejection(move |rejection, request| {
+                log.lock().unwrap().push(Rejection::read(rejection).seen(request));
+            })
+        } else {
+            layer
+        };
+        let with_defaults = Layer::new(model.policy.clone());
+        for (request, inner) in exchanges {
+            with_defaults.assert_decides(&policy, &request.method, request.path());
+            let mut outcome = ask(&layer, &request, &inner);
+            outcome.observed = std::mem::take(&mut *observed.lock().unwrap());
+            // A body that is not at its end is not read, and that of `CONNECT` never.
+            let is_drained = request.body.is_at_end && request.method != "CONNECT";
+            let expected = model.outcome(&request, &inner, is_drained);
+            prop_assert_eq!(outcome, expected, "{:?} {:?}", request, inner);
         }
     }
 }

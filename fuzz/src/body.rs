@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use arbitrary::{Result, Unstructured};
 use bytes::Buf;
-use http::HeaderMap;
+use http::{HeaderMap, Version};
 use http_body::{Body, Frame, SizeHint};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, Sleep, sleep};
 
-use crate::request::Sent;
+use crate::model::{self, Request};
 use crate::settings::Bounds;
 
 /// The result of a poll.
@@ -53,7 +53,7 @@ impl Plan {
             Step::Data(length) => sum.saturating_add(*length),
             _ => sum,
         });
-        let other = *u.choose(&[0, 1, 10, 3 << 20, u64::MAX])?;
+        let other = *u.choose(&[0, 1, 10, 8192, 8193, 3 << 20, u64::MAX])?;
         let hint = match u.int_in_range(0..=5)? {
             0 => (0, None),
             1 | 2 => (length, Some(length)),
@@ -62,6 +62,10 @@ impl Plan {
             _ => (other, None),
         };
         Ok(Self { steps, end_at, hint })
+    }
+
+    pub(crate) fn facts(&self) -> model::Body {
+        model::Body { is_at_end: self.end_at == 0, length: self.declared() }
     }
 
     /// The length that the body declares.
@@ -208,9 +212,10 @@ impl Buf for Piece {
     }
 }
 
-/// Checks how the layer read the body of `sent`. Returns whether the layer read it to its end.
+/// Checks how the layer read the body of `request`. Returns whether the layer read it to its end.
 pub(crate) fn ended(
-    sent: &Sent,
+    request: &Request,
+    plan: &Plan,
     bounds: &Bounds,
     is_in_runtime: bool,
     log: &Log,
@@ -220,17 +225,21 @@ pub(crate) fn ended(
     // The clock has a precision of a millisecond and rounds up.
     const TICK: Duration = Duration::from_millis(2);
 
-    let declared = sent.body.declared();
-    let is_connect = sent.is_http_1() && sent.method == "CONNECT";
-    let has_ended = !is_connect && sent.body.end_at == 0;
+    let declared = plan.declared();
+    let is_connect = request.method == "CONNECT";
+    let has_ended = !is_connect && plan.end_at == 0;
     let declares_too_much = declared.is_some_and(|declared| declared > bounds.max_bytes);
-    if is_connect || has_ended || sent.expects() || bounds.max_bytes == 0 || declares_too_much {
+    // RFC 9110 §10.1.1.
+    let expects = request.version >= Version::HTTP_11 && request.fields.contains_key("expect");
+    if is_connect || has_ended || expects || bounds.max_bytes == 0 || declares_too_much {
         assert!(log.polls.is_empty() && answered < TICK, "this body must not be read");
         return has_ended;
     }
 
     // The layer does not wait for a body that declares length zero.
-    let has_clock = is_in_runtime && declared != Some(0);
+    // Nor for a streaming call of gRPC, whose answer may end the stream at any time.
+    let is_streaming = request.is_grpc() && declared.is_none() && !request.is_http_1();
+    let has_clock = is_in_runtime && declared != Some(0) && !is_streaming;
     let idle = match declared {
         Some(_) => bounds.idle_timeout,
         None => bounds.idle_timeout_unknown_length,

@@ -3,6 +3,8 @@
 
 mod body;
 mod layer;
+#[path = "../../tests/support/model/mod.rs"]
+mod model;
 mod names;
 mod patterns;
 mod policy;

@@ -1,16 +1,8 @@
 //! Method names that a faulty comparison could confuse.
 
 use arbitrary::{Result, Unstructured};
-use http::Method;
 
-/// RFC 9110 §9.3, RFC 5789, and RFC 10008, in the canonical order of the crate.
-const STANDARD: &str = "GET HEAD POST PUT PATCH DELETE OPTIONS TRACE CONNECT QUERY";
-
-/// The rest of the IANA registry. The canonical order is alphabetical from here on.
-const REGISTERED: &str = "\
-* ACL BASELINE-CONTROL BIND CHECKIN CHECKOUT COPY LABEL LINK LOCK MERGE MKACTIVITY MKCALENDAR MKCOL \
-MKREDIRECTREF MKWORKSPACE MOVE ORDERPATCH PRI PROPFIND PROPPATCH REBIND REPORT SEARCH UNBIND UNCHECKOUT \
-UNLINK UNLOCK UPDATE UPDATEREDIRECTREF VERSION-CONTROL";
+use crate::model::methods::registered;
 
 /// Common names and near misses. `http` stores names of up to 15 bytes in place.
 const COMMON: &str = "\
@@ -21,19 +13,6 @@ AAAAAAAAAAAAAAAA VERSION--CONTROL BASELINEX-CONTROL UPDATEREREDIRECTREF";
 /// The characters of a token (RFC 9110 §5.6.2).
 const TCHARS: &[u8] =
     b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-
-pub(crate) fn standard() -> impl Iterator<Item = &'static str> {
-    STANDARD.split(' ')
-}
-
-/// All registered names in canonical order.
-pub(crate) fn registered() -> impl Iterator<Item = &'static str> {
-    standard().chain(REGISTERED.split(' '))
-}
-
-pub(crate) fn method(name: &str) -> Method {
-    Method::from_bytes(name.as_bytes()).expect("a method is a token")
-}
 
 /// An unregistered method. A policy can list many of them.
 pub(crate) fn own(number: usize) -> String {

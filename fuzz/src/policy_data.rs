@@ -6,9 +6,10 @@ use httpdate::{fmt_http_date, parse_http_date};
 use serde_json::{Map, Value};
 use tower_method_policy::{BodyDrain, MethodSet, Policy, RetryAfter};
 
-use crate::names;
+use crate::model::methods::registered;
+use crate::model::policy::{Entry, Kind, Rule};
+use crate::model::{self, Layer};
 use crate::patterns::{Validity, prefix_validity, validity};
-use crate::policy::{Entry, Kind, Model, Rule};
 
 /// Reads any text as a policy in TOML and in JSON. Compares it with the policy that the builder makes from the
 /// same parts. An error must have a place in the text.
@@ -63,9 +64,9 @@ fn json<T: serde::de::DeserializeOwned>(text: &str) -> Option<T> {
 }
 
 /// Reads a policy, and returns whether it is valid.
-fn read(parts: &Value) -> (Validity, Model) {
-    let Some(model) = model(parts) else {
-        return (Validity::Invalid, Model::default());
+fn read(parts: &Value) -> (Validity, model::policy::Policy) {
+    let Some(model) = model_of(parts) else {
+        return (Validity::Invalid, model::policy::Policy::default());
     };
     let validities = model.entries.iter().map(|entry| match entry.kind {
         Kind::Subtree => prefix_validity(&entry.pattern),
@@ -78,8 +79,8 @@ fn read(parts: &Value) -> (Validity, Model) {
     (worst, model)
 }
 
-fn model(parts: &Value) -> Option<Model> {
-    let mut model = Model::default();
+fn model_of(parts: &Value) -> Option<model::policy::Policy> {
+    let mut model = model::policy::Policy::default();
     for (name, value) in parts.as_object()? {
         match (name.as_str(), value) {
             ("recognize" | "routes" | "subtrees" | "exempt", Value::Null) => {}
@@ -126,7 +127,7 @@ fn is_method(name: &str) -> bool {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     let upper = name.to_uppercase();
     let is_reserved = RESERVED.split(' ').any(|reserved| reserved == upper);
-    let is_in_another_case = name != upper && names::registered().any(|name| name == upper);
+    let is_in_another_case = name != upper && registered().any(|name| name == upper);
     !name.is_empty() && name.chars().all(is_name) && !is_reserved && !is_in_another_case
 }
 
@@ -135,12 +136,13 @@ fn check_policy(policy: &Policy, parts: &Value, text: &str) {
     let (validity, model) = read(parts);
     assert_ne!(validity, Validity::Invalid, "{parts}");
     assert_eq!(policy, &model.build().expect("a policy"));
-    model.lists(policy);
+    model.assert_lists(policy);
     let written = serde_json::to_string(policy.recognized()).expect("a list");
     let read: MethodSet = serde_json::from_str(&written).expect("a list");
     assert_eq!(&read, policy.recognized());
 
-    let patterns = model.entries.iter().flat_map(|entry| {
+    let layer = Layer::new(model);
+    let patterns = layer.policy.entries.iter().flat_map(|entry| {
         let path = entry.pattern.replace(['{', '}'], "");
         [format!("{path}/"), format!("{path}/a"), path]
     });
@@ -151,7 +153,7 @@ fn check_policy(policy: &Policy, parts: &Value, text: &str) {
         // The crate uses this byte itself. No request has it in its path.
         if !path.contains('\u{1}') {
             for method in &methods {
-                model.agrees(policy, method, &path);
+                layer.assert_decides(policy, method, &path);
             }
         }
     }

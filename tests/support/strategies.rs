@@ -1,8 +1,8 @@
-//! Methods, policies, and targets for property tests.
+//! Methods, policies, and paths for tests.
 
 use std::future::Future;
 
-use http::{Method, Uri};
+use http::Method;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -183,7 +183,9 @@ where
         methods().prop_map(Setting::RecognizeOnly),
         methods().prop_map(Setting::Fallback),
     ];
-    let patterns = subsequence(PATTERNS, 0..=PATTERNS.len()).prop_flat_map(move |patterns| {
+    let patterns =
+        prop_oneof![subsequence(PATTERNS, 0..=2), subsequence(PATTERNS, 0..=PATTERNS.len())];
+    let patterns = patterns.prop_flat_map(move |patterns| {
         let setting = |pattern| {
             prop_oneof![
                 4 => methods().prop_map(move |methods| Setting::Route(pattern, methods)),
@@ -206,29 +208,9 @@ pub(crate) fn settings() -> impl Strategy<Value = Vec<Setting>> {
     settings_with(configured_methods)
 }
 
-/// Policies with any configuration.
-pub(crate) fn policies() -> impl Strategy<Value = Policy> {
-    settings().prop_map(|settings| policy_of(&settings))
-}
-
 /// A few of [`METHODS`].
 pub(crate) fn configured_methods() -> impl Strategy<Value = MethodSet> {
     subsequence(METHODS, 0..=5).prop_map(|names| names.into_iter().map(method).collect())
-}
-
-/// Request targets in all four forms of RFC 9112 §3.2.
-pub(crate) fn uris() -> impl Strategy<Value = Uri> {
-    let paths: Vec<_> = PATHS.iter().map(|(path, _)| *path).collect();
-    let path = || select(paths.clone()).prop_filter("a path", |path| path.starts_with('/'));
-    prop_oneof![
-        8 => path().prop_map(str::to_owned),
-        2 => path().prop_map(|path| format!("http://example.com{path}?query")),
-        2 => "/[!$&'()*+,;=:@a-z0-9./%{}_~-]{0,40}([?][a-z=/?]{0,8})?",
-        1 => Just("http://example.com".to_owned()),
-        1 => Just("example.com:443".to_owned()),
-        1 => Just("*".to_owned()),
-    ]
-    .prop_map(|uri| uri.parse().expect("a request target"))
 }
 
 /// Runs the future of a test case to completion.
