@@ -22,7 +22,7 @@ const TEXT: &[&str] = &["content-type: text/plain; charset=utf-8\r\n"];
 const READ: &str = "GET, HEAD, OPTIONS";
 const READ_WRITE: &str = "GET, HEAD, POST, OPTIONS";
 
-/// What both message boards answer.
+/// What the message board answers.
 const BOARD: &[Row<'_>] = &[
     ("POST /", "content-length: 16\r\n\r\nHello!\n\nIt's me.", 201, "", &["location: /1\r\n"]),
     ("POST /", "content-length: 0\r\n\r\n", 201, "", &["location: /2\r\n"]),
@@ -91,22 +91,41 @@ async fn answers(name: &str, tables: &[&[Row<'_>]]) {
     example.ends_cleanly().await;
 }
 
+/// The rows after the first five are those of the table in the README.
 #[tokio::test]
-async fn the_axum_board_answers_as_its_documentation_says() {
-    let rejections: &[Row<'_>] = &[
-        // Sent by the router. The layer adds `OPTIONS`.
-        ("DELETE /", "", 405, READ_WRITE, &[]),
-        ("POST /1", "", 405, READ, &[]),
-        ("POST /1/2", "", 404, "", &[]),
-        ("OPTIONS /1/2", "", 404, "", &[]),
-        // The layer turns a `405` of the router into `200`.
-        ("OPTIONS /", "", 200, READ_WRITE, &[]),
-        ("OPTIONS /1", "", 200, READ, &[]),
-        // Sent by the layer.
-        ("PROPFIND /", "", 501, "", PROBLEM),
-        ("get /1/2", "", 501, "", PROBLEM),
+async fn the_axum_example_answers_as_the_readme_says() {
+    let shop = "server: shop\r\n";
+    let problem = &[shop, PROBLEM[0]];
+    let rows: &[Row<'_>] = &[
+        ("GET /", "", 200, "", &[shop, "\r\n\r\nIt works.\n"]),
+        ("GET /users", "", 200, "", &[shop, "\r\n\r\nusers\n"]),
+        ("POST /users", "", 200, "", &[shop, "\r\n\r\ncreated\n"]),
+        ("POST /", "", 405, READ, problem),
+        ("OPTIONS *", "", 200, "", &["content-length: 0\r\n"]),
+        ("FOO /users", "", 501, "", problem),
+        ("DELETE /users", "", 405, READ_WRITE, problem),
+        ("OPTIONS /users", "", 200, READ_WRITE, &[shop, "content-length: 0\r\n"]),
+        ("FOO /any", "", 200, "", &[shop, "\r\n\r\nany method\n"]),
+        ("FOO /nowhere", "", 404, "", &[shop]),
     ];
-    answers("axum", &[BOARD, rejections]).await;
+    let (mut example, address) = Example::listening("axum", []).await;
+    check(address, rows).await;
+    for method in ["FOO", "DELETE", "OPTIONS"] {
+        let command = format!("curl -i -X {method} http://{address}/users");
+        assert_eq!(example.line().await, Some(command));
+    }
+
+    let readme = include_str!("../README.md");
+    let table: Vec<_> = readme.lines().filter(|line| line.starts_with("| `")).collect();
+    assert_eq!(table.len(), 5);
+    for (line, (start, _, status, allow, parts)) in table.iter().zip(&rows[5..]) {
+        let cells: Vec<_> = line.split(" | ").collect();
+        let with_problem = if parts.contains(&PROBLEM[0]) { " with problem details" } else { "" };
+        let allow = if allow.is_empty() { "" } else { &*format!(", `Allow: {allow}`") };
+        let expected = format!("`{status}`{with_problem}{allow}");
+        assert_eq!(cells[0], format!("| `{start}`"));
+        assert!(cells[2].starts_with(&expected), "{line}: {expected}");
+    }
 }
 
 #[tokio::test]
@@ -246,28 +265,26 @@ async fn an_openapi_document_becomes_a_policy_or_an_error() {
 async fn a_stopped_board_closes_idle_connections_and_answers_the_request_in_flight() {
     const SLOW: &str =
         "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\nexpect: 100-continue\r\n\r\n";
-    for name in ["axum", "hyper"] {
-        for signal in ["-TERM", "-INT"] {
-            let (example, address) = Example::listening(name, []).await;
-            let mut silent = Connection::open(address).await;
-            let mut idle = Connection::open(address).await;
-            send(&mut idle, "GET /", "").await;
-            idle.receive().await;
-            let mut busy = Connection::open(address).await;
-            busy.send(SLOW).await;
-            assert_eq!(busy.receive().await, "HTTP/1.1 100 Continue\r\n\r\n");
+    for signal in ["-TERM", "-INT"] {
+        let (example, address) = Example::listening("hyper", []).await;
+        let mut silent = Connection::open(address).await;
+        let mut idle = Connection::open(address).await;
+        send(&mut idle, "GET /", "").await;
+        idle.receive().await;
+        let mut busy = Connection::open(address).await;
+        busy.send(SLOW).await;
+        assert_eq!(busy.receive().await, "HTTP/1.1 100 Continue\r\n\r\n");
 
-            example.signal(signal);
-            assert!(silent.is_closed().await);
-            assert!(idle.is_closed().await);
-            busy.send("Hello").await;
-            // The answer has this field if the connection has already noticed the signal.
-            let answer = busy.receive().await.replace("connection: close\r\n", "");
-            let expected = "HTTP/1.1 201 Created\r\nlocation: /1\r\ncontent-length: 0\r\n\r\n";
-            assert_eq!(answer, expected);
-            assert!(busy.is_closed().await);
-            example.ends_cleanly().await;
-        }
+        example.signal(signal);
+        assert!(silent.is_closed().await);
+        assert!(idle.is_closed().await);
+        busy.send("Hello").await;
+        // The answer has this field if the connection has already noticed the signal.
+        let answer = busy.receive().await.replace("connection: close\r\n", "");
+        let expected = "HTTP/1.1 201 Created\r\nlocation: /1\r\ncontent-length: 0\r\n\r\n";
+        assert_eq!(answer, expected);
+        assert!(busy.is_closed().await);
+        example.ends_cleanly().await;
     }
 }
 
@@ -280,7 +297,7 @@ async fn a_start_error_names_the_address_or_the_argument() {
         (&["a"], "cannot listen on a: invalid socket address\n"),
         (&["127.0.0.1:0", "b"], "unexpected argument: b\n"),
     ] {
-        for name in ["axum", "hyper"] {
+        for name in ["axum_stack", "hyper"] {
             let (status, errors) = Example::start(name, arguments).end().await;
             assert_eq!(status.code(), Some(1), "{name}");
             let expected = format!("error: {expected}");

@@ -4,7 +4,7 @@
 //! for servers and proxies whose clients use it.
 //!
 //! [`mandatory_extensions`](crate::MethodPolicyLayer::mandatory_extensions) enables this table. The layer
-//! applies it before row 2 of the [decision table](crate#decision-table). The first row that matches wins.
+//! applies it before row 2 of the [decision table](crate::guide::decisions). The first row that matches wins.
 //!
 //! | condition | answer | source |
 //! |---|---|---|

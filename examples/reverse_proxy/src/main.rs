@@ -3,7 +3,8 @@
 //! Clients use HTTP/1.1 or cleartext HTTP/2. The upstream uses HTTP/1.1. Content is streamed.
 //!
 //! ```text
-//! cargo run --example axum 127.0.0.1:3001     # an upstream
+//! cargo run --features hyper --example hyper 127.0.0.1:3001
+//!                                             # an upstream
 //! cargo run -p example-reverse-proxy [-- ADDRESS [UPSTREAM]]
 //!                                             # default: 127.0.0.1:3000 http://127.0.0.1:3001
 //!

@@ -1,4 +1,4 @@
-"""The reverse proxy example in front of the axum example."""
+"""The reverse proxy example in front of the hyper example."""
 
 from harness import case, example, expect, fetch
 
@@ -18,9 +18,9 @@ def ask(url, *options) -> tuple[str, dict[str, str], str]:
 
 for version, option in VERSIONS.items():
 
-    @case(f"reverse-proxy-axum-http{version}", "curl")
+    @case(f"reverse-proxy-hyper-http{version}", "curl")
     def _(version=version, option=option):
-        with example("axum") as board, example("reverse_proxy", f"http://{board.authority}") as proxy:
+        with example("hyper") as board, example("reverse_proxy", f"http://{board.authority}") as proxy:
 
             def expect_answer(status, fields, content, *options):
                 seen_status, seen_fields, seen_content = ask(proxy.url, option, *options)
