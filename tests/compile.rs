@@ -87,7 +87,7 @@ fn a_layer_with_a_closure_and_an_excerpt_can_be_fields_of_a_struct_with_debug() 
 async fn a_responder_can_be_chosen_at_run_time() {
     type Dynamic = Arc<dyn Respond<Body> + Send + Sync>;
     for (name, expected) in [
-        ("text", "This server does not implement the method FOO.\n"),
+        ("text", "This server does not recognize the method FOO.\n"),
         ("closure", "v1"),
         ("empty", ""),
     ] {

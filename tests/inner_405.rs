@@ -369,7 +369,7 @@ async fn the_answer_of_a_policy_further_inside_is_unchanged_except_to_options() 
     let unknown = MethodPolicyLayer::default();
     let response = nested("", unknown, "FOO").await;
     assert_eq!((response.status().as_u16(), response.headers().get("allow")), (501, None));
-    assert_eq!(*response.body(), "This server does not implement the method FOO.\n");
+    assert_eq!(*response.body(), "This server does not recognize the method FOO.\n");
 }
 
 // What an adopted answer carries.

@@ -107,7 +107,7 @@ async fn every_405_and_501_is_the_layer_s_and_nothing_that_the_router_handles_is
                 let allow = format!(",\"allow\":{}", serde_json::to_string(&names).unwrap());
                 problem(405, &format!("The method {body} is not allowed here."), &allow)
             }
-            501 => problem(501, &format!("This server does not implement the method {body}."), ""),
+            501 => problem(501, &format!("This server does not recognize the method {body}."), ""),
             _ => body.to_owned(),
         };
         assert_eq!(*response.body(), expected, "{method} {path}");

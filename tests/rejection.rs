@@ -456,10 +456,10 @@ async fn the_built_in_responders_name_the_method_and_the_allowed_methods() {
         assert_eq!(*problem.body(), expected + "\n");
     }
     let plain = reject(&layer().respond_with(PlainText), request("FOO")).await;
-    let expected = "This server does not implement the method FOO.\n";
+    let expected = "This server does not recognize the method FOO.\n";
     assert_eq!(*plain.body(), expected);
     let problem = reject(&layer().respond_with(ProblemDetails), request("FOO")).await;
-    let expected = r#"{"type":"about:blank","title":"Not Implemented","status":501,"detail":"This server does not implement the method FOO."}"#;
+    let expected = r#"{"type":"about:blank","title":"Not Implemented","status":501,"detail":"This server does not recognize the method FOO."}"#;
     assert_eq!(*problem.body(), format!("{expected}\n"));
 }
 
@@ -482,7 +482,7 @@ async fn problem_details_are_json_for_every_method() {
             Some(start) if name.len() > 64 => format!("{start}…"),
             _ => name.clone(),
         };
-        let detail = format!("This server does not implement the method {shown}.");
+        let detail = format!("This server does not recognize the method {shown}.");
         assert_eq!(ask(Policy::new(), name).await["detail"], detail);
         let plain = MethodPolicyLayer::default().respond_with(PlainText);
         let text = reject(&plain, request(name)).await;

@@ -34,7 +34,7 @@ impl<B: Default> Respond<B> for EmptyBody {
 /// ```
 ///
 /// ```text
-/// This server does not implement the method FOO.
+/// This server does not recognize the method FOO.
 /// ```
 ///
 /// It shows at most 64 bytes of the method.
@@ -68,7 +68,7 @@ impl<B: From<Bytes>> Respond<B> for PlainText {
 /// ```
 ///
 /// ```json
-/// {"type":"about:blank","title":"Not Implemented","status":501,"detail":"This server does not implement the method FOO."}
+/// {"type":"about:blank","title":"Not Implemented","status":501,"detail":"This server does not recognize the method FOO."}
 /// ```
 ///
 /// It shows at most 64 bytes of the method.
@@ -105,7 +105,7 @@ fn sentence(rejection: &Rejection, request: &request::Parts) -> String {
     let method = method_excerpt(if is_head { &Method::GET } else { &request.method });
     match rejection.reason() {
         Reason::NotAllowed => format!("The method {method} is not allowed here."),
-        Reason::NotImplemented => format!("This server does not implement the method {method}."),
+        Reason::NotImplemented => format!("This server does not recognize the method {method}."),
         #[cfg(feature = "rfc2774")]
         Reason::NotExtended | Reason::MalformedDeclaration => {
             rejection.extension_problem().unwrap_or_default().to_owned()

@@ -96,7 +96,7 @@ async fn the_upstream_receives_the_methods_of_the_policy_and_end_to_end_extensio
         assert!(!head.contains("c-man"), "{head}");
     }
     for (start, fields, status, part) in [
-        ("FOO /", "", 501, "does not implement the method FOO"),
+        ("FOO /", "", 501, "does not recognize the method FOO"),
         ("purge /", "", 501, ""),
         ("CONNECT a:443", "", 405, "allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE, "),
         ("DELETE /health?x", "", 405, "\r\nallow: GET, HEAD\r\n"),

@@ -45,6 +45,6 @@ for version, option in VERSIONS.items():
                 expect_answer(status, {"allow": allow, **fields, **VIA}, content, "-X", method)
 
             # From the proxy.
-            foo = "This server does not implement the method FOO.\n"
+            foo = "This server does not recognize the method FOO.\n"
             expect_answer(501, {}, foo, "-X", "FOO")
         return "405 with the upstream's Allow, 501 without it"
