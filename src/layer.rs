@@ -63,25 +63,13 @@ impl<R> MethodPolicyLayer<R> {
     /// - `501` if the server does not [recognize](crate::Policy::recognize) the method
     /// - `405` with the methods that the inner service lists, for any other method, also `GET` and `HEAD`
     ///
-    /// Observers and the responder see these rejections. Rules still decide before the inner service is called. Layers
-    /// inside apply to each answer. Nothing that the inner service handles is rejected, unless a rule excludes it.
-    /// [`guide::decisions`](crate::guide::decisions) has the table.
+    /// Observers and the responder see these rejections. Layers inside see each request and apply to each answer. Rules
+    /// still decide before the inner service is called, and only a rule rejects what the inner service handles.
     ///
-    /// Before you set this, compare:
-    ///
-    /// - A `501` comes only where the inner service answers `405`. An unknown path stays `404`, and an `any` route
-    ///   handles every method. Layers inside log `405` where the client gets `501`.
-    /// - The layer cannot [drain](crate::BodyDrain) a request that it has forwarded. A client that uploads to a route
-    ///   that does not take the method may lose the answer, as with the router alone. A rule prevents it.
-    /// - [`report_only`](Self::report_only) has nothing to report where no rule applies.
-    /// - An inner `405` stays as it is if it has no `Allow`, if its `Allow` is not a list of methods, or if it lists the
-    ///   method of the request. Then it is not about the method. (`MKCOL` on an existing resource gets `405`,
-    ///   RFC 4918 §9.3.1.) If a rule applies that does not list `GET`, a `405` to `GET` or `HEAD` without `Allow` gets
-    ///   the methods of the rule.
-    ///
-    /// The response keeps its header fields. Its content and the fields of the content are replaced by those of the
-    /// responder. If clients read the content of a `405`, as those of ACME and S3 do, [exempt](crate::Policy::exempt)
-    /// the path. With [`EmptyBody`], the content of a `405` stays. An answer to `HEAD` has no content.
+    /// This has a price: a `501` comes only where the inner service answers `405`, the layer cannot
+    /// [drain](crate::BodyDrain) an upload that it has forwarded, and [`report_only`](Self::report_only) has nothing to
+    /// report where no rule applies. [`guide::decisions`](crate::guide::decisions) compares both ways to decide. It also
+    /// has the table of each `405`, and says what happens to the content of the inner service's response.
     ///
     /// Do not enable this in a forward proxy. A proxy must not modify `Allow` (RFC 9110 §10.2.1).
     ///
@@ -130,14 +118,11 @@ impl<R> MethodPolicyLayer<R> {
     ///   `OPTIONS` to its `Allow`.
     /// - `OPTIONS *` gets `200` without `Allow`, unless the fallback lists `OPTIONS`.
     /// - Every `Allow` that the layer sends includes `OPTIONS`. Rules need not list it. List it if the inner
-    ///   service handles `OPTIONS` itself, as a WebDAV server does. The layer also adds `OPTIONS` to the `Allow` of a
-    ///   `405` of the inner service, and leaves out the methods that the layer rejects there.
-    /// - A CORS preflight is forwarded, and its answer is not changed. An answer at an
-    ///   [exempt](crate::Policy::exempt) path is not changed.
+    ///   service handles `OPTIONS` itself, as a WebDAV server does.
     ///
     /// A `405` that becomes `200` loses its extensions, its body, and the fields that describe the body, such as
-    /// `Content-Type` and `ETag`. `Content-Length` becomes 0. All other fields stay. A `405` stays a `405` if its
-    /// `Allow` is missing, is not a list of methods, or lists `OPTIONS`.
+    /// `Content-Type` and `ETag`. `Content-Length` becomes 0. All other fields stay.
+    /// [`guide::decisions`](crate::guide::decisions) has the table of all answers.
     ///
     /// The layer does not call observers or responders for these answers. Do not enable this in a forward
     /// proxy. The `405` of another server would become `200`, and a proxy must not modify `Allow`
@@ -263,8 +248,9 @@ impl<R> MethodPolicyLayer<R> {
 
     /// Sets the `Cache-Control` field of rejections. By default, none is sent.
     ///
-    /// `405` and `501` are heuristically cacheable (RFC 9110 §15.1): without the field, a cache may store
-    /// them. If the responder sets `Cache-Control`, the layer keeps that value.
+    /// A cache may store a `405` or `501` (RFC 9110 §15.1), but RFC 9110 §9.2.3 defines caching only for `GET`, `HEAD`,
+    /// and `POST`. nginx with `proxy_cache_methods POST` stores a `405` to `POST` (observed). If the responder sets
+    /// `Cache-Control`, the layer keeps that value.
     pub fn cache_control(self, value: HeaderValue) -> Self {
         self.configure(|settings| settings.responses.cache_control = Some(value))
     }

@@ -121,9 +121,19 @@ fn forwarding_by_a_pattern_with_up_to_three_parameters_does_not_allocate() {
 #[test]
 fn a_look_up_allocates_only_in_the_documented_cases() {
     const EMPTY: &str = "/a/{b}/c /dav /dav/ /dav/{*rest}";
+    // A literal competes with each of 25 parameters.
+    let parameters = "{a} {b} {c} {d} {e} {f} {g} {h} {i} {j} {k} {l} {m} {n} {o} {p} {q} {r} {s} {t} {u} {v} {w} {x} {y}";
+    let names: Vec<_> = parameters.split(' ').collect();
+    let mut most = format!("/{}", names.join("/"));
+    for at in 0..names.len() {
+        let mut names = names.clone();
+        names[at] = "x";
+        most += &format!(" /{}/end", names.join("/"));
+    }
     for (patterns, paths, expected) in [
         // More than three parameters.
         ("/{a}/{b}/{c}/{d}", "/1/2/3/4", 1),
+        ("/{a}/{b}/{c}/{d}/{e}", "/1/2/3/4/5", 2),
         // A literal and a parameter compete.
         ("/users/{id} /users/new", "/users/nancy", 1),
         ("/users/{id} /users/new", "/users/bob", 0),
@@ -132,6 +142,7 @@ fn a_look_up_allocates_only_in_the_documented_cases() {
         (EMPTY, "/a/b/c /dav/ /dav/a/b", 0),
         // Both.
         ("/{a}/{b}/{c}/{d}", "/1//3/4", 2),
+        (&most, &format!("{}//x", "/x".repeat(23)), 11),
     ] {
         // Without a fallback, the layer would forward `PUT` everywhere without a look-up.
         let mut policy = Policy::new().fallback([Method::POST]);

@@ -28,7 +28,7 @@ pub(crate) const GET_AND_HEAD: MethodSet = MethodSet::from_ids(&[Id::GET, Id::HE
 ///
 /// A policy is plain data. [`MethodPolicyLayer`](crate::MethodPolicyLayer) applies it to requests.
 ///
-/// - The server **recognizes** a method if it implements the method somewhere. The default is
+/// - The server **recognizes** a method if the method is on its list. The default list is
 ///   [`MethodSet::STANDARD`]. [`recognize`](Self::recognize) adds methods, and
 ///   [`recognize_only`](Self::recognize_only) replaces the default. The server also recognizes every method
 ///   that a rule lists.
@@ -37,22 +37,12 @@ pub(crate) const GET_AND_HEAD: MethodSet = MethodSet::from_ids(&[Id::GET, Id::HE
 ///   [`subtree`](Self::subtree), and [`fallback`](Self::fallback).
 /// - At a path without a rule, every recognized method is forwarded.
 ///
-/// In front of a router that sends `Allow` itself, such as axum's, a policy needs no rules.
+/// In front of a router that sends `405` with `Allow`, such as axum's, a policy needs no rules:
+/// [let the router decide](crate::MethodPolicyLayer::inner_decides).
 ///
 /// A policy is not access control. No rule stops `GET`, `HEAD`, or CORS preflights.
 ///
-/// # Decision table
-///
-/// [`decide`](Self::decide) looks at a method and a path. The first row that matches wins.
-///
-/// | condition | decision | source |
-/// |---|---|---|
-/// | the method is exactly `GET` or `HEAD` | [`Forward`](Decision::Forward) | RFC 9110 §9.1 |
-/// | a rule applies and lists the method; or no rule applies and the method is recognized | [`Forward`](Decision::Forward) | |
-/// | the method is recognized | [`NotAllowed`](Decision::NotAllowed): `405` and `Allow` | RFC 9110 §15.5.6 |
-/// | anything else: `FOO`, `get`, `M-GET`, … | [`NotImplemented`](Decision::NotImplemented): `501` | RFC 9110 §15.6.2 |
-///
-/// The order of the calls that build a policy does not matter, except that a second
+/// [`guide::decisions`](crate::guide::decisions) has the decision table. The order of the calls that build a policy does not matter, except that a second
 /// [`fallback`](Self::fallback) or [`recognize_only`](Self::recognize_only) replaces the first.
 ///
 /// # Example
@@ -72,7 +62,7 @@ pub(crate) const GET_AND_HEAD: MethodSet = MethodSet::from_ids(&[Id::GET, Id::HE
 ///     other => panic!("{other:?}"),
 /// }
 ///
-/// // Nothing on this server implements SEARCH.
+/// // SEARCH is not on the server's list.
 /// let search = Method::from_bytes(b"SEARCH")?;
 /// assert_eq!(policy.decide(&search, "/dav/a.txt"), Decision::NotImplemented);
 /// # Ok::<_, Box<dyn std::error::Error>>(())
@@ -164,8 +154,13 @@ impl Policy {
     /// `GET`, `HEAD`, the methods that [`recognize`](Self::recognize) adds, and the methods that rules
     /// list are still recognized. A second call replaces the methods of the first.
     ///
-    /// The default assumes that the server implements all standard methods somewhere. Most servers
-    /// implement neither `TRACE` nor `CONNECT`. Use this function to list the methods that it does implement.
+    /// The default list has all standard methods. Most servers implement neither `TRACE` nor `CONNECT`. Use this
+    /// function to list the methods that the server does implement:
+    ///
+    /// - Also list `OPTIONS` if a handler answers it. CORS preflights are always forwarded.
+    /// - Also list `CONNECT` if there are WebSockets over HTTP/2 (RFC 8441). An exempt path does not help there.
+    /// - A method that leaves the list gets `501` instead of `405`. Clients that retry every 5xx then send the
+    ///   request again. (`reqwest-retry`, `axios-retry`, and urllib3's `Retry` sent 4 requests instead of 1.)
     pub fn recognize_only(mut self, methods: impl Into<MethodSet>) -> Self {
         self.base = methods.into();
         self.rebuild()
@@ -197,9 +192,10 @@ impl Policy {
     ///
     /// # Cost
     ///
-    /// A request needs one look-up in a radix tree if its method is not allowed at every path. The look-up
-    /// allocates at most once in `matchit` (for patterns with more than three parameters, or if a literal and a
-    /// parameter compete), and once more if the path has an empty segment.
+    /// A request needs one look-up in a radix tree if its method is not allowed at every path. If the layer may
+    /// change a `405` of the inner service, every request needs the look-up. It does not allocate if the patterns have at
+    /// most three parameters, no literal competes with a parameter, and the path has no empty segment. Otherwise, it may
+    /// allocate: once or twice for most policies, and up to 11 times for patterns with 25 parameters.
     ///
     /// # Errors
     ///
@@ -252,20 +248,20 @@ impl Policy {
     /// the first.
     ///
     /// With a fallback, the layer answers `405` at a path without a rule if the fallback does not list the
-    /// method. Without a fallback, the inner service answers there. Do not set a fallback if the inner service
-    /// answers `405` itself.
+    /// method. Without a fallback, the inner service answers there. Do not set a fallback if a router answers `405`
+    /// itself.
     pub fn fallback(mut self, methods: impl Into<MethodSet>) -> Self {
         let rule = StoredRule::new(RuleKind::Fallback, "", methods.into());
         self.fallback = Some(Arc::new(rule));
         self.rebuild()
     }
 
-    /// Decides about a method and a path by the [decision table](Self#decision-table).
+    /// Decides about a method and a path by rows 1 and 4 to 6 of the [decision table](crate::guide::decisions).
     ///
     /// `path` is [`Uri::path`](http::Uri::path) of the request. A layer makes the same decision, except about
-    /// CORS preflights, and about `OPTIONS` if it
-    /// [answers `OPTIONS`](crate::MethodPolicyLayer::answer_options). For allocations, see
-    /// [`route`](Self::route).
+    /// CORS preflights, about `OPTIONS` if it [answers `OPTIONS`](crate::MethodPolicyLayer::answer_options), and about
+    /// unrecognized methods if the [inner service decides](crate::MethodPolicyLayer::inner_decides). For allocations,
+    /// see [`route`](Self::route).
     #[must_use]
     pub fn decide(&self, method: &Method, path: &str) -> Decision<'_> {
         if matches!(*method, Method::GET | Method::HEAD) {
@@ -438,6 +434,6 @@ pub enum Decision<'a> {
         /// The methods that the `Allow` field names.
         allow: &'a MethodSet,
     },
-    /// `501 Not Implemented` (RFC 9110 §15.6.2): no resource on the server implements the method.
+    /// `501 Not Implemented` (RFC 9110 §15.6.2): the method is not on the server's list.
     NotImplemented,
 }

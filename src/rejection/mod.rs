@@ -28,10 +28,10 @@ use crate::rfc2774::ExtensionProblem;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reason {
-    /// `405 Method Not Allowed` (RFC 9110 §15.5.6): the server recognizes the method, but the rule at
-    /// the target does not list it.
+    /// `405 Method Not Allowed` (RFC 9110 §15.5.6): the rule at the target does not list the method, or the inner
+    /// service answered `405` ([`inner_decides`](crate::MethodPolicyLayer::inner_decides)).
     NotAllowed,
-    /// `501 Not Implemented` (RFC 9110 §15.6.2): no resource on the server implements the method.
+    /// `501 Not Implemented` (RFC 9110 §15.6.2): the method is not on the server's list.
     NotImplemented,
     /// `510 Not Extended` (RFC 2774 §7): the request needs an [extension](crate::rfc2774) that the server
     /// does not support, or its method and its declarations contradict each other.

@@ -21,8 +21,8 @@ use super::Rejection;
 ///
 /// The layer calls the responder once for each rejected request, when the request arrives. If the
 /// [inner service decides](crate::MethodPolicyLayer::inner_decides), the layer calls it when the inner service has
-/// answered. For a `HEAD` request, the layer removes the content. If it panics, the
-/// request fails and an HTTP/1.x connection is dropped. The values in the request come from the client.
+/// answered. For a `HEAD` request, the layer removes the content. If the responder
+/// panics, the request fails and an HTTP/1.x connection is dropped. The values in the request come from the client.
 /// Escape them for the format that you write. See [`method_excerpt`](crate::method_excerpt).
 ///
 /// # Body types
