@@ -11,7 +11,6 @@ use serde_core::ser::{Serialize, Serializer};
 use crate::methods::{MethodSet, excerpt, parse_method};
 
 /// A sequence of names, in canonical [order](MethodSet#order).
-#[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
 impl Serialize for MethodSet {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.iter().map(Method::as_str))
@@ -22,7 +21,6 @@ impl Serialize for MethodSet {
 ///
 /// Some names are [errors](MethodSet#names). A set that was built in code with such a name can
 /// be serialized but not deserialized.
-#[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
 impl<'de> Deserialize<'de> for MethodSet {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(MethodsVisitor)

@@ -263,7 +263,6 @@ impl<R> MethodPolicyLayer<R> {
     /// Enables the HTTP Extension Framework (RFC 2774, Historic) for requests whose method begins with
     /// `M-`. See [`rfc2774`](crate::rfc2774).
     #[cfg(feature = "rfc2774")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "rfc2774")))]
     pub fn mandatory_extensions(self, extensions: MandatoryExtensions) -> Self {
         self.configure(|settings| settings.extensions = Some(extensions))
     }

@@ -99,7 +99,6 @@ mod methods;
 mod policy;
 mod rejection;
 #[cfg(feature = "rfc2774")]
-#[cfg_attr(docsrs, doc(cfg(feature = "rfc2774")))]
 pub mod rfc2774;
 mod service;
 mod settings;

@@ -96,7 +96,6 @@ where
 
 /// Does what [`hyper::service::Service`] needs in place of tower's trait: no `Clone`, and no `&mut`.
 #[cfg(feature = "hyper")]
-#[cfg_attr(docsrs, doc(cfg(feature = "hyper")))]
 impl<S, R, ReqBody, ResBody> hyper::service::Service<Request<ReqBody>> for MethodPolicy<S, R>
 where
     S: hyper::service::Service<Request<ReqBody>, Response = Response<ResBody>>,

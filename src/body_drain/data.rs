@@ -9,7 +9,6 @@ use super::BodyDrain;
 use crate::data::{Text, WholeNumber, setting, unexpected_text};
 
 /// A map of bounds, all optional: see [As data](BodyDrain#as-data).
-#[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
 impl<'de> Deserialize<'de> for BodyDrain {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(DrainVisitor)

@@ -15,7 +15,6 @@ use crate::data::{MethodsVisitor, Text, check_key, setting, unexpected_text};
 use crate::methods::MethodSet;
 
 /// A map of settings, all optional: see [As data](Policy#as-data).
-#[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
 impl<'de> Deserialize<'de> for Policy {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // If `deserialize_map` finds a string, some formats show all of it in the error.

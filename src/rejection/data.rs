@@ -12,7 +12,6 @@ use crate::methods::excerpt;
 
 /// A whole number of seconds ([`RetryAfter::after`]), also as a string of digits, or an IMF-fixdate, such as
 /// `"Sun, 06 Nov 1994 08:49:37 GMT"` ([`RetryAfter::at`]).
-#[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
 impl<'de> Deserialize<'de> for RetryAfter {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(SecondsOrDate)

@@ -36,11 +36,9 @@ pub enum Reason {
     /// `510 Not Extended` (RFC 2774 §7): the request needs an [extension](crate::rfc2774) that the server
     /// does not support, or its method and its declarations contradict each other.
     #[cfg(feature = "rfc2774")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "rfc2774")))]
     NotExtended,
     /// `400 Bad Request` (RFC 9110 §15.5.1): a declaration of an [extension](crate::rfc2774) is malformed.
     #[cfg(feature = "rfc2774")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "rfc2774")))]
     MalformedDeclaration,
 }
 
@@ -213,7 +211,6 @@ impl Rejection {
     ///
     /// It is safe in plain text and inside a JSON string, and has at most 3,000 bytes.
     #[cfg(feature = "rfc2774")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "rfc2774")))]
     #[must_use]
     pub fn extension_problem(&self) -> Option<&str> {
         match &self.cause {

@@ -40,7 +40,7 @@ impl Rejection {
             method.push('…');
         }
         match self.allow.as_deref() {
-            None => format!("This server does not implement the method {method}.\n"),
+            None => format!("This server does not recognize the method {method}.\n"),
             Some("") => format!("The method {method} is not allowed here.\n"),
             Some(allow) => {
                 format!("The method {method} is not allowed here. Allowed: {allow}.\n")
