@@ -21,11 +21,13 @@ use tower::limit::ConcurrencyLimit;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt};
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::CorsLayer;
+use tower_http::decompression::RequestDecompressionLayer;
+use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::map_response_body::MapResponseBodyLayer;
 use tower_http::normalize_path::NormalizePathLayer;
 use tower_http::timeout::TimeoutLayer;
 use tower_http::validate_request::ValidateRequestHeaderLayer;
-use tower_method_policy::{MethodPolicyLayer, Policy, Rejection};
+use tower_method_policy::{MethodPolicyLayer, Policy, ProblemDetails, Rejection};
 
 fn router() -> Router {
     Router::new()
@@ -84,16 +86,18 @@ async fn a_layer_outside_distinguishes_a_rejection_from_a_failure_by_its_mark() 
     }
 }
 
+/// Adds the route to the response, if the request has one.
+async fn show_route(route: Option<MatchedPath>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    if let Some(route) = route {
+        let route = route.as_str().parse().unwrap();
+        response.headers_mut().insert("x-route", route);
+    }
+    response
+}
+
 #[tokio::test]
 async fn metrics_by_route_belong_inside_because_only_the_router_knows_the_route() {
-    async fn show_route(route: Option<MatchedPath>, request: Request, next: Next) -> Response {
-        let mut response = next.run(request).await;
-        if let Some(route) = route {
-            let route = route.as_str().parse().unwrap();
-            response.headers_mut().insert("x-route", route);
-        }
-        response
-    }
     let rejections = Arc::new(AtomicUsize::new(0));
     let counter = rejections.clone();
     let policy = MethodPolicyLayer::default().on_rejection(move |_, _| {
@@ -289,4 +293,79 @@ async fn inside_nest_rules_see_the_path_without_the_prefix() {
     }
     let around = only_get("/api/users").layer(Router::new().nest("/api", router()));
     check(&around, &[("POST /api/users", 405, allowed)]).await;
+}
+
+/// A request to `FOO /users` whose body has no declared length.
+fn upload() -> Request {
+    let chunks = vec![Ok::<_, Infallible>(vec![0; 65_536]); 16];
+    let request = Request::builder().method("FOO").uri("/users").header("content-encoding", "gzip");
+    request.body(Body::from_stream(futures_util::stream::iter(chunks))).unwrap()
+}
+
+/// `Connection: close` shows that the policy could not read the body to its end. A client that is still sending may
+/// lose this answer.
+#[tokio::test]
+async fn layers_that_wrap_the_request_body_belong_inside() {
+    async fn closes<S, B>(app: S) -> bool
+    where
+        S: Service<Request, Response = http::Response<B>, Error: Debug>,
+    {
+        let response = app.oneshot(upload()).await.unwrap();
+        assert_eq!(response.status(), 501);
+        response.headers().get("connection").is_some_and(|value| value == "close")
+    }
+    let policy = MethodPolicyLayer::default;
+    let limit = RequestBodyLimitLayer::new(100_000);
+    assert!(closes(limit.layer(policy().layer(router()))).await);
+    assert!(!closes(policy().layer(router().layer(limit))).await);
+    // The body is not in the format that the request declares.
+    let decompression = RequestDecompressionLayer::new();
+    assert!(closes(decompression.layer(policy().layer(router()))).await);
+    assert!(!closes(policy().layer(router().layer(decompression))).await);
+}
+
+#[tokio::test]
+async fn a_layer_inside_that_changes_the_body_type_needs_a_conversion() {
+    let app = ServiceBuilder::new()
+        .layer(MethodPolicyLayer::default().respond_with(ProblemDetails))
+        .layer(MapResponseBodyLayer::new(Body::new))
+        .layer(CompressionLayer::new())
+        .service(Router::new().route("/", get("text ".repeat(100))));
+    let gzip = [("accept-encoding", "gzip")];
+    let response = ask(&app, "GET /", &gzip).await;
+    assert_eq!(response.headers()["content-encoding"], "gzip");
+    let response = ask(&app, "FOO /", &gzip).await;
+    assert_eq!(response.status(), 501);
+    assert_eq!(response.headers()["content-type"], "application/problem+json");
+    assert!(!response.headers().contains_key("content-encoding"));
+}
+
+#[tokio::test]
+async fn a_router_with_the_policy_as_fallback_answers_like_the_policy() {
+    let policy = MethodPolicyLayer::default().inner_decides(true).answer_options(true);
+    let app: Router = Router::new()
+        .fallback_service(policy.layer(router().route_layer(from_fn(show_route))))
+        .route("/outside", get("outside"));
+    let allow = Some("GET, HEAD, POST, OPTIONS");
+    check(
+        &app,
+        &[
+            ("GET /users", 200, None),
+            ("FOO /users", 501, None),
+            ("DELETE /users", 405, allow),
+            ("OPTIONS /users", 200, allow),
+            ("FOO /nowhere", 404, None),
+            // The policy does not cover this route.
+            ("FOO /outside", 405, Some("GET,HEAD")),
+        ],
+    )
+    .await;
+    let response = ask(&app, "GET /users", &[]).await;
+    assert_eq!(response.headers()["x-route"], "/users");
+
+    // Layers on the outer router do not see the route.
+    let app = Router::new().fallback_service(policy.layer(router())).layer(from_fn(show_route));
+    let response = ask(&app, "GET /users", &[]).await;
+    assert_eq!(response.status(), 200);
+    assert!(!response.headers().contains_key("x-route"));
 }
