@@ -9,7 +9,7 @@ use std::fs;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::routing::delete;
+use axum::routing::{any, delete};
 use http::{Method, Response, StatusCode};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_http::services::ServeDir;
@@ -70,6 +70,10 @@ fn decode(path: &str) -> String {
     })
 }
 
+fn before(path: &str, end: char) -> String {
+    path.split(end).next().unwrap_or_default().to_owned()
+}
+
 fn merge_slashes(path: &str) -> String {
     let segments = path.split('/').filter(|segment| !segment.is_empty());
     segments.map(|segment| format!("/{segment}")).collect()
@@ -103,6 +107,9 @@ async fn rules_do_not_apply_to_other_spellings_of_a_path() {
         ("//admin", merge_slashes, true),
         ("/admin//", merge_slashes, true),
         ("/admin/", merge_slashes, true),
+        ("/admin%00", |path| before(&decode(path), '\0'), true),
+        ("/admin;jsessionid=1", |path| before(path, ';'), true),
+        ("/admin.json", |path| before(path, '.'), true),
     ];
     let strict = policy().fallback([Method::GET]);
     for &(path, normalize, fallback_helps) in cases {
@@ -115,6 +122,44 @@ async fn rules_do_not_apply_to_other_spellings_of_a_path() {
     }
 }
 
+/// No policy reads these fields, so no rule and no fallback helps.
+#[tokio::test]
+async fn fields_with_another_path_or_method_do_not_change_the_decision() {
+    let inner = service_fn(async |request: Request| {
+        Ok::<_, Infallible>(Response::new(request.into_body()))
+    });
+    let policy =
+        policy().route("/form", [Method::GET, Method::DELETE]).unwrap().fallback([Method::GET]);
+    for (name, value, line, expected) in [
+        ("x-original-url", "/admin", "DELETE /form", 200),
+        ("x-rewrite-url", "/admin", "DELETE /form", 200),
+        ("x-original-url", "/form", "DELETE /admin", 405),
+        ("x-http-method-override", "DELETE", "GET /admin", 200),
+        ("x-http-method-override", "GET", "DELETE /admin", 405),
+    ] {
+        let (method, path) = line.split_once(' ').unwrap();
+        let request = Request::builder().method(method).uri(path).header(name, value);
+        let app = MethodPolicyLayer::new(policy.clone()).layer(inner);
+        let Ok(response) = app.oneshot(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(response.status().as_u16(), expected, "{line} {name}");
+    }
+}
+
+/// The inner service decides, so a handler for all methods gets an unknown one.
+#[tokio::test]
+async fn an_any_route_handles_every_method_if_it_decides_and_no_rule_applies() {
+    let router = Router::new().route("/any", any("handled")).route("/admin", any("handled"));
+    for (line, expected) in
+        [("FOO /any", 200), ("DELETE /any", 200), ("DELETE /admin", 405), ("FOO /admin", 501)]
+    {
+        let (method, path) = line.split_once(' ').unwrap();
+        let request = Request::builder().method(method).uri(path).body(Body::empty());
+        let app = MethodPolicyLayer::new(policy()).inner_decides(true).layer(router.clone());
+        let Ok(response) = app.oneshot(request.unwrap()).await;
+        assert_eq!(response.status().as_u16(), expected, "{line}");
+    }
+}
+
 #[tokio::test]
 async fn a_subtree_includes_the_trailing_slash() {
     let policy = Policy::new().subtree("/admin", [Method::GET]).unwrap();
@@ -124,7 +169,16 @@ async fn a_subtree_includes_the_trailing_slash() {
 #[tokio::test]
 async fn axum_does_not_serve_a_route_at_other_spellings_of_its_path() {
     let router = Router::new().route("/admin", delete("deleted"));
-    for path in ["/public/../admin", "/%61dmin", "/Admin", "//admin", "/admin/"] {
+    for path in [
+        "/public/../admin",
+        "/%61dmin",
+        "/Admin",
+        "//admin",
+        "/admin/",
+        "/admin%00",
+        "/admin;jsessionid=1",
+        "/admin.json",
+    ] {
         let status = status(&policy(), router.clone(), &format!("DELETE {path}")).await;
         assert_eq!(status, 404, "{path}");
     }
