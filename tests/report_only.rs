@@ -3,14 +3,17 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
+use axum::Router;
+use axum::routing::{any, get};
 use bytes::Bytes;
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, ServiceExt, service_fn};
-use tower_method_policy::{MethodPolicyLayer, Policy, Reason, Rejection, WouldReject};
+use tower_method_policy::{MethodPolicyLayer, MethodSet, Policy, Reason, Rejection, WouldReject};
 
 type Body = Full<Bytes>;
 
@@ -122,4 +125,62 @@ async fn a_stricter_policy_can_report_outside_an_enforced_policy() {
         assert_eq!(marks(&response), expected, "{name}");
     }
     assert_eq!(log.lock().unwrap().len(), 3);
+}
+
+/// An application that invented a method, and has a WebDAV method and a router's `405`.
+fn application() -> Router {
+    let import = any(async |method: Method| match method.as_str() {
+        "IMPORT" | "PROPFIND" => (StatusCode::OK, method.to_string()),
+        _ => (StatusCode::BAD_REQUEST, String::new()),
+    });
+    Router::new().route("/cart", import).route("/users", get("users"))
+}
+
+/// The tests of the application. Returns the requests that did not get the expected answer.
+async fn own_tests(layer: &MethodPolicyLayer) -> Vec<String> {
+    let mut failures = Vec::new();
+    for (method, path, status) in [
+        ("IMPORT", "/cart", 200),
+        ("IMPORT", "/cart", 200),
+        ("PROPFIND", "/cart", 200),
+        ("DELETE", "/users", 405),
+        ("GET", "/users", 200),
+    ] {
+        let request = Request::builder().method(method).uri(path).body(Body::default());
+        let Ok(response) = layer.layer(application()).oneshot(request.unwrap()).await;
+        if response.status() != status {
+            failures.push(format!("{method} {path}"));
+        }
+    }
+    failures
+}
+
+/// The first step of `docs/rollout.md`.
+#[tokio::test]
+async fn the_tests_of_an_application_find_the_methods_that_a_policy_would_reject() {
+    let found = Arc::<Mutex<BTreeSet<String>>>::default();
+    let collected = found.clone();
+    let collecting =
+        MethodPolicyLayer::default().report_only(true).on_rejection(move |rejection, request| {
+            let line = format!("{} {}: {rejection}", request.method, request.uri.path());
+            collected.lock().unwrap().insert(line);
+        });
+    assert!(own_tests(&collecting).await.is_empty());
+    let expected = [
+        "IMPORT /cart: 501 Not Implemented (report only)",
+        "PROPFIND /cart: 501 Not Implemented (report only)",
+    ];
+    assert!(found.lock().unwrap().iter().eq(expected));
+
+    // Enforced, the policy breaks the application unless the methods are on its list.
+    let failures = own_tests(&MethodPolicyLayer::default()).await;
+    assert_eq!(failures, ["IMPORT /cart", "IMPORT /cart", "PROPFIND /cart"]);
+    let policy = Policy::new().recognize(MethodSet::from_static("IMPORT, PROPFIND"));
+    assert!(own_tests(&MethodPolicyLayer::new(policy)).await.is_empty());
+    // The router decides, so there is nothing to collect.
+    found.lock().unwrap().clear();
+    assert!(own_tests(&collecting.clone().inner_decides(true)).await.is_empty());
+    assert!(found.lock().unwrap().is_empty());
+    let deciding = MethodPolicyLayer::default().inner_decides(true);
+    assert!(own_tests(&deciding).await.is_empty());
 }
