@@ -111,6 +111,12 @@ async fn metrics_by_route_belong_inside_because_only_the_router_knows_the_route(
     assert!(!response.headers().contains_key("x-route"));
     assert_eq!(rejections.load(Ordering::Relaxed), 1);
 
+    let deciding = policy.clone().inner_decides(true);
+    let deciding = deciding.layer(router().route_layer(from_fn(show_route)));
+    let response = ask(&deciding, "FOO /users", &[]).await;
+    assert_eq!(response.status(), 501);
+    assert_eq!(response.headers()["x-route"], "/users");
+
     let outside = ServiceBuilder::new().layer(from_fn(show_route)).service(policy.layer(router()));
     let response = ask(&outside, "GET /users", &[]).await;
     assert!(!response.headers().contains_key("x-route"));

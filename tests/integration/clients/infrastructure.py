@@ -80,7 +80,7 @@ def _():
 
 @case("nginx-limit-except", "nginx", "curl")
 def _():
-    """README.md compares it: 403 without `Allow`, even while the client is sending."""
+    """nginx alone: 403 without `Allow`, even while the client is sending."""
     limit = "limit_except GET POST { deny all; }"
     # nginx logs each request that it denies.
     limiting = functools.partial(nginx, location=limit, chatter=".*access forbidden by rule")
