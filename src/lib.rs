@@ -2,8 +2,8 @@
 //!
 //! The layer checks each request's method against its list of methods and its rules before the inner service is
 //! called. It answers `501 Not Implemented` or `405 Method Not Allowed` itself. If a router knows the methods of
-//! each path, let the router decide: then the layer answers in place of the router's `405`. `GET` and `HEAD` always
-//! reach the inner service.
+//! each path, you can let the router decide. Then the layer answers in place of the router's `405`. `GET` and `HEAD`
+//! always reach the inner service.
 //!
 //! ```no_run
 //! use axum::extract::Request;
