@@ -209,7 +209,8 @@ impl<R> MethodPolicyLayer<R> {
     /// [`WouldReject`](crate::WouldReject) in its extensions. The layer changes nothing else: it does not answer
     /// `OPTIONS` and reads no body.
     ///
-    /// Use this to try a policy before you enforce it. To try a stricter policy next to the enforced one,
+    /// Use this to try a policy before you enforce it, without [`inner_decides`](Self::inner_decides).
+    /// [`guide::rollout`](crate::guide::rollout) shows the steps. To try a stricter policy next to the enforced one,
     /// wrap the enforcing service in a second layer that only reports:
     ///
     /// ```

@@ -230,7 +230,9 @@ impl Policy {
         self.add_rule(RuleKind::Subtree, prefix, methods.into())
     }
 
-    /// Exempts the paths that `pattern` matches from all rules, so every recognized method is forwarded there.
+    /// Exempts the paths that `pattern` matches from all rules. Every recognized method is forwarded there, and a layer
+    /// changes no `405` of the inner service. If the [inner service decides](crate::MethodPolicyLayer::inner_decides),
+    /// every method is forwarded.
     ///
     /// Write `pattern` as for [`route`](Self::route).
     ///

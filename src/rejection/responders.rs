@@ -12,7 +12,7 @@ use crate::methods::method_excerpt;
 ///
 /// The body is `B::default()`. It is empty for axum's and tonic's `Body`, for `http_body_util`'s `Full`,
 /// `Empty`, and `BoxBody`, and for `String`. If the layer answers in place of the inner service's `405`
-/// ([`inner_decides`](crate::MethodPolicyLayer::inner_decides)), the content of that response stays.
+/// ([`inner_decides`](crate::MethodPolicyLayer::inner_decides)) with its own `405`, the content of that response stays.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct EmptyBody;
 
