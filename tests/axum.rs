@@ -25,7 +25,7 @@ use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
 use tower_method_policy::{MethodPolicyLayer, MethodSet, ProblemDetails};
 
-/// Returns the layer in the first example of the documentation.
+/// Returns a layer without rules. It decides before the router.
 fn layer() -> MethodPolicyLayer<ProblemDetails> {
     MethodPolicyLayer::default().answer_options(true).respond_with(ProblemDetails)
 }
