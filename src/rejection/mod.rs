@@ -160,7 +160,9 @@ impl Rejection {
             Cause::Rule(..) | Cause::NoRule(_) => Reason::NotAllowed,
             Cause::NotImplemented => Reason::NotImplemented,
             #[cfg(feature = "rfc2774")]
-            Cause::Extension(problem) => problem.reason,
+            Cause::Extension(problem) if problem.is_malformed => Reason::MalformedDeclaration,
+            #[cfg(feature = "rfc2774")]
+            Cause::Extension(_) => Reason::NotExtended,
         }
     }
 

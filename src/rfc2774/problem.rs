@@ -6,7 +6,6 @@ use std::fmt::Write;
 use http::HeaderName;
 
 use crate::methods::excerpt;
-use crate::rejection::Reason;
 
 /// The reason why the rules for extensions reject a request.
 ///
@@ -14,17 +13,18 @@ use crate::rejection::Reason;
 /// of the client's declarations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ExtensionProblem {
-    pub(crate) reason: Reason,
+    /// Whether it is `400` and not `510`.
+    pub(crate) is_malformed: bool,
     text: Cow<'static, str>,
 }
 
 impl ExtensionProblem {
     fn not_extended(text: impl Into<Cow<'static, str>>) -> Self {
-        Self { reason: Reason::NotExtended, text: text.into() }
+        Self { is_malformed: false, text: text.into() }
     }
 
     fn malformed(text: String) -> Self {
-        Self { reason: Reason::MalformedDeclaration, text: text.into() }
+        Self { is_malformed: true, text: text.into() }
     }
 
     /// The syntax that is `expected` is missing at the byte `position` in the line `line` of `field`.
