@@ -1,5 +1,6 @@
 //! [`Rejection`], and the response to a rejected request.
 
+mod content;
 #[cfg(feature = "serde")]
 mod data;
 mod grpc;
@@ -13,11 +14,12 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
+pub(crate) use self::content::remove_content_fields;
 pub(crate) use self::grpc::{is_grpc, remove_grpc_fields};
 pub(crate) use self::respond::Needs;
 pub use self::respond::Respond;
 pub use self::responders::{EmptyBody, PlainText, ProblemDetails};
-pub(crate) use self::response::{ResponseSettings, announce_close, remove_content_fields};
+pub(crate) use self::response::{ResponseSettings, announce_close};
 pub use self::retry_after::RetryAfter;
 use crate::methods::MethodSet;
 use crate::policy::{Allow, Rule, StoredRule, with_head};
