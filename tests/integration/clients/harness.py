@@ -1,6 +1,5 @@
 """The cases, and the processes that they start: servers, proxies, and clients."""
 
-import collections
 import contextlib
 import importlib.util
 import os
@@ -100,10 +99,6 @@ def expect(seen, expected, what: str) -> None:
         raise Failure(f"{what}: expected {expected!r}, saw {seen!r}")
 
 
-def expect_all(answers, times: int, expected: str, what: str) -> None:
-    expect(dict(collections.Counter(answers)), {expected: times}, what)
-
-
 @contextlib.contextmanager
 def scratch():
     """A directory that is removed afterwards."""
@@ -179,7 +174,6 @@ def stop(child: subprocess.Popen, what: str, seconds: int) -> None:
 @dataclass
 class Server:
     authority: str
-    pid: int
 
     @property
     def url(self) -> str:
@@ -203,7 +197,7 @@ def example(name: str, *arguments: str, stops_within: int = 15):
         listening = re.fullmatch(r"listening on http://(\S+)\n", line)
         if listening is None:
             raise Failure(f"the first line of {name} is {line!r}")
-        yield Server(listening[1], child.pid)
+        yield Server(listening[1])
         stop(child, name, stops_within)
         stderr.seek(0)
         expect(stderr.read(), "", f"what {name} wrote to stderr")

@@ -4,7 +4,7 @@ import contextlib
 import functools
 import time
 
-from harness import MIB, Failure, case, example, expect, fetch, free_port, scratch, status, zeros
+from harness import Failure, case, example, expect, free_port, scratch, status
 from proxies import caddy, haproxy, nginx
 
 COUNTING = "fail_duration 60s\n        max_fails 3\n        unhealthy_status 5xx"
@@ -76,18 +76,3 @@ def _():
         while status(url) != "503":
             time.sleep(0.05)
     return "down: OPTIONS / HTTP/1.0 is answered with 405"
-
-
-@case("nginx-limit-except", "nginx", "curl")
-def _():
-    """nginx alone: 403 without `Allow`, even while the client is sending."""
-    limit = "limit_except GET POST { deny all; }"
-    # nginx logs each request that it denies.
-    limiting = functools.partial(nginx, location=limit, chatter=".*access forbidden by rule")
-    with behind(limiting) as url, zeros(16 * MIB) as file:
-        for method in ("FOO", "DELETE", "OPTIONS"):
-            expect(status(url, method), "403", method)
-        expect("allow:" in fetch(url, "-i", "-X", "DELETE").lower(), False, "Allow")
-        for _ in range(5):
-            expect(status(url, "DELETE", "-T", file), "403", "an upload")
-    return "403 without Allow, uploads included"

@@ -24,9 +24,8 @@ install() {
     apt-get install -q -y --no-install-recommends "$1"
 }
 
-for pair in curl:curl node:nodejs go:golang-go nginx:nginx haproxy:haproxy apache2:apache2 \
-    caddy:caddy varnishd:varnish h2load:nghttp2-client litmus:litmus rclone:rclone \
-    chromium:chromium promtool:prometheus jq:jq; do
+for pair in curl:curl node:nodejs go:golang-go nginx:nginx haproxy:haproxy \
+    caddy:caddy varnishd:varnish litmus:litmus chromium:chromium promtool:prometheus jq:jq; do
     program=${pair%%:*}
     package=${pair#*:}
     PATH=$PATH:/usr/sbin command -v "$program" >/dev/null && continue
@@ -43,11 +42,9 @@ fi
 clients=${CARGO_TARGET_DIR:-$(dirname "$0")/../../../target}/clients
 modules=$clients/python
 python3 -m pip --version >/dev/null 2>&1 || install python3-pip
-for module in requests httpx schemathesis; do
-    PYTHONPATH=$modules python3 -c "import $module" 2>/dev/null && continue
-    python3 -m pip install -q --root-user-action ignore --target "$modules" "$module" ||
-        missing="$missing $module"
-done
+PYTHONPATH=$modules python3 -c "import requests" 2>/dev/null ||
+    python3 -m pip install -q --root-user-action ignore --target "$modules" requests ||
+    missing="$missing requests"
 
 # docs/grpc.md lists what these versions show.
 grpcio=1.85.1

@@ -58,23 +58,6 @@ frontend clients
 backend site
 """
 
-APACHE = """
-ServerName site
-Listen 127.0.0.1:{port}
-DefaultRuntimeDir {directory}
-PidFile {directory}/pid
-ErrorLog /dev/stderr
-LogLevel error
-# Apache needs this if it runs as root.
-User nobody
-Group nogroup
-LoadModule mpm_event_module /usr/lib/apache2/modules/mod_mpm_event.so
-LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so
-LoadModule proxy_module /usr/lib/apache2/modules/mod_proxy.so
-LoadModule proxy_http_module /usr/lib/apache2/modules/mod_proxy_http.so
-ProxyPass / http://{authority}/
-"""
-
 CADDY = """
 {{
     admin off
@@ -111,14 +94,6 @@ def haproxy(directory, port, authority, server="    server site {authority}", ch
     return proxy("haproxy", port, "haproxy", "-db", "-f", file, chatter=chatter)
 
 
-def apache(directory, port, authority):
-    file = directory / "apache.conf"
-    file.write_text(APACHE.format(directory=directory, port=port, authority=authority))
-    command = ("apache2", "-D", "FOREGROUND", "-f", file)
-    # It always logs its start, at every LogLevel.
-    return proxy("apache2", port, *command, chatter=r"\[[^]]*\] \[\w+:notice\]")
-
-
 def caddy(directory, port, authority, option="", chatter=None):
     file = directory / "Caddyfile"
     file.write_text(CADDY.format(port=port, authority=authority, option=option))
@@ -146,7 +121,6 @@ WAYS = {
     "nginx": (("nginx",), nginx),
     "nginx-unbuffered": (("nginx",), functools.partial(nginx, buffering="off")),
     "haproxy": (("haproxy",), haproxy),
-    "apache": (("apache2",), apache),
     "caddy": (("caddy",), caddy),
     "varnish": (("varnishd",), varnish),
 }

@@ -17,8 +17,7 @@ import time
 from harness import CASES, Failure, Skipped, time_limit
 
 SUBJECTS = """
-    uploads proxies caches connections memory webdav browser schemas
-    reverse_proxy operations infrastructure calls
+    uploads proxies caches webdav browser infrastructure calls
 """
 
 for subject in SUBJECTS.split():

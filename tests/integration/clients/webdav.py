@@ -1,9 +1,8 @@
 """A policy in front of a WebDAV share changes nothing for WebDAV clients."""
 
-import random
 import re
 
-from harness import MIB, case, example, expect, output, scratch, succeed
+from harness import case, example, expect, output, scratch
 
 SUITES = {"basic", "copymove", "props", "locks", "http"}
 
@@ -40,23 +39,3 @@ def _():
     passed = [test.split()[0] for test, result in bare.items() if result == "pass"]
     expect(set(passed), SUITES, "the suites with tests that pass")
     return f"{len(bare)} tests, none worse than without the policy, where {len(passed)} pass"
-
-
-@case("rclone", "rclone", "diff")
-def _():
-    with example("webdav") as server, scratch() as directory:
-        files = directory / "files"
-        (files / "a directory" / "in another").mkdir(parents=True)
-        (files / "empty directory").mkdir()
-        (files / "empty").touch()
-        (files / "a directory" / "50% #1?&ü.txt").write_text("Hello!\n")
-        noise = random.Random(0).randbytes(5 * MIB)
-        (files / "a directory" / "in another" / "noise").write_bytes(noise)
-        share = f":webdav,url='{server.url}dav/',vendor=other:"
-        rclone = ["rclone", "--config", ""]
-        succeed(*rclone, "copy", "--create-empty-src-dirs", files, share)
-        succeed(*rclone, "copy", "--create-empty-src-dirs", share, directory / "copy")
-        succeed("diff", "--recursive", files, directory / "copy")
-        succeed(*rclone, "delete", "--rmdirs", share)
-        expect(succeed(*rclone, "lsf", share), "", "the files after the deletion")
-    return "a directory was uploaded, downloaded without a change, and deleted"
