@@ -14,17 +14,13 @@ use tokio::net::TcpStream;
 use crate::support::example::Example;
 use crate::support::server::within;
 
-/// The examples that also speak HTTP/1.x.
-pub(crate) const BOARDS: [&str; 2] = ["axum", "hyper"];
-
-pub(crate) const ALL: [&str; 3] = ["axum", "hyper", "tonic"];
+pub(crate) const ALL: [&str; 2] = ["hyper", "tonic"];
 
 /// In KiB, the unit of memory here.
 pub(crate) const MIB: u64 = 1024;
 
 fn executable(name: &str) -> &'static str {
     match name {
-        "axum" => env!("CARGO_BIN_EXE_attacked_axum"),
         "hyper" => env!("CARGO_BIN_EXE_attacked_hyper"),
         _ => env!("CARGO_BIN_EXE_attacked_tonic"),
     }

@@ -80,7 +80,7 @@ fn upload(
     content: &[u8],
     ends: bool,
 ) -> Vec<u8> {
-    let mut bytes = headers(stream, method, fields, false);
+    let mut bytes = headers(stream, method, fields);
     let mut pieces = content.chunks(LARGEST).peekable();
     while let Some(piece) = pieces.next() {
         bytes.extend(data(stream, piece, ends && pieces.peek().is_none()));

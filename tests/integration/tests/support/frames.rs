@@ -23,10 +23,8 @@ const ACK: u8 = 1;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
-// Error codes (RFC 9113 §7).
-pub(crate) const PROTOCOL_ERROR: u32 = 1;
-pub(crate) const CANCEL: u32 = 8;
-pub(crate) const ENHANCE_YOUR_CALM: u32 = 11;
+/// An error code (RFC 9113 §7).
+const CANCEL: u32 = 8;
 
 /// The largest payload that every peer accepts (RFC 9113 §4.2).
 pub(crate) const LARGEST: usize = 16 * 1024;
@@ -39,57 +37,34 @@ pub(crate) struct Frame {
     pub(crate) payload: Vec<u8>,
 }
 
-impl Frame {
-    /// The error code of `RST_STREAM` and `GOAWAY`.
-    pub(crate) fn error(&self) -> Option<u32> {
-        let code = match self.kind {
-            RST_STREAM => self.payload.first_chunk(),
-            // The first four bytes are the number of the last stream.
-            GOAWAY => self.payload.get(4..).and_then(<[u8]>::first_chunk),
-            _ => None,
-        };
-        code.map(|code| u32::from_be_bytes(*code))
-    }
-}
-
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     let head = [length[1], length[2], length[3], kind, flags];
     [&head[..], &stream.to_be_bytes(), payload].concat()
 }
 
-/// A request. Content follows unless it `ends`. Except for `CONNECT`, the scheme is `http`, and the default
-/// path is `/`.
-pub(crate) fn headers(
-    stream: u32,
-    method: impl AsRef<[u8]>,
-    fields: &[(&str, &str)],
-    ends: bool,
-) -> Vec<u8> {
-    let method = method.as_ref();
+/// A request whose content follows. The default path is `/`.
+pub(crate) fn headers(stream: u32, method: &str, fields: &[(&str, &str)]) -> Vec<u8> {
     let mut block = Vec::new();
-    field(&mut block, b":method", method);
-    if method != b"CONNECT" {
-        field(&mut block, b":scheme", b"http");
-        if fields.iter().all(|(name, _)| *name != ":path") {
-            field(&mut block, b":path", b"/");
-        }
+    field(&mut block, ":method", method);
+    field(&mut block, ":scheme", "http");
+    if fields.iter().all(|(name, _)| *name != ":path") {
+        field(&mut block, ":path", "/");
     }
     for (name, value) in fields {
-        field(&mut block, name.as_bytes(), value.as_bytes());
+        field(&mut block, name, value);
     }
-    let flags = if ends { END_HEADERS | END_STREAM } else { END_HEADERS };
-    frame(HEADERS, flags, stream, &block)
+    frame(HEADERS, END_HEADERS, stream, &block)
 }
 
 /// A literal that is neither indexed nor compressed (RFC 7541 §6.2.2).
-fn field(block: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+fn field(block: &mut Vec<u8>, name: &str, value: &str) {
     block.push(0);
     for string in [name, value] {
         // RFC 7541 §5.1: a longer length takes more than one byte.
         assert!(string.len() < 127);
         block.push(string.len() as u8);
-        block.extend(string);
+        block.extend(string.bytes());
     }
 }
 
@@ -100,10 +75,6 @@ pub(crate) fn data(stream: u32, content: &[u8], ends: bool) -> Vec<u8> {
 
 pub(crate) fn reset(stream: u32) -> Vec<u8> {
     frame(RST_STREAM, 0, stream, &CANCEL.to_be_bytes())
-}
-
-pub(crate) fn window_update(stream: u32, increment: u32) -> Vec<u8> {
-    frame(WINDOW_UPDATE, 0, stream, &increment.to_be_bytes())
 }
 
 /// A connection with prior knowledge (RFC 9113 §3.3).
