@@ -179,7 +179,7 @@ async fn row_3_options_asterisk_is_answered_without_allow() {
     .await;
 }
 
-/// `options.rs` tests how the layer turns the inner service's `405` to an `OPTIONS` request into `200`.
+/// `inner_405.rs` tests how the layer turns the inner service's `405` to an `OPTIONS` request into `200`.
 #[tokio::test]
 async fn row_4_a_recognized_method_is_forwarded_if_the_rule_lists_it_or_no_rule_applies() {
     check(

@@ -1,5 +1,5 @@
 //! The table about a `405` of the inner service, in front of a plain service. `inner_405_axum.rs` has real routers
-//! and real connections. `options.rs` tests what stays of a `405` that becomes `200`.
+//! and real connections.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
@@ -267,6 +267,7 @@ async fn the_answer_at_an_exempt_path_is_unchanged() {
 async fn the_answer_to_options_is_turned_if_the_layer_answers_options() {
     check(
         "                | OPTIONS /        | GET,HEAD | 200 GET, HEAD, OPTIONS | 405 GET, HEAD | 200 GET, HEAD, OPTIONS
+                         | OPTIONS /        | get, PUT;PUT | 200 PUT, OPTIONS | 405 PUT, get | 200 PUT, OPTIONS, get
         fallback OPTIONS | OPTIONS / *      | GET, PUT | 200 GET, OPTIONS | 405 GET | 200 GET, OPTIONS
         recognize_only OPTIONS | OPTIONS /  |          | 200 OPTIONS | 405 nothing | 200 OPTIONS
         fallback OPTIONS GET | OPTIONS /    | -        | same | same",
@@ -329,17 +330,6 @@ async fn whatever_the_inner_service_answers_except_405_is_unchanged() {
                 assert_eq!((response.extensions().len(), &**response.body()), (1, "inner"));
             }
         }
-    }
-}
-
-#[tokio::test]
-async fn an_error_of_the_inner_service_passes() {
-    for method in ["GET", "DELETE", "OPTIONS", "FOO"] {
-        let inner = service_fn(async |_: Request<Body>| Err::<Response<Body>, _>("gone"));
-        let layer = deciding("").answer_options(true).on_rejection(|_, _| panic!("observed"));
-        let request = request(method, "/").body(Body::default()).unwrap();
-        let answer = tower::ServiceExt::oneshot(layer.layer(inner), request).await;
-        assert_eq!(answer.unwrap_err(), "gone");
     }
 }
 
@@ -447,12 +437,13 @@ const OTHERS: &str = "access-control-allow-origin access-control-expose-headers 
     content-security-policy cross-origin-opener-policy dav date expires link retry-after server set-cookie \
     strict-transport-security vary want-content-digest www-authenticate x-content-type-options x-request-id";
 
-/// A `405` with every field twice, and with extensions.
+const GRPC: &str = "grpc-status grpc-message grpc-status-details-bin";
+
+/// A `405` with every field twice, and with an extension.
 fn full() -> Response<Body> {
     let mut response = inner("GET");
     *response.version_mut() = Version::HTTP_10;
-    let names = CONTENT.split_whitespace().chain(OTHERS.split_whitespace());
-    for name in names.chain(["grpc-status", "grpc-message", "grpc-status-details-bin"]) {
+    for name in [CONTENT, OTHERS, GRPC].iter().flat_map(|names| names.split_whitespace()) {
         for value in ["1", "2"] {
             response.headers_mut().append(name, HeaderValue::from_static(value));
         }
@@ -471,19 +462,28 @@ fn twice(names: &str, more: &[&str]) -> String {
 }
 
 #[tokio::test]
-async fn an_adopted_answer_keeps_all_values_of_all_fields_except_those_of_the_content() {
-    let layer = deciding("").respond_with_fn(|_, _| Response::new(Body::from("own")));
-    for (method, status, allow) in [("DELETE", 405, &["allow: GET"][..]), ("FOO", 501, &[])] {
+async fn an_adopted_or_turned_answer_keeps_all_values_of_all_fields_except_those_of_the_content() {
+    let layer = deciding("").answer_options(true);
+    let layer = layer.respond_with_fn(|_, _| Response::new(Body::from("own")));
+    for (method, status, fields_of_the_layer, body) in [
+        ("DELETE", 405, &["allow: GET, OPTIONS"][..], "own"),
+        ("FOO", 501, &[], "own"),
+        ("OPTIONS", 200, &["allow: GET, OPTIONS", "content-length: 0"], ""),
+    ] {
         let response = ask(&layer, request(method, "/"), full).await;
         assert_eq!(response.status(), status);
         assert_eq!(response.version(), Version::HTTP_10);
-        assert_eq!(fields(response.headers()), twice(OTHERS, allow));
-        assert_eq!(response.body(), "own");
+        let grpc = if status == 200 { GRPC } else { "" };
+        let kept = format!("{OTHERS} {grpc}");
+        assert_eq!(fields(response.headers()), twice(&kept, fields_of_the_layer));
+        assert_eq!(response.body(), body);
         // A reason phrase, for example, belongs to the old status.
         let kept = if status == 405 { Some(&"mark") } else { None };
         assert_eq!(response.extensions().get(), kept);
-        assert!(response.extensions().get::<Rejection>().is_some());
-        assert_eq!(response.extensions().len(), 1 + usize::from(kept.is_some()));
+        let is_adopted = response.extensions().get::<Rejection>().is_some();
+        assert_eq!(is_adopted, status != 200);
+        let count = usize::from(is_adopted) + usize::from(kept.is_some());
+        assert_eq!(response.extensions().len(), count);
     }
 }
 

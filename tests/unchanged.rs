@@ -153,7 +153,7 @@ proptest! {
         mark in any::<u64>(),
         script in scripts(),
     ) {
-        // The layer may change a `405` with `Allow`. `inner_405.rs` and `options.rs` test this.
+        // The layer may change a `405` with `Allow`. `inner_405.rs` tests this.
         prop_assume!(is_preflight || status != 405 || !headers.contains_key("allow"));
 
         let mut request = request(name);
