@@ -10,9 +10,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
-use axum::handler::HandlerWithoutStateExt;
 use axum::response::Response;
-use axum::routing::{any, get, post, put};
+use axum::routing::{get, post, put};
 use http::header::ALLOW;
 use http::{Method, StatusCode};
 use http_body_util::BodyExt;
@@ -110,45 +109,6 @@ async fn without_rules_allow_lists_the_methods_that_the_router_handles() {
         assert_eq!(ask(&app, "TRACE", path).await, not_allowed, "{path}");
         let expected = answer(200, Some(&with_options), "");
         assert_eq!(ask(&app, "OPTIONS", path).await, expected, "{path}");
-    }
-}
-
-/// The handlers do not answer `405`, so the layer does not change their answers. It answers `OPTIONS *` itself.
-#[tokio::test]
-async fn a_handler_that_takes_options_answers_it() {
-    let router = Router::new()
-        .route("/any", any("any"))
-        .route("/both", post("posted").options("handler"))
-        .route_service("/service", (async || "service").into_service())
-        .fallback("fallback");
-    let app = layer().layer(router);
-    for (path, content) in [
-        ("/any", "any"),
-        ("/both", "handler"),
-        ("/service", "service"),
-        ("/nowhere", "fallback"),
-        ("*", ""),
-    ] {
-        let expected = answer(200, None, content);
-        assert_eq!(ask(&app, "OPTIONS", path).await, expected, "{path}");
-    }
-}
-
-/// By default, the layer adds only `OPTIONS` to the router's `405`.
-#[tokio::test]
-async fn a_405_has_the_body_that_the_method_not_allowed_fallback_sets() {
-    let router = Router::new()
-        .route("/read-only", get("got"))
-        .route("/calls", post("posted"))
-        .method_not_allowed_fallback(async || (StatusCode::METHOD_NOT_ALLOWED, "the router's"));
-    let app = layer().layer(router);
-    let read_only = answer(405, Some("GET, HEAD, OPTIONS"), "the router's");
-    for (method, path, expected) in [
-        ("DELETE", "/read-only", read_only),
-        ("GET", "/calls", answer(405, Some("POST, OPTIONS"), "the router's")),
-        ("OPTIONS", "/calls", answer(200, Some("POST, OPTIONS"), "")),
-    ] {
-        assert_eq!(ask(&app, method, path).await, expected, "{method} {path}");
     }
 }
 
