@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use tower_method_policy::{MethodPolicyLayer, MethodSet, Policy, Rule, RuleKind};
 
 use crate::support::strategies::{
-    METHODS, PATHS, PATTERNS, SUBTREES, Setting, method, policy, policy_of, set, settings,
+    METHODS, PATHS, Setting, method, policy, policy_of, set, settings,
 };
 
 #[test]
@@ -44,31 +44,6 @@ fn default_methods_added_methods_and_listed_methods_are_recognized() {
         let standard = MethodSet::STANDARD.to_string().replace(',', "");
         let expected = set(&expected.replace("STANDARD", &standard));
         assert_eq!(policy(calls).recognized(), &expected, "{calls}");
-    }
-}
-
-#[test]
-fn the_rule_with_the_most_specific_matching_pattern_applies() {
-    let add = |policy: Policy, pattern: &&str| {
-        let add = if SUBTREES.contains(pattern) { Policy::subtree } else { Policy::route };
-        add(policy, pattern, []).unwrap()
-    };
-    // Each pattern alone, all patterns, and all patterns in the opposite order.
-    let all = [PATTERNS, SUBTREES].concat();
-    let reversed: Vec<_> = all.iter().rev().copied().collect();
-    let alone = all.iter().map(std::slice::from_ref);
-    for configured in alone.chain([&all[..], &reversed]) {
-        let policy = configured.iter().fold(Policy::new().fallback([]), add);
-        for (path, matching) in PATHS {
-            let most_specific = matching.iter().find(|pattern| configured.contains(pattern));
-            let expected = match most_specific {
-                Some(pattern) if SUBTREES.contains(pattern) => (RuleKind::Subtree, Some(*pattern)),
-                Some(pattern) => (RuleKind::Route, Some(*pattern)),
-                None => (RuleKind::Fallback, None),
-            };
-            let rule = policy.rule_at(path).unwrap();
-            assert_eq!((rule.kind(), rule.pattern()), expected, "{path} {configured:?}");
-        }
     }
 }
 
