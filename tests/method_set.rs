@@ -2,8 +2,7 @@
 
 mod support;
 
-use std::collections::{BTreeSet, HashSet};
-use std::hash::{BuildHasher, RandomState};
+use std::collections::BTreeSet;
 
 use http::header::ALLOW;
 use http::{HeaderMap, HeaderValue, Method};
@@ -11,7 +10,7 @@ use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 use tower_method_policy::{MethodSet, Policy, method_excerpt};
 
-use crate::support::strategies::{METHODS, any_method, is_mistake, method, registered_names, set};
+use crate::support::strategies::{any_method, is_mistake, method, registered_names, set};
 
 /// The model of a set: the names of its methods.
 type Names = BTreeSet<String>;
@@ -81,30 +80,6 @@ fn every_way_to_build_a_set_gives_the_same_set() {
     ] {
         assert_eq!(built, expected);
     }
-}
-
-#[test]
-fn the_operators_accept_methods_arrays_slices_and_sets() {
-    let set = set("GET PUT FOO");
-    let foo = method("FOO");
-    assert_eq!((&set | Method::POST).to_string(), "GET, POST, PUT, FOO");
-    assert_eq!((&set - Method::PUT).to_string(), "GET, FOO");
-    assert_eq!((&set & foo.clone()).to_string(), "FOO");
-    assert_eq!((&set - [Method::GET, Method::PUT]).to_string(), "FOO");
-    assert_eq!((&set - &[Method::GET]).to_string(), "PUT, FOO");
-    assert_eq!((&set & vec![Method::GET, Method::HEAD]).to_string(), "GET");
-    assert_eq!((set.clone() & MethodSet::SAFE).to_string(), "GET");
-    assert_eq!((set.clone() - &set).to_string(), "");
-
-    let mut changed = set;
-    changed |= Method::POST;
-    changed |= &[Method::DELETE, Method::GET][..];
-    assert_eq!(changed.to_string(), "GET, POST, PUT, DELETE, FOO");
-    changed -= Method::PUT;
-    changed &= [Method::GET, Method::POST, foo.clone()];
-    assert_eq!(changed.to_string(), "GET, POST, FOO");
-    changed -= foo;
-    assert_eq!(changed.to_string(), "GET, POST");
 }
 
 #[test]
@@ -214,52 +189,6 @@ proptest! {
     }
 
     #[test]
-    fn equal_sets_have_equal_hashes(a in any_names(), b in any_names()) {
-        let state = RandomState::new();
-        let (set_a, set_b) = (set_of(&a), set_of(&b));
-        let kept = set_of(&(&a - &b));
-        for same in [&set_a - &set_b, &(&set_a | &set_b) - &set_b, &set_a & &kept] {
-            prop_assert_eq!(&same, &kept);
-            prop_assert_eq!(state.hash_one(&same), state.hash_one(&kept));
-        }
-    }
-
-    /// RFC 9110 §5.6.1.2: `#element => [ element ] *( OWS "," OWS [ element ] )`.
-    #[test]
-    fn a_list_can_have_white_space_and_empty_elements(
-        lines in vec(vec(("[ \t]{0,3}", prop::option::of(any_method()), "[ \t]{0,3}"), 0..=6), 1..=3),
-    ) {
-        let mut headers = HeaderMap::new();
-        let mut all = MethodSet::new();
-        for elements in lines {
-            let list: Vec<_> = elements
-                .iter()
-                .map(|(before, method, after)| {
-                    format!("{before}{}{after}", method.as_ref().map_or("", Method::as_str))
-                })
-                .collect();
-            let list = list.join(",");
-            let methods = || elements.iter().filter_map(|(_, method, _)| method.as_ref());
-            match list.parse::<MethodSet>() {
-                Ok(parsed) => {
-                    prop_assert_eq!(&parsed, &methods().collect());
-                    prop_assert!(!methods().any(is_mistake), "{}", list);
-                    prop_assert_eq!(MethodSet::try_from(&*parsed.to_string()), Ok(parsed));
-                }
-                Err(error) => {
-                    let mistake = methods().find(|method| is_mistake(method)).unwrap();
-                    prop_assert!(list[error.position()..].starts_with(mistake.as_str()), "{}", error);
-                }
-            }
-            all |= methods().cloned().collect::<Vec<_>>();
-            headers.append(ALLOW, HeaderValue::try_from(list)?);
-        }
-        // Only `Allow` may have a name that is probably a mistake.
-        let is_reserved = all.contains(&method("*")) || all.contains(&method("PRI"));
-        prop_assert_eq!(MethodSet::from_allow(&headers), (!is_reserved).then_some(all));
-    }
-
-    #[test]
     fn parsing_any_text_succeeds_or_names_the_first_bad_name(
         list in prop_oneof![any::<String>(), "[A-Z,, \t\u{a0}é\"\r\n]{0,20}"],
     ) {
@@ -284,16 +213,6 @@ proptest! {
             }
         }
     }
-}
-
-#[test]
-fn different_sets_hash_differently() {
-    let state = RandomState::new();
-    let of_any_length = (0..=METHODS.len()).map(|n| METHODS[..n].join(" "));
-    let of_one = METHODS[1..].iter().map(|name| name.to_string());
-    let sets: Vec<_> = of_any_length.chain(of_one).collect();
-    let hashes = sets.iter().map(|names| state.hash_one(set(names)));
-    assert_eq!(hashes.collect::<HashSet<_>>().len(), sets.len());
 }
 
 /// The columns are the text, the position of the bad name in bytes, and the message. White space is only space and
