@@ -14,7 +14,7 @@ use http::{Method, Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use support::serve::Server;
-use support::server::{Connection, http2, read, request, within};
+use support::server::Connection;
 use tokio::sync::Notify;
 use tower::{Layer, service_fn};
 use tower_method_policy::{MethodPolicyLayer, PlainText, Policy, Rejection, Respond};
@@ -79,30 +79,6 @@ async fn over_http_1_a_panic_drops_only_its_connection() {
             let rejection = connection.receive().await;
             assert!(rejection.starts_with("HTTP/1.1 405 "), "{rejection}");
         }
-    })
-    .await;
-}
-
-/// hyper spawns a task for each stream, and `TowerToHyperService` calls the service there.
-#[tokio::test]
-async fn over_http_2_a_panic_resets_only_its_stream() {
-    with_each_server(async |address, go_on| {
-        let mut client = http2(address).await;
-        let slow = tokio::spawn(client.send_request(request("GET", "http://a/slow")));
-        let mut other = http2(address).await;
-
-        for _ in 0..3 {
-            let failing = client.send_request(request("FOO", "http://a/"));
-            let error = within(failing).await.unwrap_err();
-            assert!(format!("{error:?}").contains("Reset("), "{error:?}");
-            let response = client.send_request(request("DELETE", "http://a/"));
-            assert_eq!(read(response).await.0, 405);
-        }
-
-        go_on.notify_one();
-        assert_eq!(read(async { slow.await.unwrap() }).await.0, 200);
-        let response = other.send_request(request("DELETE", "http://a/"));
-        assert_eq!(read(response).await.0, 405);
     })
     .await;
 }
