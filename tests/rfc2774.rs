@@ -644,25 +644,4 @@ proptest! {
             }
         }
     }
-
-    #[test]
-    fn a_declaration_is_parsed_as_it_was_written(
-        identifier in prop_oneof!["[a-z][a-z0-9+.-]{0,5}:[!#-;=?-Z_a-z~\\[\\]]{1,20}", "[A-Za-z0-9!#$%&'*+.^_`|~-]{1,20}"],
-        prefix in proptest::option::of("[0-9]{2,6}"),
-        name in "[a-m!#$%&'*+.^_`|~-]{1,8}",
-        text in proptest::option::of("[ -~\t]{0,20}"),
-    ) {
-        let prefix_shown = prefix.as_ref().map_or_else(String::new, |digits| format!(";ns={digits}"));
-        let text_shown = text.as_ref().map_or_else(String::new, |text| {
-            let escaped: String = text.chars().flat_map(|char| ['\\', char]).collect();
-            format!("=\"{escaped}\"")
-        });
-        let value = format!("\"{identifier}\"{prefix_shown}; {name}{text_shown}");
-        let declarations = parse(value.as_bytes()).map_err(TestCaseError::fail)?;
-        let declared: Vec<_> = declarations.iter().collect();
-        prop_assert_eq!(declared.len(), 1);
-        prop_assert_eq!(declared[0].identifier(), &identifier);
-        prop_assert_eq!(declared[0].prefix(), prefix.as_deref());
-        prop_assert_eq!(declared[0].parameters().last(), Some((name.as_str(), text.as_deref())));
-    }
 }
