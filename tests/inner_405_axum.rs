@@ -17,10 +17,7 @@ use axum::response::Response;
 use axum::routing::{any, get, post};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::client::conn;
 use hyper::ext::ReasonPhrase;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::net::TcpStream;
 use tower::{Layer, ServiceBuilder, service_fn};
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::CorsLayer;
@@ -313,10 +310,7 @@ async fn a_reason_phrase_of_the_inner_service_stays_only_with_its_status() {
 #[tokio::test]
 async fn an_unread_upload_over_http_2_leaves_the_connection_usable() {
     let server = Server::start(layer().layer(router())).await;
-    let stream = within(TcpStream::connect(server.address)).await.unwrap();
-    let handshake = conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
-    let (mut client, connection) = within(handshake).await.unwrap();
-    tokio::spawn(connection);
+    let mut client = http2(server.address).await;
     for (method, status) in [("DELETE", 405), ("FOO", 501), ("POST", 200)] {
         let request = http::Request::builder().method(method).uri("http://a/users");
         let body = Full::new(bytes::Bytes::from(vec![0; 60_000]));

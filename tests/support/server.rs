@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
+use http_body::Body;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper::client::conn;
@@ -112,7 +113,10 @@ impl Connection {
 }
 
 /// Connects over HTTP/2 with prior knowledge (RFC 9113 §3.3).
-pub(crate) async fn http2(address: SocketAddr) -> conn::http2::SendRequest<Empty<Bytes>> {
+pub(crate) async fn http2<B>(address: SocketAddr) -> conn::http2::SendRequest<B>
+where
+    B: Body<Data: Send, Error: std::error::Error + Send + Sync> + Send + Unpin + 'static,
+{
     let stream = within(TcpStream::connect(address)).await.unwrap();
     let handshake = conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
     let (client, connection) = within(handshake).await.unwrap();
