@@ -6,7 +6,6 @@
 mod support;
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -19,9 +18,24 @@ use tokio::sync::Notify;
 use tower::{Layer, service_fn};
 use tower_method_policy::{MethodPolicyLayer, PlainText, Policy, Rejection, Respond};
 
-/// Runs `test` with a server whose observer panics, and with a server whose responder panics. The answer to
-/// `/slow` waits for a notification.
-async fn with_each_server(test: impl AsyncFn(SocketAddr, Arc<Notify>)) {
+/// The answer to `/slow` waits for a notification.
+async fn answer(
+    request: Request<Incoming>,
+    go_on: Arc<Notify>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    if request.uri().path() == "/slow" {
+        go_on.notified().await;
+    }
+    Ok(Response::new(Full::from("answer")))
+}
+
+/// hyper polls the service in the task of the connection, so the connection ends without an answer. Over HTTP/2, hyper
+/// resets the stream.
+#[tokio::test]
+async fn over_http_1_a_panic_drops_only_its_connection() {
+    const ANSWER: &str = "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nanswer";
+    let head = |request: &str| format!("{request} HTTP/1.1\r\nhost: a\r\n\r\n");
+
     let layer = MethodPolicyLayer::new(Policy::new().fallback([Method::GET, Method::POST]));
     for observer_panics in [true, false] {
         let panic_for_501 = move |in_observer, rejection: &Rejection| {
@@ -37,35 +51,16 @@ async fn with_each_server(test: impl AsyncFn(SocketAddr, Arc<Notify>)) {
         let waiting = go_on.clone();
         let inner = service_fn(move |request| answer(request, waiting.clone()));
         let server = Server::start(layer.layer(inner)).await;
-        test(server.address, go_on).await;
-    }
-}
+        let open = || Connection::open(server.address);
 
-async fn answer(
-    request: Request<Incoming>,
-    go_on: Arc<Notify>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
-    if request.uri().path() == "/slow" {
-        go_on.notified().await;
-    }
-    Ok(Response::new(Full::from("answer")))
-}
-
-/// hyper polls the service in the task of the connection, so the connection ends without an answer.
-#[tokio::test]
-async fn over_http_1_a_panic_drops_only_its_connection() {
-    const ANSWER: &str = "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nanswer";
-    let head = |request: &str| format!("{request} HTTP/1.1\r\nhost: a\r\n\r\n");
-
-    with_each_server(async |address, go_on| {
-        let mut busy = Connection::open(address).await;
+        let mut busy = open().await;
         busy.send(head("GET /slow")).await;
-        let mut idle = Connection::open(address).await;
+        let mut idle = open().await;
         idle.send(head("GET /")).await;
         assert_eq!(idle.receive().await, ANSWER);
 
         for _ in 0..3 {
-            let mut failing = Connection::open(address).await;
+            let mut failing = open().await;
             failing.send(head("GET /")).await;
             assert_eq!(failing.receive().await, ANSWER);
             failing.send(head("FOO /") + &head("GET /")).await;
@@ -74,11 +69,10 @@ async fn over_http_1_a_panic_drops_only_its_connection() {
 
         go_on.notify_one();
         assert_eq!(busy.receive().await, ANSWER);
-        for mut connection in [busy, idle, Connection::open(address).await] {
+        for mut connection in [busy, idle, open().await] {
             connection.send(head("DELETE /")).await;
             let rejection = connection.receive().await;
             assert!(rejection.starts_with("HTTP/1.1 405 "), "{rejection}");
         }
-    })
-    .await;
+    }
 }
