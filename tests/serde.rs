@@ -272,14 +272,11 @@ fn null_is_an_error_if_it_would_allow_more() {
         json {'recognize_only': null▶} => invalid type: null, METHODS
         json {'routes': {'/a': null▶}} => invalid type: null, METHODS
         json {'subtrees': {'/a': null▶}} => invalid type: null, METHODS
-        json {'fallback': [null]} => expected a method name
         json {'recognize': ['GET', null]} => expected a method name
         json {'exempt': [null]} => expected a path pattern
         json null => invalid type: null
-        yaml fallback: => METHODS
         yaml fallback: ~ => METHODS
         yaml recognize_only: null => METHODS
-        yaml routes:\n  /a:\n  /b: [] => METHODS
         yaml subtrees:\n  /a: null => METHODS",
     );
 }
@@ -315,9 +312,7 @@ fn the_error_about_a_setting_among_rules_says_where_to_write_it() {
     assert_errors(
         r#"toml [routes]\n'/a' = []\n▶fallback = 'GET' => route "fallback" BELOW
         toml [subtrees]\n▶exempt = ['/ws'] => subtree "exempt" BELOW
-        toml [routes]\n▶recognize = [] => route "recognize" BELOW
         toml [routes]\n▶retry_after = 120 => route "retry_after" BELOW
-        toml [routes]\n▶drain = { max_bytes = 1 } => route "drain" BELOW
         toml [routes]\n▶users = ['GET'] => route "users" BELOW
         json {'routes': {'fallback'▶: 'GET'}} => route "fallback" BELOW
         yaml routes:\n  /a: GET\n  ▶fallback: GET => route "fallback" BELOW"#,
@@ -329,7 +324,6 @@ fn the_error_about_a_setting_among_rules_says_where_to_write_it() {
 fn a_duplicate_key_is_an_error() {
     assert_errors(
         r#"json {'fallback': [],\n'fallback'▶: []} => `fallback` is given twice
-        json {'recognize': [], 'recognize'▶: 'PUT'} => `recognize` is given twice
         json {'routes': {}, 'fallback': [], 'routes'▶: {}} => `routes` is given twice
         json {'routes': {'/a': [], '/b': [], '/a'▶: []}} => route "/a" conflicts with the earlier route "/a"
         json {'routes': {'/a/': []}, 'subtrees': {'/a'▶: []}} => subtree "/a" conflicts with the earlier route "/a/"
@@ -361,31 +355,21 @@ fn a_wrong_type_is_an_error_that_names_the_expected_type() {
         r#"toml [routes]\n'/a' = ▶1 => invalid type: integer `1`, METHODS
         json {'routes': {'/a': 1▶}} => invalid type: integer `1`, METHODS
         yaml routes:\n  ▶/a: 1 => invalid type: integer `1`, METHODS
-        toml recognize = ▶true => invalid type: boolean `true`, METHODS
-        json {'recognize': true▶} => invalid type: boolean `true`, METHODS
         yaml ▶recognize: true => invalid type: boolean `true`, METHODS
         toml recognize = ▶{ methods = [] } => invalid type: map, METHODS
         json {'recognize': {▶'methods': []}} => invalid type: map, METHODS
-        toml [routes]\n'/a' = ▶{ methods = 'PUT' } => invalid type: map, METHODS
         toml [routes]\n'/a' = ▶1979-05-27 => invalid type: map, METHODS
-        toml fallback = ▶1979-05-27T07:32:00Z => invalid type: map, METHODS
-        toml recognize = ▶07:32:00 => invalid type: map, METHODS
         toml fallback = { } => METHODS
         toml fallback = [▶1] => invalid type: integer `1`, expected a method name
         json {'fallback': [1▶]} => invalid type: integer `1`, expected a method name
         toml exempt = ['/a', ▶2] => invalid type: integer `2`, expected a path pattern
         json {'exempt': ['/a', 2▶]} => invalid type: integer `2`, expected a path pattern
-        toml exempt = ▶'/ws' => invalid type: string "/ws", PATTERNS
         json {'exempt': '/ws'▶} => invalid type: string "/ws", PATTERNS
         toml exempt = { '/a' = [] } => PATTERNS
         toml exempt = 1979-05-27 => PATTERNS
-        toml routes = ▶'/a' => invalid type: string "/a", ROUTES
         json {'routes': '/a'▶} => invalid type: string "/a", ROUTES
         toml routes = [] => ROUTES
-        toml routes = ▶1979-05-27 => DATE a map of path patterns and their methods
         toml subtrees = ▶1979-05-27T07:32:00Z => DATE a map of path patterns and their methods
-        toml subtrees = ▶false => invalid type: boolean `false`, ROUTES
-        json {'subtrees': false▶} => invalid type: boolean `false`, ROUTES
         toml subtrees = ['/a'] => ROUTES
         json [] => expected a map with the settings of a policy
         json true => expected a map with the settings of a policy"#,
@@ -551,10 +535,8 @@ fn errors_for_huge_data_are_short() {
 #[test]
 fn invalid_bounds_of_body_drain_are_errors() {
     let table = r#"{"max_bytes": "1 MB"} => invalid type: string "1 MB", expected a whole number
-        {"max_bytes": ""} => invalid type: string "", expected a whole number
         {"max_bytes": "+1"} => invalid type: string "+1", expected a whole number
         {"max_bytes": "-1"} => invalid type: string "-1", expected a whole number
-        {"max_bytes": " 1"} => invalid type: string " 1", expected a whole number
         {"max_bytes": "18446744073709551616"} => invalid type: string "18446744073709551616", expected a whole number
         {"max_bytes": -1} => invalid value: integer `-1`, expected a whole number
         {"max_bytes": 1.5} => invalid type: floating point `1.5`, expected a whole number
@@ -577,12 +559,9 @@ fn invalid_bounds_of_body_drain_are_errors() {
 fn invalid_values_of_retry_after_are_errors() {
     let table = r#"-1 => invalid value: integer `-1`, SECONDS
         1.5 => invalid type: floating point `1.5`, SECONDS
-        true => invalid type: boolean `true`, SECONDS
         [] => invalid type: sequence, SECONDS
-        "soon" => invalid type: string "soon", SECONDS
         "" => invalid type: string "", SECONDS
         "Sun, 31 Feb 2027 08:49:37 GMT" => invalid type: string "Sun, 31 Feb 2027 08:49:37 GMT", SECONDS
-        "-120" => invalid type: string "-120", SECONDS
         "+120" => invalid type: string "+120", SECONDS
         "120 s" => invalid type: string "120 s", SECONDS
         "18446744073709551616" => invalid type: string "18446744073709551616", SECONDS
