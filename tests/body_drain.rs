@@ -333,21 +333,6 @@ fn the_body_of_a_forwarded_request_is_not_polled() {
     assert_eq!(polled.load(Ordering::Relaxed), 0);
 }
 
-#[test]
-fn the_body_of_an_answered_options_request_is_drained() {
-    for target in ["/", "*"] {
-        for (max_bytes, version, expected) in [
-            (10, Version::HTTP_11, "kept 2"),
-            (9, Version::HTTP_11, "closed 0"),
-            (9, Version::HTTP_2, "kept 0"),
-        ] {
-            let layer = up_to(max_bytes).answer_options(true);
-            let request = Request::options(target).version(version);
-            assert_eq!(outcome(&layer, request, Some(10), "10"), expected);
-        }
-    }
-}
-
 mod clock {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
