@@ -184,9 +184,7 @@ async fn row_1_get_and_head_are_forwarded_with_any_declaration() {
 async fn row_2_a_malformed_declaration_is_400_with_the_mistake_and_its_position() {
     let table = r#"M-PUT PUT FOO | man: x | 400 man, line 0, byte 0: expected an extension identifier in quotation marks.
         M-PUT PUT FOO | opt: "a"; ns=1 | 400 opt, line 0, byte 8: expected a header prefix of two or more digits.
-        M-PUT PUT FOO | man: "a", "b"x | 400 man, line 0, byte 8: expected a semicolon, a comma, or the end.
         M-PUT PUT FOO | c-man: "a b" & connection: C-Man | 400 c-man, line 0, byte 1: expected an absolute URI or a field name.
-        M-PUT PUT FOO | c-opt: "a"; =b & connection: c-opt | 400 c-opt, line 0, byte 5: expected the name of a parameter.
         M-PUT PUT FOO | man: "a" & man: " | 400 man, line 1, byte 1: expected the closing quotation mark."#;
     check("fallback PUT", table).await;
 }
