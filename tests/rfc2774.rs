@@ -574,6 +574,11 @@ fn lists_of_declarations_are_parsed() {
         let declarations: Vec<_> = declarations.iter().map(ToString::to_string).collect();
         assert_eq!(declarations.join(", "), expected.trim(), "{value}");
     }
+    // Every character of a token (RFC 9110 §5.6.2), and the first and the last ones of a quoted string.
+    let token = "!#$%&'*+-.^_`|~0aZ";
+    let declarations = parse(format!("\"{token}\";{token}={token};b=\"\t ~\"").as_bytes()).unwrap();
+    let expected = format!("\"{token}\"; {token}=\"{token}\"; b=\"\t ~\"");
+    assert_eq!(declarations[0].to_string(), expected);
 }
 
 #[test]
