@@ -223,8 +223,9 @@ fn errors_name_the_set_where_text_is_given_for_methods() {
     assert_first_error("parsed_methods", "\"GET, REPORT\".parse()?)", &["Policy"]);
 }
 
+/// The last error cannot name `respond_with_fn`, but it shows the line with the mistake.
 #[test]
-fn errors_explain_the_body_type() {
+fn errors_explain_the_body_type_or_show_the_closure() {
     let hint = "see \"Body types\" in the documentation of `tower_method_policy::Respond`";
     let incoming = [
         "`EmptyBody` cannot build a response with the body type `hyper::body::Incoming`",
@@ -248,4 +249,12 @@ fn errors_explain_the_body_type() {
     assert_first_error("incoming_body", "TowerToHyperService::new(service)", &incoming);
     assert_first_error("box_body", "TowerToHyperService::new(service)", &boxed);
     assert_first_error("closure_with_another_body", "into_make_service(app)", &another);
+    let arguments = ["expected closure that takes 2 arguments"];
+    assert_first_error("closure_with_one_argument", "respond_with_fn(|rejection|", &arguments);
+    let annotations = ["type annotations needed"];
+    assert_first_error(
+        "closure_to_respond_with",
+        "respond_with(|rejection, request|",
+        &annotations,
+    );
 }

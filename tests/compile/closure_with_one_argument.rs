@@ -1,0 +1,14 @@
+use axum::Router;
+use axum::ServiceExt;
+use axum::extract::Request;
+use http::Response;
+use tower::Layer;
+use tower_method_policy::MethodPolicyLayer;
+#[tokio::main]
+async fn main() {
+    let layer = MethodPolicyLayer::default()
+        .respond_with_fn(|rejection| Response::new(rejection.to_string()));
+    let app = layer.layer(Router::new());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let _ = axum::serve(listener, ServiceExt::<Request>::into_make_service(app)).await;
+}
