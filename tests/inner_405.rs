@@ -196,6 +196,10 @@ async fn a_405_that_lists_the_method_of_the_request_stays_unchanged() {
         fallback PUT      | PUT /           | GET;PUT     | same | same",
     )
     .await;
+    // A layer that answers `OPTIONS` recognizes it.
+    let answering = MethodPolicyLayer::new(policy("recognize_only")).answer_options(true);
+    let response = ask(&answering, request("OPTIONS", "/"), || inner("GET, OPTIONS")).await;
+    assert_eq!(outcome(&response, "GET, OPTIONS"), "same");
     let response = ask(&deciding(""), request("MKCOL", "/"), || inner("GET, MKCOL")).await;
     assert_eq!(outcome(&response, "GET, MKCOL"), "same");
 }
