@@ -66,6 +66,10 @@ impl<R> MethodPolicyLayer<R> {
     /// Observers and the responder see these rejections. Layers inside see each request and apply to each answer. Rules
     /// still decide before the inner service is called, and only a rule rejects what the inner service handles.
     ///
+    /// [Recognize](crate::Policy::recognize) the methods that only some routes handle, such as `PROPFIND`. Then the other
+    /// routes answer them with `405` and not `501`. If the layer also [answers `OPTIONS`](Self::answer_options), it
+    /// answers `OPTIONS *` itself, unless a fallback lists `OPTIONS`.
+    ///
     /// This has a price: a `501` comes only where the inner service answers `405`, the layer cannot
     /// [drain](crate::BodyDrain) an upload that it has forwarded, and [`report_only`](Self::report_only) has nothing to
     /// report where no rule applies. [`guide::decisions`](crate::guide::decisions) compares both ways to decide. It also

@@ -679,6 +679,18 @@ async fn an_adopted_or_turned_answer_over_http_1_ends_the_connection_if_content_
     }
 }
 
+#[tokio::test]
+async fn an_answer_has_one_connection_close() {
+    let inner = || {
+        let mut response = inner("GET");
+        let values = [HeaderValue::from_static("x-hop"), HeaderValue::from_static("Close")];
+        response.headers_mut().extend(values.map(|value| (http::header::CONNECTION, value)));
+        response
+    };
+    let response = ask(&deciding(""), request("CONNECT", "http://a/"), inner).await;
+    assert_eq!(fields(response.headers()), "allow: GET & connection: x-hop & connection: Close");
+}
+
 /// A body of unknown length may have more than 8 KiB.
 #[tokio::test]
 async fn an_adopted_answer_ends_the_connection_after_a_body_of_unknown_length() {

@@ -87,9 +87,15 @@ impl fmt::Debug for ResponseSettings {
     }
 }
 
-/// Adds `Connection: close` (RFC 9112 §9.6).
+/// Adds `Connection: close` (RFC 9112 §9.6), unless the responder or the inner service has sent it.
 #[cold]
 pub(crate) fn announce_close<B>(response: &mut Response<B>) {
-    let close = HeaderValue::from_static("close");
-    response.headers_mut().append(CONNECTION, close);
+    let headers = response.headers_mut();
+    if !headers
+        .get_all(CONNECTION)
+        .iter()
+        .any(|value| value.as_bytes().eq_ignore_ascii_case(b"close"))
+    {
+        headers.append(CONNECTION, HeaderValue::from_static("close"));
+    }
 }

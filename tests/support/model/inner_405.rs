@@ -146,6 +146,6 @@ fn close_if_unread(request: &Request, response: &mut Response) {
     let is_short = body.length.is_some_and(|length| length <= 8 * 1024);
     let is_unread = request.method == "CONNECT" || !body.is_at_end && !is_short;
     if request.is_http_1() && is_unread {
-        response.append("connection", "close");
+        response.close();
     }
 }

@@ -203,7 +203,7 @@ impl Layer {
             }
         };
         if !is_forwarded && request.is_http_1() && !is_drained {
-            response.append("connection", "close");
+            response.close();
         }
         let head = request.head();
         let observed = observed.iter().filter(|_| self.has_observer);
@@ -244,6 +244,12 @@ impl Response {
     fn set_default(&mut self, name: &'static str, value: &str) {
         if !self.has(name) {
             self.set(name, value);
+        }
+    }
+
+    fn close(&mut self) {
+        if !self.fields.get_all("connection").iter().any(|value| value == "close") {
+            self.append("connection", "close");
         }
     }
 
