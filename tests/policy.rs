@@ -1,17 +1,12 @@
-//! The configuration of a policy: its recognized methods, its rules, and properties of every policy.
+//! The configuration of a policy: its recognized methods and its rules.
 //! `decision_table.rs` and `service.rs` test its decisions.
 
 mod support;
 
-use std::collections::BTreeSet;
-
 use http::Method;
-use proptest::prelude::*;
 use tower_method_policy::{MethodPolicyLayer, MethodSet, Policy, Rule, RuleKind};
 
-use crate::support::strategies::{
-    METHODS, PATHS, Setting, method, policy, policy_of, set, settings,
-};
+use crate::support::strategies::{method, policy, set};
 
 #[test]
 fn a_new_policy_recognizes_the_standard_methods_and_has_no_rules() {
@@ -160,82 +155,4 @@ fn a_policy_can_have_20_000_rules() {
     assert_eq!(last.pattern(), Some("/items/19999"));
     assert_eq!(policy.rule_at("/items/20000"), None);
     assert_eq!(policy, build(&mut (0..20_000).rev()));
-}
-
-// Properties of every policy.
-
-proptest! {
-    #[test]
-    fn the_order_of_calls_does_not_matter(
-        (settings, shuffled) in settings().prop_map(only_the_last_calls).prop_flat_map(|settings| {
-            (Just(settings.clone()), Just(settings).prop_shuffle())
-        }),
-    ) {
-        let (one, other) = (policy_of(&settings), policy_of(&shuffled));
-        prop_assert_eq!(&one, &other);
-        prop_assert_eq!(one.recognized(), other.recognized());
-        for (path, _) in PATHS {
-            prop_assert_eq!(one.rule_at(path), other.rule_at(path), "{}", path);
-            for name in METHODS {
-                let method = method(name);
-                prop_assert_eq!(one.decide(&method, path), other.decide(&method, path));
-            }
-        }
-    }
-
-    #[test]
-    fn a_later_fallback_or_recognize_only_replaces_the_earlier_one(
-        settings in settings(),
-    ) {
-        prop_assert_eq!(policy_of(&settings), policy_of(&only_the_last_calls(settings.clone())));
-    }
-
-    /// The policy adds only `HEAD`, and only to rules that list `GET`.
-    #[test]
-    fn a_policy_returns_the_rules_that_were_added(settings in settings()) {
-        let policy = policy_of(&settings);
-        let with_head = |methods: &MethodSet| {
-            if methods.contains(&Method::GET) { methods | Method::HEAD } else { methods.clone() }
-        };
-        let mut expected = Vec::new();
-        let mut exempt = Vec::new();
-        for setting in &settings {
-            match setting {
-                Setting::Route(pattern, methods) => {
-                    expected.push((RuleKind::Route, Some(*pattern), with_head(methods)));
-                }
-                Setting::Subtree(prefix, methods) => {
-                    expected.push((RuleKind::Subtree, Some(*prefix), with_head(methods)));
-                }
-                Setting::Exempt(pattern) => exempt.push(*pattern),
-                Setting::Recognize(_) | Setting::RecognizeOnly(_) | Setting::Fallback(_) => {}
-            }
-        }
-        let rules = policy.rules();
-        let rules = rules.map(|rule| (rule.kind(), rule.pattern(), rule.methods().clone()));
-        prop_assert_eq!(rules.collect::<Vec<_>>(), expected);
-        prop_assert!(policy.exempt_paths().eq(exempt));
-
-        // The text of a rule's methods names each method once.
-        for rule in policy.rules().chain(policy.fallback_rule()) {
-            let text = rule.methods().to_string();
-            let names: Vec<_> = text.split(", ").filter(|name| !name.is_empty()).collect();
-            prop_assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
-        }
-    }
-}
-
-/// Returns `settings` without the calls that a later call replaces.
-fn only_the_last_calls(settings: Vec<Setting>) -> Vec<Setting> {
-    let replaces = |setting: &Setting| match setting {
-        Setting::Fallback(_) => Some("fallback"),
-        Setting::RecognizeOnly(_) => Some("recognize_only"),
-        _ => None,
-    };
-    let is_kept = |(at, setting): &(usize, &Setting)| {
-        let later = &settings[at + 1..];
-        replaces(setting).is_none_or(|call| later.iter().all(|other| replaces(other) != Some(call)))
-    };
-    let kept = settings.iter().enumerate().filter(is_kept);
-    kept.map(|(_, setting)| setting.clone()).collect()
 }
