@@ -15,7 +15,7 @@ use http::header::{
 use http::{HeaderValue, Request, Response};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_http::cors::{Any, CorsLayer};
-use tower_method_policy::{MethodPolicyLayer, Rejection};
+use tower_method_policy::MethodPolicyLayer;
 
 use crate::support::strategies::policy;
 
@@ -61,13 +61,6 @@ fn is_readable(response: &Response<Body>) -> bool {
     origin.is_some_and(|origin| origin == "*") && exposed.is_some_and(|name| name == "allow")
 }
 
-#[track_caller]
-fn assert_is_answer_of_cors_layer(response: &Response<Body>) {
-    assert_response(response, 200, None);
-    assert_eq!(response.headers()[ACCESS_CONTROL_ALLOW_METHODS], "*");
-    assert_eq!(response.headers()[ACCESS_CONTROL_ALLOW_ORIGIN], "*");
-}
-
 /// Browsers do not convert `patch` to upper case (Fetch, "normalize a method").
 #[tokio::test]
 async fn scripts_can_read_rejections_only_with_cors_layer_outside() {
@@ -90,53 +83,6 @@ async fn scripts_can_read_rejections_only_with_cors_layer_outside() {
         // With `CorsLayer` inside, scripts can still read forwarded responses.
         assert!(is_readable(&ask(inside, "POST").await));
     }
-}
-
-/// `CorsLayer` answers every `OPTIONS` request itself, even if it is not a preflight. The first policy rejects
-/// every `OPTIONS` request that reaches it.
-#[tokio::test]
-async fn with_cors_layer_outside_no_options_request_reaches_the_policy() {
-    for (calls, answer_options) in [
-        ("recognize_only; fallback GET", false),
-        ("fallback GET POST", false),
-        ("fallback GET POST", true),
-    ] {
-        let policy = layer(calls, answer_options);
-        let service = cors().layer(policy.layer(service_fn(hello)));
-        for method in ["OPTIONS", "preflight POST", "preflight DELETE", "preflight patch"] {
-            let response = ask(service.clone(), method).await;
-            assert_is_answer_of_cors_layer(&response);
-            assert!(response.extensions().get::<Rejection>().is_none());
-        }
-        let plain = Request::options("/").body(Body::empty()).unwrap();
-        assert_response(&service.oneshot(plain).await.unwrap(), 200, None);
-    }
-}
-
-#[tokio::test]
-async fn with_the_policy_outside_every_preflight_reaches_cors_layer() {
-    for calls in [
-        "",
-        "fallback",
-        "fallback GET POST",
-        "fallback OPTIONS",
-        "route / PUT",
-        "fallback; exempt /",
-        "recognize_only OPTIONS; fallback",
-    ] {
-        for answer_options in [false, true] {
-            let policy = layer(calls, answer_options);
-            for method in ["preflight POST", "preflight PROPFIND", "preflight patch"] {
-                let service = policy.layer(cors().layer(service_fn(hello)));
-                assert_is_answer_of_cors_layer(&ask(service, method).await);
-            }
-        }
-    }
-    // The policy answers an `OPTIONS` request that is not a preflight.
-    let service = layer("fallback GET", true).layer(cors().layer(service_fn(hello)));
-    let response = ask(service, "OPTIONS").await;
-    assert_response(&response, 200, Some("GET, HEAD, OPTIONS"));
-    assert!(!is_readable(&response));
 }
 
 /// The documentation recommends this placement. `CorsLayer` is in the router, and the policy wraps the router.
