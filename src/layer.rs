@@ -75,7 +75,8 @@ impl<R> MethodPolicyLayer<R> {
     /// report where no rule applies. [`guide::decisions`](crate::guide::decisions) compares both ways to decide. It also
     /// has the table of each `405`, and says what happens to the content of the inner service's response.
     ///
-    /// Do not enable this in a forward proxy. A proxy must not modify `Allow` (RFC 9110 §10.2.1).
+    /// Wrap the finished router. With axum's `Router::layer`, this has no effect, because axum adds `Allow` outside of the
+    /// layer. Do not enable this in a forward proxy. A proxy must not modify `Allow` (RFC 9110 §10.2.1).
     ///
     /// # Cost
     ///

@@ -264,7 +264,7 @@ proptest! {
                 // The error names both entries as they were written.
                 let existing = pair.entries.iter().map(Entry::name);
                 let expected = existing.map(|existing| {
-                    format!("{} conflicts with the earlier {existing}", entry.name())
+                    format!("{} conflicts with {existing}", entry.name())
                 });
                 prop_assert!(expected.into_iter().any(|expected| expected == message), "{}", message);
             }
@@ -371,17 +371,25 @@ fn a_pattern_that_is_not_a_path_or_certainly_a_mistake_is_an_error_with_advice()
                     let expected = match &*problem {
                         "SEGMENT" => format!("{name} has the segment `{segment}`: {syntax}"),
                         "DOTS" => {
-                            let clients = "clients remove it before they send a request";
+                            let clients = "most clients remove it before they send a request";
                             format!("{name} has the segment `{segment}`: {clients}")
                         }
                         "PERCENT" => {
                             let percent = "write a percent sign as `%25`";
                             format!("{name} has the segment `{segment}`: {percent}")
                         }
-                        contains if contains.starts_with("contains ") => format!(
-                            "{name} {contains}, which is not valid in a path: {syntax}. \
-                             Percent-encode other characters"
-                        ),
+                        contains if contains.starts_with("contains ") => {
+                            let culprit = &contains["contains '".len()..];
+                            let is_escaped =
+                                culprit.starts_with('\\') && !culprit.starts_with("\\\\");
+                            let is_printed = culprit
+                                .starts_with(|c: char| c.is_ascii_punctuation())
+                                && !is_escaped;
+                            let advice = if is_printed { "" } else { ". Percent-encode it" };
+                            format!(
+                                "{name} {contains}, which is not valid in a path: {syntax}{advice}"
+                            )
+                        }
                         problem => format!("{name} {problem}"),
                     };
                     error == expected
@@ -482,7 +490,7 @@ fn the_error_about_a_conflict_names_both_entries_as_they_were_written() {
                 });
                 let error = added.add_to(policy, method_of(0)).unwrap_err();
                 let (added, existing) = (added.name(), existing.name());
-                let expected = format!("{added} conflicts with the earlier {existing}");
+                let expected = format!("{added} conflicts with {existing}");
                 assert_eq!(error.to_string(), expected, "{entries:?}");
             }
         }

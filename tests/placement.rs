@@ -270,6 +270,18 @@ async fn authentication_outside_hides_allow_and_inside_does_not_run_for_rejectio
     check(&inside, &[("DELETE /admin", 405, Some("GET, HEAD"))]).await;
 }
 
+/// axum adds `Allow` outside of the policy.
+#[tokio::test]
+async fn inside_a_router_a_policy_that_lets_it_decide_changes_no_405_of_a_route() {
+    let policy = MethodPolicyLayer::default().inner_decides(true).answer_options(true);
+    let alone = ["FOO", "DELETE", "OPTIONS"];
+    let alone = alone.map(|method| (format!("{method} /users"), 405, Some("GET,HEAD,POST")));
+    for (request, status, allow) in &alone {
+        check(&router().layer(policy.clone()), &[(request, *status, *allow)]).await;
+        check(&router().route_layer(policy.clone()), &[(request, *status, *allow)]).await;
+    }
+}
+
 /// In addition, `route_layer` and a layer on one route do not cover every path.
 #[tokio::test]
 async fn inside_a_router_axum_adds_allow_to_a_501() {

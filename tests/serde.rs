@@ -255,7 +255,7 @@ fn assert_errors(table: &str) {
             problem.replace("DATE", "found a date, or a key that begins with `$`: expected");
         let problem = problem.replace("PATTERNS", "expected a list of path patterns");
         let problem = problem.replace("MISTAKE", UNKNOWN);
-        let below = "does not begin with `/`. If it is a setting, write it above this table";
+        let below = "does not begin with `/`. To use the setting, write it above";
         let problem = problem.replace("BELOW", below);
         match format {
             "json" => assert_error(format, &document.replace('\'', "\""), &problem),
@@ -312,8 +312,8 @@ fn the_error_about_a_setting_among_rules_says_where_to_write_it() {
     assert_errors(
         r#"toml [routes]\n'/a' = []\n▶fallback = 'GET' => route "fallback" BELOW
         toml [subtrees]\n▶exempt = ['/ws'] => subtree "exempt" BELOW
-        toml [routes]\n▶retry_after = 120 => route "retry_after" BELOW
-        toml [routes]\n▶users = ['GET'] => route "users" BELOW
+        toml [routes]\n▶retry_after = 120 => route "retry_after" does not begin with `/`
+        toml [routes]\n▶users = ['GET'] => route "users" does not begin with `/`
         json {'routes': {'fallback'▶: 'GET'}} => route "fallback" BELOW
         yaml routes:\n  /a: GET\n  ▶fallback: GET => route "fallback" BELOW"#,
     );
@@ -325,8 +325,8 @@ fn a_duplicate_key_is_an_error() {
     assert_errors(
         r#"json {'fallback': [],\n'fallback'▶: []} => `fallback` is given twice
         json {'routes': {}, 'fallback': [], 'routes'▶: {}} => `routes` is given twice
-        json {'routes': {'/a': [], '/b': [], '/a'▶: []}} => route "/a" conflicts with the earlier route "/a"
-        json {'routes': {'/a/': []}, 'subtrees': {'/a'▶: []}} => subtree "/a" conflicts with the earlier route "/a/"
+        json {'routes': {'/a': [], '/b': [], '/a'▶: []}} => route "/a" conflicts with route "/a"
+        json {'routes': {'/a/': []}, 'subtrees': {'/a'▶: []}} => subtree "/a" conflicts with route "/a/"
         toml fallback = []\n▶fallback = [] => duplicate key
         toml [routes]\n'/a' = []\n▶'/a' = [] => duplicate key
         yaml fallback: []\n▶fallback: [] => duplicate mapping key: fallback, set DuplicateKeyPolicy in Options if acceptable

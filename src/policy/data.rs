@@ -142,12 +142,11 @@ impl<'de> Visitor<'de> for Value<'_> {
                 check_key(pattern, EXPECTED_RULES)?;
                 let inserted = policy.paths.insert(Subject { kind: Some(kind), pattern });
                 inserted.map(|()| pattern.to_owned()).map_err(|error| {
-                    if pattern.starts_with('/') {
-                        error.to_string()
-                    } else {
-                        // In TOML, a setting below `[routes]` is a key of that table.
-                        format!("{error}. If it is a setting, write it above this table")
-                    }
+                    // In TOML, a setting below `[routes]` is a key of that table.
+                    let is_setting = SETTINGS.iter().any(|(name, _)| *name == pattern);
+                    let advice =
+                        if is_setting { ". To use the setting, write it above" } else { "" };
+                    format!("{error}{advice}")
                 })
             };
             let Some(pattern) = rules.next_key_seed(Text("a path pattern", add))? else {

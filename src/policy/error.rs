@@ -8,8 +8,8 @@ use crate::methods::excerpt;
 /// The error of adding a path pattern to a [`Policy`](crate::Policy): the pattern is invalid, or it
 /// conflicts with an earlier one.
 ///
-/// Its message shows the pattern, cut to 128 bytes, and the mistake. It gives the correct spelling if there is
-/// one. The message has at most 1,000 bytes.
+/// Its message shows the pattern, cut to 128 bytes, and the mistake. It says what a
+/// pattern may contain. The message has at most 1,000 bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyError(String);
 

@@ -207,7 +207,8 @@ impl Policy {
     /// Adds a rule for `prefix`, for `prefix` with a trailing slash, and for every path below it.
     ///
     /// `prefix` consists of literal segments and `{name}`. Subtrees and routes can be nested, and the longer
-    /// pattern wins. `subtree("/", ..)` adds a rule for every path that begins with `/`. List the methods as for
+    /// pattern wins. The inner one must continue with a literal segment: `/api` and `/api/v1/{id}` can be nested,
+    /// `/users` and `/users/{id}` conflict. `subtree("/", ..)` adds a rule for every path that begins with `/`. List the methods as for
     /// [`route`](Self::route). `Allow` lists them at every path of the subtree, whether a resource exists there or
     /// not.
     ///

@@ -77,8 +77,8 @@ impl Paths {
         Err(PolicyError::new(
             subject,
             match existing {
-                Some(existing) => format!("conflicts with the earlier {existing}"),
-                None => "conflicts with an earlier pattern".to_owned(),
+                Some(existing) => format!("conflicts with {existing}"),
+                None => "conflicts with another pattern".to_owned(),
             },
         ))
     }

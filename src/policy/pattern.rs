@@ -47,9 +47,9 @@ fn check(pattern: &str, syntax: &str) -> Result<(), String> {
         return Err("does not begin with `/`".to_owned());
     };
     if let Some(culprit) = path.chars().find(|&c| !is_path_char(c) && !"/{}".contains(c)) {
+        let advice = if culprit.is_ascii_punctuation() { "" } else { ". Percent-encode it" };
         return Err(format!(
-            "contains {culprit:?}, which is not valid in a path: {syntax}. Percent-encode other \
-             characters"
+            "contains {culprit:?}, which is not valid in a path: {syntax}{advice}"
         ));
     }
     if pattern.len() > MAX_BYTES {
@@ -71,7 +71,7 @@ fn check(pattern: &str, syntax: &str) -> Result<(), String> {
         } else if unescaped.starts_with(':') || unescaped.contains(['{', '}', '*']) {
             syntax
         } else if matches!(&*segment.to_lowercase().replace("%2e", "."), "." | "..") {
-            "clients remove it before they send a request"
+            "most clients remove it before they send a request"
         } else if !segment.split('%').skip(1).all(begins_with_two_digits) {
             "write a percent sign as `%25`"
         } else {

@@ -121,7 +121,8 @@ async fn a_rejected_bidirectional_stream_is_answered() {
 async fn tonic_routes_merged_into_axum_need_a_rule_for_each_service() {
     let (_, health) = tonic_health::server::health_reporter();
     let rest = axum::Router::new().route("/users", axum::routing::get("users"));
-    let merged = Routes::new(health).into_axum_router().merge(rest);
+    let with_fallback = Routes::new(health.clone()).into_axum_router().merge(rest.clone());
+    let merged = Routes::new(health).into_axum_router().reset_fallback().merge(rest);
     let deciding = MethodPolicyLayer::default().inner_decides(true).respond_with(ProblemDetails);
     let policy = Policy::new().subtree("/grpc.health.v1.Health", [Method::POST]).unwrap();
     let with_rule = MethodPolicyLayer::new(policy).inner_decides(true).respond_with(ProblemDetails);
@@ -145,6 +146,15 @@ async fn tonic_routes_merged_into_axum_need_a_rule_for_each_service() {
         let expected = (status == 405).then(|| HeaderValue::from_static(expected));
         assert_eq!(allow, expected, "{method} {path}");
     }
+    // tonic's fallback answers every unknown path.
+    let nowhere = || Request::delete("/nowhere").body(Body::empty()).unwrap();
+    let response = deciding.layer(with_fallback).oneshot(nowhere()).await.unwrap();
+    assert_eq!(
+        (response.status().as_u16(), &response.headers()["grpc-status"]),
+        (200, &"12".parse().unwrap())
+    );
+    let response = deciding.layer(merged.clone()).oneshot(nowhere()).await.unwrap();
+    assert_eq!(response.status(), 404);
     // A call is answered through both layers.
     let server = Server::start(with_rule.layer(merged)).await;
     let mut client = grpc(server.address).await;
