@@ -79,7 +79,8 @@ fn a_layer_with_a_closure_and_an_excerpt_can_be_fields_of_a_struct_with_debug() 
     let service = layer.layer(Router::<()>::new());
     let app = app.clone();
     assert_eq!(app.method.to_string(), "PUT");
-    assert!(format!("{app:?} {service:?}").contains("MethodPolicyLayer"));
+    assert!(format!("{app:?}").contains("MethodPolicyLayer { settings: "));
+    assert!(format!("{service:?}").starts_with("MethodPolicy { inner: Router"));
 }
 
 /// `Arc` makes one type of several responders.
