@@ -313,22 +313,40 @@ async fn an_http_2_upload_is_answered_and_the_connection_stays_open() {
     within(connection).await.unwrap().unwrap();
 }
 
-/// The client sends `HEADERS` with `content-length: 0` and without `END_STREAM`. No content can arrive, so
-/// the layer does not wait for the end of the stream.
+/// The client sends `HEADERS` without `END_STREAM`. The layer does not wait for the end of the stream if no content can
+/// arrive, as after `content-length: 0` and for `CONNECT`, or if the client of a gRPC call may wait for the answer.
 #[tokio::test]
-async fn an_http_2_body_that_declares_length_zero_and_stays_open_is_answered() {
+async fn an_http_2_request_without_more_content_whose_stream_stays_open_is_answered() {
     // The test fails before this time has passed.
     let day = Duration::from_secs(24 * 60 * 60);
     let patient = BodyDrain::default().timeout(day).idle_timeout(day);
     for drain in [BodyDrain::none(), patient.idle_timeout_unknown_length(day)] {
-        let server = Site::start(layer().body_drain(drain)).await;
-        for (method, status) in [("DELETE", 405), ("FOO", 501)] {
+        let policy = Policy::new().fallback([Method::GET]);
+        let server = Site::start(MethodPolicyLayer::new(policy).body_drain(drain)).await;
+        for (method, uri, name, value, status) in [
+            ("DELETE", "http://a/", "content-length", "0", 405),
+            ("FOO", "http://a/", "content-length", "0", 501),
+            ("CONNECT", "b:443", "user-agent", "a", 405),
+            ("POST", "http://a/service/method", "content-type", "application/grpc", 405),
+        ] {
             let (mut client, connection) = server.connect_http2().await;
-            let request = Request::builder().method(method).uri("http://a/");
+            let request = Request::builder().method(method).uri(uri);
             let body = BodyExt::boxed(StreamBody::new(stream::pending()));
-            let request = request.header("content-length", "0").body(body).unwrap();
-            assert_eq!(ask_http2(&mut client, request).await, status);
+            let request = request.header(name, value).body(body).unwrap();
+            assert_eq!(ask_http2(&mut client, request).await, status, "{method}");
             connection.abort();
         }
     }
+}
+
+/// Over HTTP/1.1, the client would lose the answer if the layer did not read the call.
+#[tokio::test]
+async fn a_grpc_web_upload_over_http_1_is_read_and_answered() {
+    let server = Site::start(MethodPolicyLayer::new(Policy::new().fallback([]))).await;
+    let length = 30 * MIB;
+    let mut request =
+        b"POST / HTTP/1.1\r\nhost: a\r\ncontent-type: application/grpc-web\r\n".to_vec();
+    request.extend(format!("content-length: {length}\r\n\r\n").bytes());
+    request.resize(request.len() + length, 0);
+    assert_eq!(server.outcome(request).await, "405 kept");
 }
