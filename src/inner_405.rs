@@ -105,12 +105,12 @@ impl Inner405 {
             && (shared.settings.responses.has_observers()
                 || shared.responder.needs() == Needs::Head
                 || is_grpc(request));
-        let request_is_kept = if needs_head {
+        let kept = if needs_head {
             KeptRequest::Head(Box::new(request.clone()))
         } else {
             KeptRequest::Method(request.method.clone())
         };
-        Self { row, rule, request: request_is_kept, closes: closes(request, body) }
+        Self { row, rule, request: kept, closes: closes(request, body) }
     }
 
     /// Handles a `405` of the inner service.

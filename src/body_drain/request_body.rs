@@ -14,7 +14,7 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::BodyDrain;
-use crate::rejection::is_grpc;
+use crate::rejection::{HAS_CLOCK, is_grpc};
 
 pin_project! {
     /// The body of a request that the layer answers.
@@ -198,7 +198,7 @@ impl Wait {
 
 /// Whether there is a clock: in a tokio runtime, but not on `wasm32-unknown-unknown`.
 pub(super) fn has_clock() -> bool {
-    cfg!(not(all(target_family = "wasm", target_os = "unknown"))) && Handle::try_current().is_ok()
+    HAS_CLOCK && Handle::try_current().is_ok()
 }
 
 fn later(now: Instant, duration: Duration) -> Instant {

@@ -20,6 +20,7 @@ pub(crate) use self::respond::Needs;
 pub use self::respond::Respond;
 pub use self::responders::{EmptyBody, PlainText, ProblemDetails};
 pub(crate) use self::response::{ResponseSettings, announce_close};
+pub(crate) use self::retry_after::HAS_CLOCK;
 pub use self::retry_after::RetryAfter;
 use crate::methods::MethodSet;
 use crate::policy::{Allow, Rule, StoredRule, with_head};

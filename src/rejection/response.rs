@@ -91,11 +91,8 @@ impl fmt::Debug for ResponseSettings {
 #[cold]
 pub(crate) fn announce_close<B>(response: &mut Response<B>) {
     let headers = response.headers_mut();
-    if !headers
-        .get_all(CONNECTION)
-        .iter()
-        .any(|value| value.as_bytes().eq_ignore_ascii_case(b"close"))
-    {
+    let mut options = headers.get_all(CONNECTION).iter();
+    if !options.any(|option| option.as_bytes().eq_ignore_ascii_case(b"close")) {
         headers.append(CONNECTION, HeaderValue::from_static("close"));
     }
 }

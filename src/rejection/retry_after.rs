@@ -25,6 +25,9 @@ pub struct RetryAfter {
     at: Option<SystemTime>,
 }
 
+/// Reading the time panics on `wasm32-unknown-unknown`.
+pub(crate) const HAS_CLOCK: bool = cfg!(not(all(target_family = "wasm", target_os = "unknown")));
+
 /// 10000-01-01T00:00:00Z. The year of an IMF-fixdate has four digits.
 const YEAR_10000: u64 = 253_402_300_800;
 
@@ -54,8 +57,7 @@ impl RetryAfter {
 
     /// The field's value, or `None` if its time is past.
     pub(crate) fn value(&self) -> Option<&HeaderValue> {
-        let has_clock = cfg!(not(all(target_family = "wasm", target_os = "unknown")));
-        let is_past = has_clock && self.at.is_some_and(|at| at <= SystemTime::now());
+        let is_past = HAS_CLOCK && self.at.is_some_and(|at| at <= SystemTime::now());
         (!is_past).then_some(&self.value)
     }
 }
