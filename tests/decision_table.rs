@@ -11,7 +11,7 @@ use http_body_util::Full;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_method_policy::{Decision, MethodPolicyLayer, Policy};
 
-use crate::support::strategies::{TCHARS, method, policy};
+use crate::support::strategies::{TCHARS, method, methods_at_targets, policy};
 
 type Body = Full<Bytes>;
 
@@ -81,12 +81,7 @@ async fn check(table: &str) {
             panic!("{line}");
         };
         let on = rest.first().copied().unwrap_or(off);
-        let words = requests.split_whitespace();
-        let (targets, methods): (Vec<_>, Vec<_>) =
-            words.partition(|word| word.starts_with(['/', '*']) || word.contains(':'));
-        for (method, target) in
-            methods.iter().flat_map(|method| targets.iter().map(move |target| (method, target)))
-        {
+        for (method, target) in methods_at_targets(requests) {
             for (answer_options, expected) in [(false, off), (true, on)] {
                 let layer = MethodPolicyLayer::new(policy(calls)).answer_options(answer_options);
                 let outcome = outcome(&layer, request(method, target)).await;
@@ -214,15 +209,10 @@ async fn row_4_where_no_rule_applies_every_method_is_forwarded_if_the_inner_serv
         ("fallback GET", "POST / *", "405 GET, HEAD"),
         ("fallback FOO", "FOO GET / *", "forward"),
     ] {
-        let words = requests.split_whitespace();
-        let (targets, methods): (Vec<_>, Vec<_>) =
-            words.partition(|word| word.starts_with(['/', '*']) || word.contains(':'));
         let layer = MethodPolicyLayer::new(policy(calls)).inner_decides(true);
-        for method in &methods {
-            for target in &targets {
-                let outcome = outcome(&layer, request(method, target)).await;
-                assert_eq!(outcome, expected, "{calls}: {method} {target}");
-            }
+        for (method, target) in methods_at_targets(requests) {
+            let outcome = outcome(&layer, request(method, target)).await;
+            assert_eq!(outcome, expected, "{calls}: {method} {target}");
         }
     }
     // The layer itself answers `OPTIONS *` if no rule applies.

@@ -22,7 +22,7 @@ use tower_method_policy::{
 };
 
 use crate::support::answer::{fields, send};
-use crate::support::strategies::policy;
+use crate::support::strategies::{methods_at_targets, policy};
 
 type Body = Full<Bytes>;
 
@@ -111,12 +111,7 @@ async fn check(table: &str) {
             panic!("{line}");
         };
         let both = rest.first().copied().unwrap_or(deciding);
-        let words = requests.split_whitespace();
-        let (targets, methods): (Vec<_>, Vec<_>) =
-            words.partition(|word| word.starts_with(['/', '*']) || word.contains(':'));
-        for (method, target) in
-            methods.iter().flat_map(|method| targets.iter().map(move |target| (method, target)))
-        {
+        for (method, target) in methods_at_targets(requests) {
             for (answers, decides, expected) in [
                 (false, false, "same"),
                 (true, false, answering),

@@ -128,6 +128,14 @@ pub(crate) const PATHS: &[(&str, &[&str])] = &[
     ("/teams//files/b", &["/teams/{team}/files", "/{*rest}"]),
 ];
 
+/// Each method in `words` with each target in `words`. A target begins with `/` or `*`, or contains a colon.
+pub(crate) fn methods_at_targets(words: &str) -> Vec<(&str, &str)> {
+    let is_target = |word: &&str| word.starts_with(['/', '*']) || word.contains(':');
+    let (targets, methods): (Vec<_>, Vec<_>) = words.split_whitespace().partition(is_target);
+    let at_each_target = |method| targets.iter().map(move |target| (method, *target));
+    methods.into_iter().flat_map(at_each_target).collect()
+}
+
 /// One call that configures a policy.
 #[derive(Clone, Debug)]
 pub(crate) enum Setting {
