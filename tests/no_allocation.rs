@@ -55,7 +55,7 @@ where
 /// Asserts that the layer forwards `method` at each path and does not allocate. The inner service allocates once.
 fn assert_allocates_nothing<R>(layer: &MethodPolicyLayer<R>, method: &Method, paths: &str)
 where
-    R: Respond<Full<Bytes>> + Clone,
+    R: Respond<Full<Bytes>>,
 {
     for path in paths.split(' ') {
         let mut service = layer.layer(service_fn(hello));

@@ -56,7 +56,7 @@ fn request_to(name: &str, target: &str) -> Request<Body> {
 /// Returns the rejection of `request`.
 async fn reject<R>(layer: &MethodPolicyLayer<R>, request: Request<Body>) -> Response<String>
 where
-    R: Respond<Body> + Clone,
+    R: Respond<Body>,
 {
     let inner = service_fn(async |request: Request<Body>| -> Result<_, Infallible> {
         panic!("{request:?} reached the inner service")

@@ -74,7 +74,7 @@ fn sorted(text: &str) -> String {
 type Answer = (Option<Request<()>>, Response<String>);
 
 /// Sends `request`. The inner service answers with `inner`.
-async fn answer_with<R: Respond<Body> + Clone>(
+async fn answer_with<R: Respond<Body>>(
     layer: &MethodPolicyLayer<R>,
     request: Request<Body>,
     inner: http::response::Builder,
@@ -89,10 +89,7 @@ async fn answer_with<R: Respond<Body> + Clone>(
     (forwarded.into_inner().unwrap(), response)
 }
 
-async fn answer<R: Respond<Body> + Clone>(
-    layer: &MethodPolicyLayer<R>,
-    request: Request<Body>,
-) -> Answer {
+async fn answer<R: Respond<Body>>(layer: &MethodPolicyLayer<R>, request: Request<Body>) -> Answer {
     answer_with(layer, request, Response::builder()).await
 }
 

@@ -38,7 +38,7 @@ async fn echo(request: Request<Incoming>) -> Result<Response<Body>, Infallible> 
 
 async fn serve<R>(layer: MethodPolicyLayer<R>) -> Server
 where
-    R: Respond<Body> + Clone + Send + Sync + 'static,
+    R: Respond<Body> + Send + Sync + 'static,
 {
     Server::start(layer.layer(service_fn(echo))).await
 }

@@ -32,7 +32,7 @@ use crate::support::server::within;
 /// Serves the gRPC health service. Its status is `SERVING`.
 async fn serve<R>(layer: MethodPolicyLayer<R>) -> Server
 where
-    R: Respond<Body> + Clone + Send + Sync + 'static,
+    R: Respond<Body> + Send + Sync + 'static,
 {
     let (_, health) = tonic_health::server::health_reporter();
     // `PlainText` and `ProblemDetails` cannot create tonic's body, so this uses axum's.
@@ -70,7 +70,7 @@ fn permission_denied(_: &Rejection, _: &Parts) -> Response<Body> {
 
 async fn check_rejection<R>(layer: MethodPolicyLayer<R>, code: Code)
 where
-    R: Respond<Body> + Clone + Send + Sync + 'static,
+    R: Respond<Body> + Send + Sync + 'static,
 {
     let server = serve(layer).await;
     let mut client = grpc(server.address).await;
