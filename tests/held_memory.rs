@@ -11,7 +11,7 @@ use std::task::{Context, Waker};
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request, Response};
+use http::{HeaderName, HeaderValue, Method, Request, Response, Version};
 use http_body_util::StreamBody;
 use tower::{Layer, Service, service_fn};
 use tower_method_policy::{MethodPolicyLayer, Policy, ProblemDetails, Respond};
@@ -40,7 +40,10 @@ where
     }));
     let mut send = |method: &str, fields: &[(&str, &str)]| {
         let before = held_bytes();
-        let mut request = Request::builder().method(method).body(silent()).unwrap();
+        // A gRPC call of unknown length is waited for only over HTTP/1.1.
+        let version = if method == "POST" { Version::HTTP_11 } else { Version::HTTP_2 };
+        let request = Request::builder().method(method).version(version);
+        let mut request = request.body(silent()).unwrap();
         let mut buffer = vec![b' '; 100_000];
         buffer.extend(fields.iter().flat_map(|(_, value)| value.bytes()));
         let mut rest = Bytes::from(buffer).split_off(100_000);
