@@ -8,7 +8,8 @@ use serde_core::de::{
 };
 use serde_core::ser::{Serialize, Serializer};
 
-use crate::methods::{MethodSet, excerpt, parse_method};
+use crate::methods::excerpt::{excerpt, quoted_excerpt};
+use crate::methods::{MethodSet, parse_method};
 
 /// A sequence of names, in canonical [order](MethodSet#order).
 impl Serialize for MethodSet {
@@ -82,7 +83,7 @@ where
 
 /// The error for a string where something else is expected. serde's own error would show the whole string.
 pub(crate) fn unexpected_text<E: Error>(text: &str, expected: &dyn Expected) -> E {
-    E::invalid_type(Unexpected::Str(&excerpt(text, 64).to_string()), expected)
+    E::invalid_type(Unexpected::Str(&excerpt(text, 64)), expected)
 }
 
 /// Returns an error message if a format may have made up the key of a map: some formats pass a date as a map whose key
@@ -104,7 +105,7 @@ pub(crate) fn setting<T: Copy>(
         let known: Vec<_> = known.iter().map(|known| format!("`{}`", known.0)).collect();
         let known = known.join(", ");
         check_key(name, &format!("a map with the settings {known}"))?;
-        let name = excerpt(name, 64).quoted();
+        let name = quoted_excerpt(name, 64);
         return Err(format!("{name} is not a setting here: use one of {known}"));
     };
     if seen.contains(&name) {

@@ -1,15 +1,18 @@
 //! The decision table: what the layer does with a request.
 
+#[cfg(feature = "rfc2774")]
+mod rfc2774;
+
 use std::sync::Arc;
 
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, ORIGIN};
 use http::{HeaderMap, Method, request};
 
 use crate::inner_405::Row;
-use crate::policy::{Check, Place, StoredRule};
+use crate::policy::{Decision, Place, StoredRule};
 use crate::rejection::{Rejection, WouldReject};
 #[cfg(feature = "rfc2774")]
-use crate::rfc2774::{Fulfillable, Verdict};
+use crate::rfc2774::Fulfillable;
 use crate::settings::Settings;
 
 /// What the layer does with a request.
@@ -60,24 +63,9 @@ impl Settings {
             return self.forward(method, place, true);
         }
 
-        // The rows of RFC 2774 §5. A request that can be fulfilled is decided by its base method.
         #[cfg(feature = "rfc2774")]
-        match self.extensions.as_ref().map(|extensions| extensions.examine(request)) {
-            None | Some(Verdict::Ordinary) => {}
-            Some(Verdict::Reject(problem)) => {
-                return Action::Reject(Rejection::by_extension(problem));
-            }
-            Some(Verdict::Fulfillable(request)) => {
-                let base_action = match request.base {
-                    Method::GET | Method::HEAD => Action::Forward(OnResponse::Keep),
-                    Method::OPTIONS if self.answers_options => Action::Forward(OnResponse::Keep),
-                    _ => self.rows_4_to_6(&request.base, place),
-                };
-                return match base_action {
-                    Action::Forward(_) => Action::Forward(OnResponse::Acknowledge(request)),
-                    rejected => rejected,
-                };
-            }
+        if let Some(action) = self.rows_of_rfc2774(request, place) {
+            return action;
         }
 
         // Row 2 (Fetch).
@@ -103,23 +91,24 @@ impl Settings {
 
     /// Applies rows 4 to 6 to a request that rows 1 to 3 do not match.
     fn rows_4_to_6(&self, method: &Method, place: Place<'_>) -> Action<'_> {
-        match self.policy.check(method, place.rule()) {
+        let rule = place.rule();
+        match (self.policy.decide_by(rule, method), rule) {
             // Row 4.
-            Check::Allowed => self.forward(method, place, true),
-            Check::NotRecognized if self.inner_decides && place.rule().is_none() => {
+            (Decision::Forward, _) => self.forward(method, place, true),
+            (Decision::NotImplemented, None) if self.inner_decides => {
                 self.forward(method, place, false)
             }
             // Row 5 (RFC 9110 §15.5.6).
-            Check::NotAllowed(rule) => {
+            (Decision::NotAllowed { .. }, Some(rule)) => {
                 Action::Reject(Rejection::by_rule(rule.clone(), self.answers_options))
             }
             // Row 6 (RFC 9110 §15.6.2).
-            Check::NotRecognized => Action::Reject(Rejection::not_implemented()),
+            _ => Action::Reject(Rejection::not_implemented()),
         }
     }
 
     fn forward(&self, method: &Method, place: Place<'_>, is_recognized: bool) -> Action<'_> {
-        Action::Forward(match Row::get(self, method, place, is_recognized) {
+        Action::Forward(match self.row(method, place, is_recognized) {
             Some(row) => OnResponse::Inner405(row, place.rule().cloned()),
             None => OnResponse::Keep,
         })

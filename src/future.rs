@@ -43,6 +43,7 @@ pin_project! {
     /// All cases except plain forwarding. A separate type keeps their code off the fast path.
     #[project = SlowPathProjection]
     enum SlowPath<F, R, ReqBody, ResBody> {
+        // `None` if the table forwards the request and its response stays unchanged.
         ForwardAndChange { #[pin] future: F, change: Option<ChangeResponse<R>> },
         // The layer's response. It is sent when no more of the request's body will be read.
         Own { response: Response<ResBody>, #[pin] body: RequestBody<ReqBody> },
@@ -65,8 +66,7 @@ impl<F, R, ReqBody, ResBody> ResponseFuture<F, R, ReqBody, ResBody> {
         Self { kind: Kind::Forward { future } }
     }
 
-    pub(crate) fn forward_and_change(future: F, change: ChangeResponse<R>) -> Self {
-        let change = Some(change);
+    pub(crate) fn forward_and_change(future: F, change: Option<ChangeResponse<R>>) -> Self {
         Self { kind: Kind::Slow { slow: SlowPath::ForwardAndChange { future, change } } }
     }
 
@@ -148,10 +148,6 @@ impl<R> ChangeResponse<R> {
 
 impl<F, R, ReqBody, ResBody> fmt::Debug for ResponseFuture<F, R, ReqBody, ResBody> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match &self.kind {
-            Kind::Slow { slow: SlowPath::Own { .. } } => "Own",
-            Kind::Forward { .. } | Kind::Slow { .. } => "Forward",
-        };
-        write!(f, "ResponseFuture({kind})")
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
     }
 }

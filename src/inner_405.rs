@@ -27,25 +27,25 @@ pub(crate) enum Row {
     AddOptions,
 }
 
-impl Row {
+impl Settings {
     /// The row for a request that is forwarded and is not a preflight, or `None` if each response stays
     /// unchanged.
-    pub(crate) fn get(
-        settings: &Settings,
+    pub(crate) fn row(
+        &self,
         method: &Method,
         place: Place<'_>,
         is_recognized: bool,
-    ) -> Option<Self> {
+    ) -> Option<Row> {
         if matches!(place, Place::Exempt) {
             None
-        } else if *method == Method::OPTIONS && settings.answers_options {
-            Some(Self::Turn)
-        } else if settings.inner_decides && !is_recognized {
-            Some(Self::AdoptAs501)
-        } else if settings.inner_decides {
-            Some(Self::AdoptAs405)
-        } else if settings.answers_options {
-            Some(Self::AddOptions)
+        } else if *method == Method::OPTIONS && self.answers_options {
+            Some(Row::Turn)
+        } else if self.inner_decides && !is_recognized {
+            Some(Row::AdoptAs501)
+        } else if self.inner_decides {
+            Some(Row::AdoptAs405)
+        } else if self.answers_options {
+            Some(Row::AddOptions)
         } else {
             None
         }
@@ -102,7 +102,7 @@ impl Inner405 {
     {
         let adopts = matches!(row, Row::AdoptAs501 | Row::AdoptAs405);
         let needs_head = adopts
-            && (shared.settings.responses.has_observers()
+            && (!shared.settings.responses.observers.is_empty()
                 || shared.responder.needs() == Needs::Head
                 || is_grpc(request));
         let kept = if needs_head {

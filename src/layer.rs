@@ -50,7 +50,8 @@ impl Default for MethodPolicyLayer {
 impl MethodPolicyLayer {
     /// Creates a layer that applies `policy` and answers rejected requests with [`EmptyBody`].
     pub fn new(policy: Policy) -> Self {
-        Self { shared: Arc::new(Shared::new(Settings::new(policy), EmptyBody)) }
+        let settings = Settings { policy, ..Settings::default() };
+        Self { shared: Shared::new(settings, Arc::new(EmptyBody)) }
     }
 }
 
@@ -160,7 +161,8 @@ impl<R> MethodPolicyLayer<R> {
     ///
     /// For a closure, use [`respond_with_fn`](Self::respond_with_fn).
     pub fn respond_with<R2>(self, responder: R2) -> MethodPolicyLayer<R2> {
-        MethodPolicyLayer { shared: Arc::new(Shared::new(self.shared.settings.clone(), responder)) }
+        let settings = self.shared.settings.clone();
+        MethodPolicyLayer { shared: Shared::new(settings, Arc::new(responder)) }
     }
 
     /// Sets a closure that builds rejection responses. [`Respond`](crate::Respond) describes what it can set.
@@ -278,11 +280,10 @@ impl<R> MethodPolicyLayer<R> {
         &self.shared.settings.policy
     }
 
-    fn configure(mut self, change: impl FnOnce(&mut Settings)) -> Self {
-        let settings = &mut Arc::make_mut(&mut self.shared).settings;
-        change(settings);
-        settings.rebuild();
-        self
+    fn configure(self, change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = self.shared.settings.clone();
+        change(&mut settings);
+        Self { shared: Shared::new(settings, self.shared.responder.clone()) }
     }
 }
 

@@ -42,14 +42,18 @@ impl<S> MethodPolicy<S> {
     /// Panics in a tokio runtime without timers: see [`BodyDrain`](crate::BodyDrain#panics).
     #[track_caller]
     pub fn new(inner: S, policy: Policy) -> Self {
-        Self::from_parts(inner, Arc::new(Shared::new(Settings::new(policy), EmptyBody)))
+        let settings = Settings { policy, ..Settings::default() };
+        Self::from_parts(inner, Shared::new(settings, Arc::new(EmptyBody)))
     }
 }
 
 impl<S, R> MethodPolicy<S, R> {
     #[track_caller]
     pub(crate) fn from_parts(inner: S, shared: Arc<Shared<R>>) -> Self {
-        shared.settings.check_runtime();
+        // A layer that only reports waits for no client.
+        if !shared.settings.report_only {
+            shared.settings.body_drain.check_runtime();
+        }
         Self { inner, shared }
     }
 
@@ -87,7 +91,7 @@ where
 
     #[inline]
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        if self.shared.settings.forwards(&request) {
+        if self.shared.forwards(&request) {
             return ResponseFuture::forward(self.inner.call(request));
         }
         decide(&self.shared, request, |request| self.inner.call(request))
@@ -109,7 +113,7 @@ where
 
     #[inline]
     fn call(&self, request: Request<ReqBody>) -> Self::Future {
-        if self.shared.settings.forwards(&request) {
+        if self.shared.forwards(&request) {
             return ResponseFuture::forward(self.inner.call(request));
         }
         decide(&self.shared, request, |request| self.inner.call(request))
@@ -134,38 +138,37 @@ where
 {
     let (request, body) = request.into_parts();
     let settings = &shared.settings;
-    let change = match settings.decide(&request) {
-        Action::Forward(OnResponse::Keep) => None,
-        Action::Forward(OnResponse::Inner405(row, rule)) => {
-            let inner_405 = Inner405::new(row, rule, shared, &request, &body);
-            Some(ChangeResponse::Inner405(inner_405, shared.clone()))
-        }
-        Action::Forward(OnResponse::Mark(mark)) => {
-            settings.responses.observe(mark.rejection(), &request);
-            Some(ChangeResponse::Mark(mark))
-        }
-        #[cfg(feature = "rfc2774")]
-        Action::Forward(OnResponse::Acknowledge(fulfillable)) => {
-            let (request, acknowledgement) = fulfillable.prepare(request);
-            let change = ChangeResponse::Acknowledge(acknowledgement);
-            let future = call(Request::from_parts(request, body));
-            return ResponseFuture::forward_and_change(future, change);
-        }
+    let on_response = match settings.decide(&request) {
+        Action::Forward(on_response) => on_response,
         Action::AnswerOptions(rule) => {
             let body = RequestBody::new(&request, body, &settings.body_drain);
             return ResponseFuture::own(answer_options(rule), body);
         }
         Action::Reject(rejection) => {
             let body = RequestBody::new(&request, body, &settings.body_drain);
-            let response = settings.responses.reject(&*shared.responder, rejection, &request);
+            settings.responses.observe(&rejection, &request);
+            let mut response = shared.responder.respond(&rejection, &request);
+            settings.responses.finish(&mut response, rejection, &request);
             return ResponseFuture::own(response, body);
         }
     };
-    let future = call(Request::from_parts(request, body));
-    match change {
-        None => ResponseFuture::forward(future),
-        Some(change) => ResponseFuture::forward_and_change(future, change),
-    }
+    let (request, change) = match on_response {
+        OnResponse::Keep => (request, None),
+        OnResponse::Inner405(row, rule) => {
+            let inner_405 = Inner405::new(row, rule, shared, &request, &body);
+            (request, Some(ChangeResponse::Inner405(inner_405, shared.clone())))
+        }
+        OnResponse::Mark(mark) => {
+            settings.responses.observe(mark.rejection(), &request);
+            (request, Some(ChangeResponse::Mark(mark)))
+        }
+        #[cfg(feature = "rfc2774")]
+        OnResponse::Acknowledge(fulfillable) => {
+            let (request, acknowledgement) = fulfillable.prepare(request);
+            (request, Some(ChangeResponse::Acknowledge(acknowledgement)))
+        }
+    };
+    ResponseFuture::forward_and_change(call(Request::from_parts(request, body)), change)
 }
 
 /// Does not need `R: Clone`.

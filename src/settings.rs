@@ -12,15 +12,8 @@ use crate::rejection::ResponseSettings;
 #[cfg(feature = "rfc2774")]
 use crate::rfc2774::MandatoryExtensions;
 
-/// The settings of a layer and its responder.
-pub(crate) struct Shared<R> {
-    pub(crate) settings: Settings,
-    /// It is in an `Arc`, so a layer can change its settings if `R` does not implement `Clone`.
-    pub(crate) responder: Arc<R>,
-}
-
 /// The settings of a layer.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Settings {
     pub(crate) policy: Policy,
     pub(crate) inner_decides: bool,
@@ -30,35 +23,9 @@ pub(crate) struct Settings {
     pub(crate) extensions: Option<MandatoryExtensions>,
     pub(crate) responses: ResponseSettings,
     pub(crate) body_drain: Arc<BodyDrain>,
-    /// `rebuild` computes it from the other settings.
-    forwarded: Forwarded,
 }
 
 impl Settings {
-    pub(crate) fn new(policy: Policy) -> Self {
-        Self {
-            forwarded: Forwarded::new(&policy, &MethodSet::new()),
-            policy,
-            inner_decides: false,
-            answers_options: false,
-            report_only: false,
-            #[cfg(feature = "rfc2774")]
-            extensions: None,
-            responses: ResponseSettings::default(),
-            body_drain: Arc::default(),
-        }
-    }
-
-    pub(crate) fn rebuild(&mut self) {
-        self.forwarded = Forwarded::new(&self.policy, &self.depend_on_more());
-    }
-
-    /// Whether `request` is forwarded and its response stays unchanged. If `false`, the decision table decides.
-    #[inline(always)]
-    pub(crate) fn forwards<B>(&self, request: &Request<B>) -> bool {
-        self.forwarded.contains(request, &self.policy)
-    }
-
     /// The recognized methods whose requests need more than method and path: header fields, or a look at the
     /// response.
     fn depend_on_more(&self) -> MethodSet {
@@ -72,25 +39,25 @@ impl Settings {
         }
         MethodSet::new()
     }
+}
 
-    /// Panics if the layer could wait for a client and waiting would panic.
-    #[track_caller]
-    pub(crate) fn check_runtime(&self) {
-        if !self.report_only {
-            self.body_drain.check_runtime();
-        }
-    }
+/// The settings of a layer, what is computed from them, and the responder.
+pub(crate) struct Shared<R> {
+    pub(crate) settings: Settings,
+    forwarded: Forwarded,
+    /// It is in an `Arc`, so a layer can change its settings if `R` does not implement `Clone`.
+    pub(crate) responder: Arc<R>,
 }
 
 impl<R> Shared<R> {
-    pub(crate) fn new(settings: Settings, responder: R) -> Self {
-        Self { settings, responder: Arc::new(responder) }
+    pub(crate) fn new(settings: Settings, responder: Arc<R>) -> Arc<Self> {
+        let forwarded = Forwarded::new(&settings.policy, &settings.depend_on_more());
+        Arc::new(Self { settings, forwarded, responder })
     }
-}
 
-/// Does not need `R: Clone`.
-impl<R> Clone for Shared<R> {
-    fn clone(&self) -> Self {
-        Self { settings: self.settings.clone(), responder: self.responder.clone() }
+    /// Whether `request` is forwarded and its response stays unchanged. If `false`, the decision table decides.
+    #[inline(always)]
+    pub(crate) fn forwards<B>(&self, request: &Request<B>) -> bool {
+        self.forwarded.contains(request, &self.settings.policy)
     }
 }

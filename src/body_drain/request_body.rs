@@ -20,10 +20,8 @@ pin_project! {
     /// The body of a request that the layer answers.
     #[project = RequestBodyProjection]
     pub(crate) enum RequestBody<B> {
-        /// The body has arrived: the connection can be used again.
-        Complete,
-        /// The body is not read: an HTTP/1.x connection cannot be used again.
-        Unread { is_http1: bool },
+        /// No more is read. The connection has to be closed if it is HTTP/1.x and the body has not arrived.
+        Done { closes: bool },
         /// The body is read within the bounds.
         Draining {
             #[pin]
@@ -44,18 +42,9 @@ enum Wait {
     Never,
     /// It waits for the first time. It has the idle timeout.
     NotYet(Arc<BodyDrain>, Duration),
-    /// It is boxed, because inline it would make the future of every request larger.
-    Until(Pin<Box<Alarm>>),
-}
-
-pin_project! {
-    struct Alarm {
-        #[pin]
-        sleep: Sleep,
-        // The end of the total waiting time.
-        end: Instant,
-        idle_timeout: Duration,
-    }
+    /// It waits, and no longer than until `end`. The timer is boxed, because inline it would make the future of
+    /// every request larger.
+    Until { timer: Pin<Box<Sleep>>, end: Instant, idle_timeout: Duration },
 }
 
 impl<B: Body> RequestBody<B> {
@@ -64,17 +53,17 @@ impl<B: Body> RequestBody<B> {
         // `CONNECT` has no content. The bytes after a rejected one may belong to another protocol and must not be
         // read as requests (RFC 9110 §9.3.6).
         if request.method == Method::CONNECT {
-            return Self::Unread { is_http1 };
+            return Self::Done { closes: is_http1 };
         }
         if body.is_end_stream() {
-            return Self::Complete;
+            return Self::Done { closes: false };
         }
         // Polling the body would make hyper send `100 Continue`. HTTP/1.0 has no `Expect`.
         let expects = request.version > Version::HTTP_10 && request.headers.contains_key(EXPECT);
         let length = body.size_hint().exact();
         let is_too_long = length.is_some_and(|length| length > bounds.max_bytes);
         if expects || is_too_long || bounds.max_bytes == 0 {
-            return Self::Unread { is_http1 };
+            return Self::Done { closes: is_http1 };
         }
         let wait = match length {
             // Only the end or trailers can follow.
@@ -99,8 +88,7 @@ impl<B: Body> RequestBody<B> {
     #[inline]
     pub(crate) fn poll_closes(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<bool> {
         match *self {
-            Self::Complete => Poll::Ready(false),
-            Self::Unread { is_http1 } => Poll::Ready(is_http1),
+            Self::Done { closes } => Poll::Ready(closes),
             Self::Draining { is_http1, .. } => {
                 let is_complete = ready!(self.poll_drained(cx));
                 Poll::Ready(is_http1 && !is_complete)
@@ -165,7 +153,7 @@ impl Wait {
             self.begin();
         }
         match self {
-            Self::Until(alarm) => alarm.as_mut().project().sleep.poll(cx),
+            Self::Until { timer, .. } => timer.as_mut().poll(cx),
             Self::Never if begins => {
                 // hyper's connection runs in this task. It reads the next piece only after this function
                 // has polled the body and returned.
@@ -183,13 +171,11 @@ impl Wait {
                 let now = Instant::now();
                 let end = later(now, bounds.timeout);
                 let idle_timeout = *idle_timeout;
-                let sleep = sleep_until(end.min(later(now, idle_timeout)));
-                *self = Self::Until(Box::pin(Alarm { sleep, end, idle_timeout }));
+                let timer = Box::pin(sleep_until(end.min(later(now, idle_timeout))));
+                *self = Self::Until { timer, end, idle_timeout };
             }
-            Self::Until(alarm) => {
-                let alarm = alarm.as_mut().project();
-                let idle_end = later(Instant::now(), *alarm.idle_timeout);
-                alarm.sleep.reset((*alarm.end).min(idle_end));
+            Self::Until { timer, end, idle_timeout } => {
+                timer.as_mut().reset(later(Instant::now(), *idle_timeout).min(*end));
             }
             Self::Never | Self::NotYet(..) => {}
         }

@@ -1,35 +1,16 @@
 //! The sets that RFCs define.
 
+use super::registry::Id::*;
 use super::registry::{self, Id};
 use super::set::MethodSet;
 
-const RFC9110: u64 = Id::bits(&[
-    Id::GET,
-    Id::HEAD,
-    Id::POST,
-    Id::PUT,
-    Id::DELETE,
-    Id::OPTIONS,
-    Id::TRACE,
-    Id::CONNECT,
-]);
+const RFC9110: u64 = Id::bits(&[GET, HEAD, POST, PUT, DELETE, OPTIONS, TRACE, CONNECT]);
 
 const WEBDAV: u64 = Id::bits(&[
-    Id::GET,
-    Id::HEAD,
-    Id::PUT,
-    Id::DELETE,
-    Id::OPTIONS,
-    Id::COPY,
-    Id::LOCK,
-    Id::MKCOL,
-    Id::MOVE,
-    Id::PROPFIND,
-    Id::PROPPATCH,
-    Id::UNLOCK,
+    GET, HEAD, PUT, DELETE, OPTIONS, COPY, LOCK, MKCOL, MOVE, PROPFIND, PROPPATCH, UNLOCK,
 ]);
 
-const CARDDAV: u64 = WEBDAV | Id::bits(&[Id::ACL, Id::REPORT]);
+const CARDDAV: u64 = WEBDAV | Id::bits(&[ACL, REPORT]);
 
 /// Sets of methods with a common property.
 ///
@@ -50,7 +31,7 @@ impl MethodSet {
 
     /// The methods that a policy recognizes by default: [`RFC9110`](Self::RFC9110), `PATCH`
     /// (RFC 5789), and `QUERY` (RFC 10008). This set does not change in any 1.x version.
-    pub const STANDARD: Self = Self::from_bits(RFC9110 | Id::PATCH.bit() | Id::QUERY.bit());
+    pub const STANDARD: Self = Self::from_bits(RFC9110 | PATCH.bit() | QUERY.bit());
 }
 
 /// Sets of the methods that a kind of server handles.
@@ -62,7 +43,7 @@ impl MethodSet {
     pub const WEBDAV: Self = Self::from_bits(WEBDAV);
 
     /// The methods of a CalDAV server (RFC 4791 §2): [`WEBDAV`](Self::WEBDAV), `ACL`, `REPORT`, and `MKCALENDAR`.
-    pub const CALDAV: Self = Self::from_bits(CARDDAV | Id::MKCALENDAR.bit());
+    pub const CALDAV: Self = Self::from_bits(CARDDAV | MKCALENDAR.bit());
 
     /// The methods of a CardDAV server (RFC 6352 §3): [`WEBDAV`](Self::WEBDAV), `ACL`, and `REPORT`.
     pub const CARDDAV: Self = Self::from_bits(CARDDAV);
@@ -71,34 +52,34 @@ impl MethodSet {
 /// Sets of the methods that a WebDAV extension adds.
 impl MethodSet {
     /// The method for WebDAV access control (RFC 3744 §8.1): `ACL`.
-    pub const WEBDAV_ACL: Self = Self::from_bits(Id::ACL.bit());
+    pub const WEBDAV_ACL: Self = Self::from_bits(ACL.bit());
 
     /// The methods for WebDAV bindings (RFC 5842 §4 to §6): `BIND`, `UNBIND`, and `REBIND`.
-    pub const WEBDAV_BIND: Self = Self::from_bits(Id::bits(&[Id::BIND, Id::UNBIND, Id::REBIND]));
+    pub const WEBDAV_BIND: Self = Self::from_bits(Id::bits(&[BIND, UNBIND, REBIND]));
 
     /// The method for WebDAV ordered collections (RFC 3648 §7): `ORDERPATCH`.
-    pub const WEBDAV_ORDERED: Self = Self::from_bits(Id::ORDERPATCH.bit());
+    pub const WEBDAV_ORDERED: Self = Self::from_bits(ORDERPATCH.bit());
 
     /// The methods for WebDAV redirect references (RFC 4437 §6 and §7): `MKREDIRECTREF` and `UPDATEREDIRECTREF`.
     pub const WEBDAV_REDIRECT: Self =
-        Self::from_bits(Id::bits(&[Id::MKREDIRECTREF, Id::UPDATEREDIRECTREF]));
+        Self::from_bits(Id::bits(&[MKREDIRECTREF, UPDATEREDIRECTREF]));
 
     /// The method for WebDAV search (RFC 5323 §2): `SEARCH`.
-    pub const WEBDAV_SEARCH: Self = Self::from_bits(Id::SEARCH.bit());
+    pub const WEBDAV_SEARCH: Self = Self::from_bits(SEARCH.bit());
 
     /// The methods for WebDAV versioning (RFC 3253): `BASELINE-CONTROL`, `CHECKIN`, `CHECKOUT`, `LABEL`, `MERGE`,
     /// `MKACTIVITY`, `MKWORKSPACE`, `REPORT`, `UNCHECKOUT`, `UPDATE`, and `VERSION-CONTROL`.
     pub const WEBDAV_VERSIONING: Self = Self::from_bits(Id::bits(&[
-        Id::BASELINE_CONTROL,
-        Id::CHECKIN,
-        Id::CHECKOUT,
-        Id::LABEL,
-        Id::MERGE,
-        Id::MKACTIVITY,
-        Id::MKWORKSPACE,
-        Id::REPORT,
-        Id::UNCHECKOUT,
-        Id::UPDATE,
-        Id::VERSION_CONTROL,
+        BASELINE_CONTROL,
+        CHECKIN,
+        CHECKOUT,
+        LABEL,
+        MERGE,
+        MKACTIVITY,
+        MKWORKSPACE,
+        REPORT,
+        UNCHECKOUT,
+        UPDATE,
+        VERSION_CONTROL,
     ]));
 }

@@ -23,44 +23,39 @@ use http::Method;
 /// ```
 #[must_use]
 pub fn method_excerpt(method: &Method) -> MethodExcerpt<'_> {
-    MethodExcerpt(excerpt(method.as_str(), 64))
+    let (shown, ellipsis) = cut(method.as_str(), 64);
+    MethodExcerpt { shown, ellipsis }
 }
 
 /// The name of a method, cut to 64 bytes. See [`method_excerpt`].
 #[derive(Clone, Copy, Debug)]
-pub struct MethodExcerpt<'a>(Excerpt<'a>);
+pub struct MethodExcerpt<'a> {
+    shown: &'a str,
+    ellipsis: &'static str,
+}
 
 impl fmt::Display for MethodExcerpt<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        write!(f, "{}{}", self.shown, self.ellipsis)
     }
 }
 
 /// At most `max_bytes` of `text`, and `…` if there is more.
-pub(crate) fn excerpt(text: &str, max_bytes: usize) -> Excerpt<'_> {
+pub(crate) fn excerpt(text: &str, max_bytes: usize) -> String {
+    let (shown, ellipsis) = cut(text, max_bytes);
+    format!("{shown}{ellipsis}")
+}
+
+/// The excerpt in quotation marks, with control characters escaped.
+pub(crate) fn quoted_excerpt(text: &str, max_bytes: usize) -> String {
+    format!("{:?}", excerpt(text, max_bytes))
+}
+
+/// At most `max_bytes` of `text`, and `…` or nothing.
+fn cut(text: &str, max_bytes: usize) -> (&str, &'static str) {
     let mut end = text.len().min(max_bytes);
     while !text.is_char_boundary(end) {
         end -= 1;
     }
-    Excerpt { shown: &text[..end], is_cut: end < text.len() }
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Excerpt<'a> {
-    shown: &'a str,
-    is_cut: bool,
-}
-
-impl fmt::Display for Excerpt<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.shown)?;
-        f.write_str(if self.is_cut { "…" } else { "" })
-    }
-}
-
-impl Excerpt<'_> {
-    /// The excerpt in quotation marks, with control characters escaped.
-    pub(crate) fn quoted(&self) -> String {
-        format!("{:?}", self.to_string())
-    }
+    (&text[..end], if end < text.len() { "…" } else { "" })
 }

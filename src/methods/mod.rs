@@ -1,12 +1,11 @@
 //! Sets of methods, and the IANA registry.
 
 mod constants;
-mod excerpt;
+pub(crate) mod excerpt;
 mod parse;
 pub(crate) mod registry;
 mod set;
 
-pub(crate) use self::excerpt::excerpt;
 pub use self::excerpt::{MethodExcerpt, method_excerpt};
 pub use self::parse::ParseMethodSetError;
 #[cfg(feature = "serde")]

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use http::header::ALLOW;
 use http::{HeaderMap, Method};
 
-use super::excerpt::excerpt;
+use super::excerpt::quoted_excerpt;
 use super::registry;
 use super::set::MethodSet;
 
@@ -120,13 +120,13 @@ pub(crate) fn parse_method(name: &str) -> Result<Method, String> {
                 "is not a method name: {culprit:?} cannot be part of one. List each method by its \
                  name, as in \"GET, POST\""
             ),
-            None if upper != name && registry::is_registered(&upper) => {
+            None if upper != name && registry::id(upper.as_bytes()).is_some() => {
                 format!("is not {upper:?}: methods are case-sensitive")
             }
             None => return Method::from_bytes(name.as_bytes()).map_err(|error| error.to_string()),
         },
     };
-    Err(format!("{} {problem}", excerpt(name, 64).quoted()))
+    Err(format!("{} {problem}", quoted_excerpt(name, 64)))
 }
 
 /// The error of parsing a [`MethodSet`]: a name in the list is not a method name, or is probably a mistake.

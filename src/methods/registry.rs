@@ -28,8 +28,9 @@ macro_rules! registry {
         /// Every name except the reserved ones.
         pub(super) const REGISTERED: u64 = !RESERVED & ($(Id::$id.bit())|+);
 
-        /// A match on bytes compiles to a decision tree on the length and the distinguishing bytes.
-        fn id_of_name(name: &[u8]) -> Option<Id> {
+        /// The entry called `name`. A match on bytes compiles to a decision tree on the length and the
+        /// distinguishing bytes.
+        pub(super) fn id(name: &[u8]) -> Option<Id> {
             Some(match name {
                 $($name => Id::$id,)+
                 _ => return None,
@@ -107,7 +108,7 @@ impl Id {
 /// The bit of `method` in a set, or `None` if the table does not have the method.
 #[inline]
 pub(super) fn bit(method: &Method) -> Option<u64> {
-    let id = common(method).or_else(|| id_of_name(method.as_str().as_bytes()));
+    let id = common(method).or_else(|| id(method.as_str().as_bytes()));
     id.map(Id::bit)
 }
 
@@ -133,8 +134,4 @@ pub(super) fn methods() -> &'static [Method] {
     static METHODS: LazyLock<Vec<Method>> =
         LazyLock::new(|| NAMES.iter().filter_map(|name| Method::from_bytes(name).ok()).collect());
     &METHODS
-}
-
-pub(super) fn is_registered(name: &str) -> bool {
-    id_of_name(name.as_bytes()).is_some()
 }

@@ -7,7 +7,7 @@ use std::{fmt, vec};
 
 use http::Method;
 
-use super::registry::{self, Id};
+use super::registry;
 
 /// A set of request methods.
 ///
@@ -75,10 +75,6 @@ impl MethodSet {
 
     pub(crate) const fn from_bits(registered: u64) -> Self {
         Self { registered, others: BTreeMap::new() }
-    }
-
-    pub(crate) const fn from_ids(ids: &[Id]) -> Self {
-        Self::from_bits(Id::bits(ids))
     }
 
     /// Returns whether the set contains `method`. Does not allocate; see [Cost](Self#cost).

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::rule::RuleKind;
-use crate::methods::excerpt;
+use crate::methods::excerpt::quoted_excerpt;
 
 /// The error of adding a path pattern to a [`Policy`](crate::Policy): the pattern is invalid, or it
 /// conflicts with an earlier one.
@@ -38,6 +38,6 @@ pub(super) struct Subject<'a> {
 impl fmt::Display for Subject<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.kind.map_or("exempt path", RuleKind::as_str);
-        write!(f, "{name} {}", excerpt(self.pattern, 128).quoted())
+        write!(f, "{name} {}", quoted_excerpt(self.pattern, 128))
     }
 }

@@ -22,7 +22,7 @@ pub use self::rule::{Rule, RuleKind};
 use crate::methods::MethodSet;
 use crate::methods::registry::Id;
 
-pub(crate) const GET_AND_HEAD: MethodSet = MethodSet::from_ids(&[Id::GET, Id::HEAD]);
+pub(crate) const GET_AND_HEAD: MethodSet = MethodSet::from_bits(Id::bits(&[Id::GET, Id::HEAD]));
 
 /// A policy: the methods that a server recognizes, and the rules for the methods at each path.
 ///
@@ -270,26 +270,25 @@ impl Policy {
         if matches!(*method, Method::GET | Method::HEAD) {
             return Decision::Forward;
         }
-        match self.check(method, self.place(path).rule()) {
-            Check::Allowed => Decision::Forward,
-            Check::NotAllowed(rule) => Decision::NotAllowed { allow: &rule.allow.methods },
-            Check::NotRecognized => Decision::NotImplemented,
-        }
+        self.decide_by(self.place(path).rule(), method)
     }
 
     /// Applies rows 4 to 6 of the layer's decision table, given the rule at the path.
     ///
     /// A rule's methods are recognized, so a forwarded method is looked up in one set.
     #[inline]
-    pub(crate) fn check<'a>(
-        &self,
-        method: &Method,
+    pub(crate) fn decide_by<'a>(
+        &'a self,
         rule: Option<&'a Arc<StoredRule>>,
-    ) -> Check<'a> {
-        match rule {
-            _ if self.allowed(rule).contains(method) => Check::Allowed,
-            Some(rule) if self.recognized.contains(method) => Check::NotAllowed(rule),
-            _ => Check::NotRecognized,
+        method: &Method,
+    ) -> Decision<'a> {
+        let allow = self.allowed(rule);
+        if allow.contains(method) {
+            Decision::Forward
+        } else if self.recognized.contains(method) {
+            Decision::NotAllowed { allow }
+        } else {
+            Decision::NotImplemented
         }
     }
 
@@ -308,13 +307,13 @@ impl Policy {
 
     /// Returns the routes and subtrees, in the order in which they were added.
     pub fn rules(&self) -> impl ExactSizeIterator<Item = Rule<'_>> {
-        self.paths.rules.iter().map(|rule| Rule::new(rule))
+        self.paths.rules.iter().map(|rule| Rule(rule))
     }
 
     /// Returns the fallback, if there is one.
     #[must_use]
     pub fn fallback_rule(&self) -> Option<Rule<'_>> {
-        self.fallback.as_deref().map(Rule::new)
+        self.fallback.as_deref().map(Rule)
     }
 
     /// Returns the patterns of the exempt paths, in the order in which they were added.
@@ -325,7 +324,7 @@ impl Policy {
     /// Returns the rule that applies at `path`, or `None` if none applies or the path is exempt.
     #[must_use]
     pub fn rule_at(&self, path: &str) -> Option<Rule<'_>> {
-        self.place(path).rule().map(|rule| Rule::new(rule))
+        self.place(path).rule().map(|rule| Rule(rule))
     }
 
     /// The rule that applies at `path`, or why none applies.
@@ -411,17 +410,6 @@ impl fmt::Debug for Policy {
             .field("paths", &self.paths)
             .finish()
     }
-}
-
-/// The result of [`Policy::check`].
-#[derive(Debug)]
-pub(crate) enum Check<'a> {
-    /// Row 4: the rule lists the method, or no rule applies and the method is recognized.
-    Allowed,
-    /// Row 5: the method is recognized, but the rule does not list it.
-    NotAllowed(&'a Arc<StoredRule>),
-    /// Row 6.
-    NotRecognized,
 }
 
 /// The decision of a [`Policy`] about a method at a path.

@@ -74,13 +74,8 @@ impl Paths {
             expand(*existing).is_ok_and(|existing| pair.try_insert(&existing, None))
                 && !pair.try_insert(&expanded, None)
         });
-        Err(PolicyError::new(
-            subject,
-            match existing {
-                Some(existing) => format!("conflicts with {existing}"),
-                None => "conflicts with another pattern".to_owned(),
-            },
-        ))
+        let other = existing.map_or("another pattern".to_owned(), |existing| existing.to_string());
+        Err(PolicyError::new(subject, format_args!("conflicts with {other}")))
     }
 
     /// Adds `patterns`. Returns `false` if one of them conflicts.
@@ -115,16 +110,12 @@ impl Paths {
     /// Looks a path with empty segments up again. `found` is the result for `path` as it is.
     #[inline(never)]
     fn get_filled<'a>(&'a self, path: &str, found: Option<&'a Match>) -> Option<&'a Match> {
-        if !has_empty_segment(path) {
+        if !path.as_bytes().windows(2).any(|pair| pair == b"//") {
             return found;
         }
         let filled = fill_empty_segments(path);
         self.router.at(&filled).ok().map(|found| found.value)
     }
-}
-
-fn has_empty_segment(path: &str) -> bool {
-    path.as_bytes().windows(2).any(|pair| pair == b"//")
 }
 
 #[cold]

@@ -25,13 +25,9 @@ use crate::methods::MethodSet;
 /// # Ok::<_, tower_method_policy::PolicyError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rule<'a>(&'a StoredRule);
+pub struct Rule<'a>(pub(crate) &'a StoredRule);
 
 impl<'a> Rule<'a> {
-    pub(crate) fn new(stored: &'a StoredRule) -> Self {
-        Self(stored)
-    }
-
     /// Returns the kind of the rule: the function of [`Policy`](crate::Policy) that added it.
     #[must_use]
     pub fn kind(&self) -> RuleKind {

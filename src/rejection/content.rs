@@ -1,31 +1,27 @@
 //! The fields that describe the content of a response.
 
-use http::header::{
-    ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH,
-    CONTENT_LOCATION, CONTENT_RANGE, CONTENT_TYPE, ETAG, LAST_MODIFIED, TRAILER, TRANSFER_ENCODING,
-};
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, header};
 
 const CONTENT_FIELDS: [HeaderName; 19] = [
-    CONTENT_TYPE,
-    CONTENT_ENCODING,
-    CONTENT_LANGUAGE,
-    CONTENT_LOCATION,
-    CONTENT_RANGE,
-    CONTENT_DISPOSITION,
+    header::CONTENT_TYPE,
+    header::CONTENT_ENCODING,
+    header::CONTENT_LANGUAGE,
+    header::CONTENT_LOCATION,
+    header::CONTENT_RANGE,
+    header::CONTENT_DISPOSITION,
     HeaderName::from_static("content-digest"),
     HeaderName::from_static("content-md5"),
     HeaderName::from_static("digest"),
-    TRANSFER_ENCODING,
-    TRAILER,
-    ETAG,
-    LAST_MODIFIED,
-    ACCEPT_RANGES,
+    header::TRANSFER_ENCODING,
+    header::TRAILER,
+    header::ETAG,
+    header::LAST_MODIFIED,
+    header::ACCEPT_RANGES,
     HeaderName::from_static("repr-digest"),
     HeaderName::from_static("signature"),
     HeaderName::from_static("signature-input"),
     HeaderName::from_static("sourcemap"),
-    CONTENT_LENGTH,
+    header::CONTENT_LENGTH,
 ];
 
 /// Removes the fields that describe the content of a response. The layer has replaced the content.

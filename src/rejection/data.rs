@@ -8,7 +8,7 @@ use serde_core::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 
 use super::retry_after::RetryAfter;
 use crate::data::{parse_digits, unexpected_text};
-use crate::methods::excerpt;
+use crate::methods::excerpt::quoted_excerpt;
 
 /// A whole number of seconds ([`RetryAfter::after`]), also as a string of digits, or an IMF-fixdate, such as
 /// `"Sun, 06 Nov 1994 08:49:37 GMT"` ([`RetryAfter::at`]).
@@ -34,10 +34,8 @@ impl Visitor<'_> for SecondsOrDate {
     }
 
     fn visit_i64<E: Error>(self, seconds: i64) -> Result<RetryAfter, E> {
-        match u64::try_from(seconds) {
-            Ok(seconds) => self.visit_u64(seconds),
-            Err(_) => Err(E::invalid_value(Unexpected::Signed(seconds), &self)),
-        }
+        let negative = |_| E::invalid_value(Unexpected::Signed(seconds), &self);
+        u64::try_from(seconds).map_err(negative).and_then(|seconds| self.visit_u64(seconds))
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<RetryAfter, E> {
@@ -47,16 +45,13 @@ impl Visitor<'_> for SecondsOrDate {
         let Some(time) = parse_http_date(text).ok().or_else(|| on_its_weekday(text)) else {
             return Err(unexpected_text(text, &self));
         };
-        // `httpdate` also reads the two obsolete formats (RFC 9110 §5.6.7).
         let date = fmt_http_date(time);
         if date == text {
-            Ok(RetryAfter::at(time))
-        } else {
-            Err(E::custom(format_args!(
-                "{} is not an IMF-fixdate: write {date:?}",
-                excerpt(text, 64).quoted()
-            )))
+            return Ok(RetryAfter::at(time));
         }
+        // `httpdate` also reads the two obsolete formats (RFC 9110 §5.6.7).
+        let text = quoted_excerpt(text, 64);
+        Err(E::custom(format_args!("{text} is not an IMF-fixdate: write {date:?}")))
     }
 }
 

@@ -199,7 +199,7 @@ impl Rejection {
     #[must_use]
     pub fn rule(&self) -> Option<Rule<'_>> {
         match &self.cause {
-            Cause::Rule(rule, _) => Some(Rule::new(rule)),
+            Cause::Rule(rule, _) => Some(Rule(rule)),
             _ => None,
         }
     }
@@ -229,7 +229,7 @@ impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.status().fmt(f)?;
         match &self.cause {
-            Cause::Rule(rule, _) => write!(f, " by {}", Rule::new(rule))?,
+            Cause::Rule(rule, _) => write!(f, " by {}", Rule(rule))?,
             Cause::NoRule(_) | Cause::NotImplemented => {}
             #[cfg(feature = "rfc2774")]
             Cause::Extension(problem) => write!(f, ": {}", problem.text())?,

@@ -7,7 +7,6 @@ use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, RETRY_AFTER};
 use http::{HeaderValue, Response, request};
 
 use super::grpc::set_grpc_fields;
-use super::respond::Respond;
 use super::retry_after::RetryAfter;
 use super::{Reason, Rejection};
 
@@ -22,28 +21,11 @@ pub(crate) struct ResponseSettings {
 }
 
 impl ResponseSettings {
-    pub(crate) fn has_observers(&self) -> bool {
-        !self.observers.is_empty()
-    }
-
     /// Calls the observers with a rejection that is made or only reported.
     pub(crate) fn observe(&self, rejection: &Rejection, request: &request::Parts) {
         for observer in &self.observers {
             observer(rejection, request);
         }
-    }
-
-    /// Builds the response to `request`.
-    pub(crate) fn reject<B: Default>(
-        &self,
-        responder: &impl Respond<B>,
-        rejection: Rejection,
-        request: &request::Parts,
-    ) -> Response<B> {
-        self.observe(&rejection, request);
-        let mut response = responder.respond(&rejection, request);
-        self.finish(&mut response, rejection, request);
-        response
     }
 
     /// Sets what a responder cannot override, and the default values of other fields.

@@ -12,7 +12,7 @@ use super::declaration::{Declaration, Declarations};
 use super::lists::elements;
 use super::parse::is_identifier;
 use super::problem::ExtensionProblem;
-use crate::methods::excerpt;
+use crate::methods::excerpt::quoted_excerpt;
 
 /// The extensions that an origin server or a proxy supports.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -188,7 +188,7 @@ pub struct IdentifierError(String);
 
 impl fmt::Display for IdentifierError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is neither an absolute URI nor a field name", excerpt(&self.0, 128).quoted())
+        write!(f, "{} is neither an absolute URI nor a field name", quoted_excerpt(&self.0, 128))
     }
 }
 

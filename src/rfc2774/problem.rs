@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use http::HeaderName;
 
-use crate::methods::excerpt;
+use crate::methods::excerpt::excerpt;
 
 /// The reason why the rules for extensions reject a request.
 ///
@@ -76,7 +76,7 @@ fn list(identifiers: &[&str]) -> String {
         return "none".to_owned();
     }
     let shown = identifiers.iter().take(MAX_SHOWN);
-    let shown: Vec<_> = shown.map(|one| excerpt(one, 128).to_string()).collect();
+    let shown: Vec<_> = shown.map(|one| excerpt(one, 128)).collect();
     let mut text = shown.join(", ");
     if identifiers.len() > MAX_SHOWN {
         // Writing to a `String` does not fail.
