@@ -56,7 +56,14 @@ async fn outcome(layer: &MethodPolicyLayer, request: Request<Body>) -> String {
         return "forward".to_owned();
     }
     let status = response.status().as_u16();
-    match response.headers().get("allow").map(HeaderValue::to_str) {
+    let allow = response.headers().get("allow");
+    if status == 200 {
+        // The layer's own answer to `OPTIONS` has no other fields.
+        assert_eq!(response.headers()["content-length"], "0");
+        assert_eq!(response.headers().len(), 1 + usize::from(allow.is_some()));
+        assert!(response.extensions().is_empty());
+    }
+    match allow.map(HeaderValue::to_str) {
         Some(Ok("")) => format!("{status} nothing"),
         Some(allow) => format!("{status} {}", allow.expect("text")),
         None => status.to_string(),
@@ -380,8 +387,8 @@ fn a_name_that_differs_from_get_or_head_by_one_character_gets_501() {
 }
 
 #[tokio::test]
-async fn fields_and_parameters_that_override_the_method_are_ignored() {
-    let layer = MethodPolicyLayer::new(policy("fallback DELETE"));
+async fn fields_and_parameters_with_another_method_or_path_are_ignored() {
+    let layer = MethodPolicyLayer::new(policy("fallback DELETE; route /admin"));
     let fields = "x-http-method-override x-http-method x-method-override x-original-method method";
     for overriding in ["GET", "DELETE", "POST", "FOO"] {
         for (method, expected) in [("DELETE", "forward"), ("POST", "405 DELETE"), ("FOO", "501")] {
@@ -389,6 +396,9 @@ async fn fields_and_parameters_that_override_the_method_are_ignored() {
             for field in fields.split(' ') {
                 let value = HeaderValue::from_static(overriding);
                 request.headers_mut().insert(field, value);
+            }
+            for field in ["x-original-url", "x-rewrite-url"] {
+                request.headers_mut().insert(field, HeaderValue::from_static("/admin"));
             }
             assert_eq!(outcome(&layer, request).await, expected, "{overriding}");
         }
