@@ -83,6 +83,9 @@ async fn scripts_can_read_rejections_only_with_cors_layer_outside() {
         // With `CorsLayer` inside, scripts can still read forwarded responses.
         assert!(is_readable(&ask(inside, "POST").await));
     }
+    // Outside, it answers every `OPTIONS` request.
+    let outside = cors().layer(layer("", true).layer(service_fn(hello)));
+    assert_response(&ask(outside, "OPTIONS").await, 200, None);
 }
 
 /// The documentation recommends this placement. `CorsLayer` is in the router, and the policy wraps the router.

@@ -1,5 +1,5 @@
-//! The rows of the table in `docs/placement.md`, tested with a real axum router. `tests/integration` tests the
-//! row of `GrpcWebLayer`.
+//! The rows of the table in `docs/placement.md`, tested with a real axum router. `cors.rs` tests the rows about CORS, and
+//! `tests/integration` that of `GrpcWebLayer`.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
@@ -20,7 +20,6 @@ use http::{Method, StatusCode};
 use tower::limit::ConcurrencyLimit;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt};
 use tower_http::compression::CompressionLayer;
-use tower_http::cors::CorsLayer;
 use tower_http::decompression::RequestDecompressionLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::map_response_body::MapResponseBodyLayer;
@@ -122,46 +121,6 @@ async fn metrics_by_route_belong_inside_because_only_the_router_knows_the_route(
     assert!(!response.headers().contains_key("x-route"));
 }
 
-const CROSS_ORIGIN: (&str, &str) = ("origin", "https://example.com");
-
-#[tokio::test]
-async fn cors_inside_answers_preflights_under_every_rule() {
-    let any_origin = "access-control-allow-origin";
-    for rule in [vec![], vec![Method::GET], vec![Method::OPTIONS]] {
-        for answers in [false, true] {
-            let policy = MethodPolicyLayer::new(Policy::new().fallback(rule.clone()));
-            let policy = policy.answer_options(answers);
-            let app = policy.layer(router().layer(CorsLayer::permissive()));
-            let preflight = [CROSS_ORIGIN, ("access-control-request-method", "POST")];
-            let response = ask(&app, "OPTIONS /users", &preflight).await;
-            assert_eq!(response.status(), 200);
-            assert_eq!(response.headers()[any_origin], "*");
-            assert_eq!(response.headers()["access-control-allow-methods"], "*");
-
-            let response = ask(&app, "FOO /users", &[CROSS_ORIGIN]).await;
-            assert_eq!(response.status(), 501);
-            assert!(!response.headers().contains_key(any_origin));
-        }
-    }
-}
-
-#[tokio::test]
-async fn cors_inside_answers_a_plain_options_request_and_axum_adds_allow() {
-    let policy = MethodPolicyLayer::default().answer_options(true);
-    let app = policy.layer(router().layer(CorsLayer::permissive()));
-    check(&app, &[("OPTIONS /users", 200, Some("GET,HEAD,POST"))]).await;
-}
-
-#[tokio::test]
-async fn cors_outside_lets_scripts_read_rejections_and_answers_every_options_request() {
-    let policy = MethodPolicyLayer::default().answer_options(true);
-    let app = CorsLayer::permissive().layer(policy.layer(router()));
-    let response = ask(&app, "FOO /users", &[CROSS_ORIGIN]).await;
-    assert_eq!(response.status(), 501);
-    assert_eq!(response.headers()["access-control-allow-origin"], "*");
-    check(&app, &[("OPTIONS /users", 200, None)]).await;
-}
-
 #[tokio::test]
 async fn a_layer_that_normalizes_paths_belongs_outside() {
     let normalize = NormalizePathLayer::trim_trailing_slash();
@@ -173,36 +132,32 @@ async fn a_layer_that_normalizes_paths_belongs_outside() {
     }
 }
 
+/// Otherwise the policy forwards a request that the handler receives as `DELETE /admin`.
 #[tokio::test]
-async fn a_layer_that_strips_a_prefix_belongs_outside() {
+async fn a_layer_that_strips_a_prefix_or_overrides_the_method_belongs_outside() {
     fn strip(mut request: Request) -> Request {
         if let Some(path) = request.uri().path().strip_prefix("/v1") {
             *request.uri_mut() = path.parse().unwrap();
         }
         request
     }
-    let strip = || ServiceBuilder::new().map_request(strip);
-    let outside = strip().service(only_get("/admin").layer(router()));
-    let inside = only_get("/admin").layer(strip().service(router()));
-    check(&outside, &[("DELETE /v1/admin", 405, Some("GET, HEAD"))]).await;
-    check(&inside, &[("DELETE /v1/admin", 200, None)]).await;
-}
-
-#[tokio::test]
-async fn a_method_override_belongs_outside() {
-    fn overridden(mut request: Request) -> Request {
+    fn override_method(mut request: Request) -> Request {
         if let Some(method) = request.headers().get("x-http-method-override") {
             *request.method_mut() = Method::from_bytes(method.as_bytes()).unwrap();
         }
         request
     }
-    let overridden = || ServiceBuilder::new().map_request(overridden);
-    let outside = overridden().service(only_get("/admin").layer(router()));
-    let inside = only_get("/admin").layer(overridden().service(router()));
     let field = [("x-http-method-override", "DELETE")];
-    assert_eq!(ask(&outside, "GET /admin", &field).await.status(), 405);
-    // The policy forwards a GET, but the handler receives a DELETE.
-    assert_eq!(ask(&inside, "GET /admin", &field).await.status(), 200);
+    for (change, line, fields) in [
+        (strip as fn(Request) -> Request, "DELETE /v1/admin", &[][..]),
+        (override_method, "GET /admin", &field),
+    ] {
+        let change = || ServiceBuilder::new().map_request(change);
+        let outside = change().service(only_get("/admin").layer(router()));
+        let inside = only_get("/admin").layer(change().service(router()));
+        assert_eq!(ask(&outside, line, fields).await.status(), 405);
+        assert_eq!(ask(&inside, line, fields).await.status(), 200);
+    }
 }
 
 #[tokio::test]
