@@ -1,7 +1,5 @@
 //! Methods, policies, and paths for tests.
 
-use std::future::Future;
-
 use http::Method;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -219,11 +217,4 @@ pub(crate) fn settings() -> impl Strategy<Value = Vec<Setting>> {
 /// A few of [`METHODS`].
 pub(crate) fn configured_methods() -> impl Strategy<Value = MethodSet> {
     subsequence(METHODS, 0..=5).prop_map(|names| names.into_iter().map(method).collect())
-}
-
-/// Runs the future of a test case to completion.
-pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
-    let mut builder = tokio::runtime::Builder::new_current_thread();
-    let runtime = builder.enable_time().build();
-    runtime.expect("a runtime").block_on(future)
 }
