@@ -8,7 +8,6 @@ mod support;
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -22,8 +21,7 @@ use tower_method_policy::rfc2774::{
     Declaration, Declarations, IdentifierError, MandatoryExtensions,
 };
 use tower_method_policy::{
-    Decision, MethodPolicyLayer, PlainText, ProblemDetails, Reason, Rejection, Respond, RetryAfter,
-    WouldReject,
+    Decision, MethodPolicyLayer, PlainText, ProblemDetails, Reason, Rejection, Respond, WouldReject,
 };
 
 type Body = Full<Bytes>;
@@ -493,26 +491,6 @@ async fn fields_of_the_acknowledgement_are_not_added_if_the_inner_service_sent_t
         let expected = sorted(&format!("{inner} & ext:  & c-ext: {added}"));
         assert_eq!(fields(response.headers()), expected);
         assert_eq!(response.body(), "inner");
-    }
-}
-
-/// It has the responder's body and the configured `Cache-Control`, and no other field.
-#[tokio::test]
-async fn a_400_or_510_has_neither_allow_nor_retry_after_nor_grpc_fields() {
-    let layer = layer(origin(), "fallback PUT")
-        .answer_options(true)
-        .retry_after(RetryAfter::after(Duration::from_secs(60)))
-        .cache_control(HeaderValue::from_static("no-store"))
-        .respond_with_fn(|_, _| {
-            let response = Response::builder().status(200).header("allow", "GET");
-            response.body(Body::from("body")).unwrap()
-        });
-    for (man, status) in [("\"x:copy\"", 510), ("x", 400)] {
-        let sent = format!("man: {man} & content-type: application/grpc");
-        let (_, response) = answer(&layer, request("POST", &sent)).await;
-        assert_eq!(response.status(), status);
-        assert_eq!(fields(response.headers()), "cache-control: no-store");
-        assert_eq!(response.body(), "body");
     }
 }
 
