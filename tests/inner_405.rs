@@ -424,6 +424,30 @@ async fn an_adopted_or_turned_answer_keeps_all_values_of_all_fields_except_those
     }
 }
 
+/// hyper cannot read the rest of a body of more than 8 KiB that the inner service has left. The bytes after a
+/// `CONNECT` may belong to another protocol.
+#[tokio::test]
+async fn an_adopted_or_turned_answer_over_http_1_ends_the_connection_if_content_may_be_left() {
+    let layer = deciding("").answer_options(true);
+    let inner = service_fn(async |_: Request<Body>| Ok::<_, Infallible>(inner("POST")));
+    let service = layer.layer(inner);
+    for (method, length, version, closes) in [
+        ("DELETE", 8192, Version::HTTP_11, false),
+        ("DELETE", 8193, Version::HTTP_11, true),
+        ("OPTIONS", 8193, Version::HTTP_10, true),
+        ("FOO", 8193, Version::HTTP_2, false),
+        ("CONNECT", 0, Version::HTTP_11, true),
+        ("CONNECT", 0, Version::HTTP_2, false),
+    ] {
+        let request = request(method, "/").version(version);
+        let request = request.body(Body::from(vec![0; length])).unwrap();
+        let response = send(service.clone(), request).await;
+        let connection = response.headers().get("connection");
+        let is_closed = connection.is_some_and(|value| value == "close");
+        assert_eq!(is_closed, closes, "{method} {length} {version:?}");
+    }
+}
+
 #[tokio::test]
 async fn an_answer_has_one_connection_close() {
     let inner = || {
