@@ -95,7 +95,7 @@ async fn without_rules_the_layer_adds_options_to_allow_and_answers_options_and_u
         }
     }
     for (path, handled) in ROUTES {
-        let allow = format!("{}", handled.parse::<MethodSet>().unwrap() | Method::OPTIONS);
+        let allow = (handled.parse::<MethodSet>().unwrap() | Method::OPTIONS).to_string();
         let expected = answer(200, Some(&allow), "");
         assert_eq!(ask(&app, "OPTIONS", path).await, expected, "{path}");
     }
