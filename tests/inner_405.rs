@@ -289,23 +289,6 @@ async fn a_405_to_a_method_that_is_not_recognized_becomes_501() {
     }
 }
 
-/// Rules decide before the inner service is asked.
-#[tokio::test]
-async fn a_rule_rejects_before_the_inner_service_is_asked() {
-    let layer = deciding("route /a POST; subtree /b PUT; route /c PROPFIND");
-    for (method, target, expected) in [
-        ("DELETE", "/a", "405 Method Not Allowed by route /a"),
-        ("PROPFIND", "/b/c", "405 Method Not Allowed by subtree /b"),
-        ("FOO", "/a", "501 Not Implemented"),
-        ("FOO", "/b", "501 Not Implemented"),
-    ] {
-        let inner = || panic!("the inner service is asked");
-        let response = ask(&layer, request(method, target), inner).await;
-        let mark = response.extensions().get::<Rejection>().unwrap();
-        assert_eq!(mark.to_string(), expected, "{method} {target}");
-    }
-}
-
 /// Nothing is rejected that the inner service handles and no rule excludes.
 #[tokio::test]
 async fn whatever_the_inner_service_answers_except_405_is_unchanged() {
