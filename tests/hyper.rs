@@ -14,8 +14,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::{Service, service_fn};
+use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use tokio::net::TcpListener;
@@ -102,26 +101,4 @@ async fn a_service_of_hyper_that_cannot_be_cloned_is_served_over_http_1_and_http
     drop(client);
     server.await.unwrap();
     assert_eq!(dropped.load(Ordering::Relaxed), 1);
-}
-
-/// The handler is a function, as in hyper's examples.
-#[tokio::test]
-async fn service_fn_of_hyper_goes_straight_into_serve_connection() {
-    async fn hello(_: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-        Ok(Response::new(Full::from("hello")))
-    }
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let server = tokio::spawn(async move {
-        let (stream, _) = listener.accept().await.unwrap();
-        let service = MethodPolicyLayer::default().layer(service_fn(hello));
-        http1::Builder::new().serve_connection(TokioIo::new(stream), service).await
-    });
-    let mut connection = Connection::open(address).await;
-    for (method, status) in [("GET", "200"), ("FOO", "501")] {
-        connection.send(format!("{method} / HTTP/1.1\r\nhost: a\r\n\r\n")).await;
-        assert_eq!(connection.receive().await[9..12], *status);
-    }
-    connection.close().await;
-    server.await.unwrap().unwrap();
 }
