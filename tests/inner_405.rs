@@ -7,6 +7,7 @@ mod support;
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::{Builder, Parts};
@@ -14,7 +15,8 @@ use http::{HeaderValue, Request, Response, StatusCode, Version};
 use http_body_util::Full;
 use tower::{Layer, service_fn};
 use tower_method_policy::{
-    EmptyBody, MethodPolicyLayer, PlainText, ProblemDetails, Rejection, Respond, WouldReject,
+    EmptyBody, MethodPolicyLayer, PlainText, ProblemDetails, Rejection, Respond, RetryAfter,
+    WouldReject,
 };
 
 use crate::support::answer::{fields, send};
@@ -401,6 +403,59 @@ async fn an_adopted_or_turned_answer_keeps_all_values_of_all_fields_except_those
         assert_eq!(is_adopted, status != 200);
         let count = usize::from(is_adopted) + usize::from(kept.is_some());
         assert_eq!(response.extensions().len(), count);
+    }
+}
+
+/// `Retry-After` belongs to a `501` only. What the inner service sends stays.
+#[tokio::test]
+async fn configured_fields_are_added_to_an_adopted_answer_that_does_not_have_them() {
+    let layer = deciding("")
+        .cache_control(HeaderValue::from_static("no-store"))
+        .retry_after(RetryAfter::after(Duration::from_secs(60)));
+    for (method, own, expected) in [
+        ("DELETE", "x-a", "allow: GET & cache-control: no-store & x-a: 7"),
+        ("DELETE", "cache-control", "allow: GET & cache-control: 7"),
+        ("FOO", "x-a", "cache-control: no-store & retry-after: 60 & x-a: 7"),
+        ("FOO", "retry-after", "cache-control: no-store & retry-after: 7"),
+    ] {
+        let inner = || {
+            let mut response = inner("GET");
+            response.headers_mut().insert(own, HeaderValue::from_static("7"));
+            response
+        };
+        let response = ask(&layer, request(method, "/"), inner).await;
+        assert_eq!(fields(response.headers()), expected, "{method} {own}");
+    }
+}
+
+/// RFC 9110 §8.6: the `Content-Length` of an answer to `HEAD` is that of the answer to `GET`.
+#[tokio::test]
+async fn an_adopted_answer_to_head_has_no_content_and_the_length_of_the_answer_to_get() {
+    let layer = deciding("").respond_with(PlainText);
+    let get = ask(&layer, request("GET", "/"), || inner("POST")).await;
+    assert_eq!(get.body(), "The method GET is not allowed here. Allowed: POST.\n");
+    let head = ask(&layer, request("HEAD", "/"), || inner("POST")).await;
+    assert_eq!((head.status(), &**head.body()), (get.status(), ""));
+    let expected = "allow: POST & content-length: 51 & content-type: text/plain; charset=utf-8";
+    assert_eq!(fields(head.headers()), expected);
+    // No other length is added.
+    let head = ask(&deciding(""), request("HEAD", "/"), || inner("POST")).await;
+    assert_eq!((fields(head.headers()), &**head.body()), ("allow: POST".to_owned(), ""));
+}
+
+#[tokio::test]
+async fn an_adopted_answer_to_a_grpc_request_has_a_grpc_status_and_no_content() {
+    for layer in [deciding(""), deciding("").on_rejection(|_, _| {})] {
+        let grpc = request("POST", "/").header("content-type", "application/grpc+proto");
+        let response = ask(&layer, grpc, full).await;
+        let added = [
+            "allow: GET",
+            "content-type: application/grpc+proto",
+            "grpc-message: the HTTP method is rejected here",
+            "grpc-status: 12",
+        ];
+        assert_eq!(fields(response.headers()), twice(&format!("{OTHERS} {ID}"), &added));
+        assert_eq!(response.body(), "");
     }
 }
 
