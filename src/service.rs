@@ -152,20 +152,22 @@ where
             return ResponseFuture::own(response, body);
         }
     };
-    let (request, change) = match on_response {
-        OnResponse::Keep => (request, None),
+    let change = match on_response {
+        OnResponse::Keep => None,
         OnResponse::Inner405(row, rule) => {
             let inner_405 = Inner405::new(row, rule, shared, &request, &body);
-            (request, Some(ChangeResponse::Inner405(inner_405, shared.clone())))
+            Some(ChangeResponse::Inner405(inner_405, shared.clone()))
         }
         OnResponse::Mark(mark) => {
             settings.responses.observe(mark.rejection(), &request);
-            (request, Some(ChangeResponse::Mark(mark)))
+            Some(ChangeResponse::Mark(mark))
         }
         #[cfg(feature = "rfc2774")]
         OnResponse::Acknowledge(fulfillable) => {
             let (request, acknowledgement) = fulfillable.prepare(request);
-            (request, Some(ChangeResponse::Acknowledge(acknowledgement)))
+            let future = call(Request::from_parts(request, body));
+            let change = Some(ChangeResponse::Acknowledge(acknowledgement));
+            return ResponseFuture::forward_and_change(future, change);
         }
     };
     ResponseFuture::forward_and_change(call(Request::from_parts(request, body)), change)
