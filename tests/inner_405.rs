@@ -382,15 +382,24 @@ async fn an_adopted_or_turned_answer_keeps_all_values_of_all_fields_except_those
         response.header("x-request-id", "3").body(Body::from("own")).unwrap()
     });
     let of_own = ["allow: GET, OPTIONS", "vary: 3", "set-cookie: 3", "x-request-id: 3"];
+    let of_grpc = [
+        "allow: GET, OPTIONS",
+        "content-type: application/grpc",
+        "grpc-message: the HTTP method is rejected here",
+        "grpc-status: 12",
+    ];
     for (responder, method, status, kept, added, body) in [
         (&own, "DELETE", 405, &[][..], &of_own[..], "own"),
         (&own, "FOO", 501, &[], &of_own[1..], "own"),
         (&own, "OPTIONS", 200, &[GRPC, ID], &["allow: GET, OPTIONS", "content-length: 0"], ""),
         (&empty, "DELETE", 405, &[CONTENT, ID], &["allow: GET, OPTIONS"], "inner"),
         (&empty, "FOO", 501, &[ID], &[], ""),
+        (&empty, "POST", 405, &[ID], &of_grpc, ""),
     ] {
         let layer = deciding("").answer_options(true).respond_with(responder.clone());
-        let response = ask(&layer, request(method, "/"), full).await;
+        // Every gRPC call is a `POST`.
+        let request = request(method, "/").header("content-type", "application/grpc");
+        let response = ask(&layer, request, full).await;
         assert_eq!(response.status(), status);
         assert_eq!(response.version(), Version::HTTP_10);
         let kept = format!("{OTHERS} {}", kept.join(" "));
