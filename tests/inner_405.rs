@@ -452,22 +452,6 @@ async fn an_adopted_answer_to_head_has_no_content_and_the_length_of_the_answer_t
     assert_eq!((fields(head.headers()), &**head.body()), ("allow: POST".to_owned(), ""));
 }
 
-#[tokio::test]
-async fn an_adopted_answer_to_a_grpc_request_has_a_grpc_status_and_no_content() {
-    for layer in [deciding(""), deciding("").on_rejection(|_, _| {})] {
-        let grpc = request("POST", "/").header("content-type", "application/grpc+proto");
-        let response = ask(&layer, grpc, full).await;
-        let added = [
-            "allow: GET",
-            "content-type: application/grpc+proto",
-            "grpc-message: the HTTP method is rejected here",
-            "grpc-status: 12",
-        ];
-        assert_eq!(fields(response.headers()), twice(&format!("{OTHERS} {ID}"), &added));
-        assert_eq!(response.body(), "");
-    }
-}
-
 /// hyper cannot read the rest of a body of more than 8 KiB that the inner service has left. The bytes after a
 /// `CONNECT` may belong to another protocol.
 #[tokio::test]
