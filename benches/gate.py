@@ -37,7 +37,7 @@ ROWS = [
 ALLOCATIONS = [("`405`", "not_allowed_fields", 7), ("`501`", "not_implemented_fields", 5)]
 SIZES = [
     ("service, beyond the inner one", "size_of_service", 8),
-    ("future", "size_of_future", 216),
+    ("future", "size_of_future", 232),
     ("future around one of 4,096", "size_of_large_future", 4168),
 ]
 
