@@ -30,7 +30,7 @@ def check(client: str, call: Callable[[Server], str]) -> str:
     calls = 0
     for status in ["405", "501"]:
         for responder in RESPONDERS:
-            with example("rest_and_grpc", status, responder) as server:
+            with example("servers", "rest_and_grpc", status, responder) as server:
                 (_, version), *shown = [line.split() for line in call(server).splitlines()]
             if (client, version) not in documented():
                 raise Skipped(f"docs/grpc.md does not list {client} {version}")

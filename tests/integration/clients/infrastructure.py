@@ -33,7 +33,7 @@ nginx_counting = functools.partial(
 @contextlib.contextmanager
 def behind(in_front, answer: str = "501"):
     with (
-        example("infrastructure", answer) as server,
+        example("servers", "infrastructure", answer) as server,
         scratch() as directory,
         free_port() as port,
         in_front(directory, port, server.authority) as url,

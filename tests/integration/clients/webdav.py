@@ -12,9 +12,9 @@ NOT_RUN = "not run"
 RANKS = [*RESULTS, NOT_RUN]
 
 
-def litmus(name: str) -> dict[str, str]:
+def litmus(*command: str) -> dict[str, str]:
     """The result of every test."""
-    with example(name) as server, scratch() as directory:
+    with example(*command) as server, scratch() as directory:
         # Its exit code is the exit code of its last suite. It writes its log to the current directory.
         _, report, _ = output("litmus", "-k", f"{server.url}dav/", cwd=directory)
     results = {}
@@ -29,7 +29,7 @@ def litmus(name: str) -> dict[str, str]:
 
 @case("litmus", "litmus", seconds=120)
 def _():
-    bare, behind = litmus("webdav_bare"), litmus("webdav")
+    bare, behind = litmus("servers", "webdav"), litmus("webdav")
     worse = [
         f"{test}: {behind.get(test, NOT_RUN)} instead of {result}"
         for test, result in bare.items()
