@@ -31,18 +31,6 @@ fn data() -> Value {
     })
 }
 
-const TOML: &str = r#"
-recognize = ["ACL"]
-recognize_only = "GET, HEAD, POST"
-fallback = ["POST"]
-exempt = ["/ws"]
-[routes]
-"/login.html" = "POST"
-"/users/{id}" = ["PUT", "DELETE"]
-[subtrees]
-"/dav" = ["ACL", "PUT"]
-"#;
-
 /// Checks a format that can express the same data as JSON.
 fn check<E: Debug>(read: impl Fn(&Value) -> Result<Policy, E>) {
     assert_eq!(read(&data()).expect("valid"), expected().expect("valid"));
@@ -61,19 +49,14 @@ fn check<E: Debug>(read: impl Fn(&Value) -> Result<Policy, E>) {
 
 const MISTAKE: &str = r#""get" is not "GET": methods are case-sensitive"#;
 
-/// Checks a crate that reads TOML and JSON. The route `/Users` becomes `users`.
-fn check_crate<E: Debug + Display>(
-    read_toml: impl Fn(&str) -> Result<Policy, E>,
-    read_json: impl Fn(&str) -> Result<Policy, E>,
-    users: &str,
-) {
-    assert_eq!(read_toml(TOML).expect("TOML"), expected().expect("valid"));
-    check(|data| read_json(&data.to_string()));
-    let upper = read_toml("exempt = ['/Exempt']\n[routes]\n'/Users' = []").expect("valid");
+/// Checks a crate that reads JSON. The route `/Users` becomes `users`.
+fn check_crate<E: Debug + Display>(read: impl Fn(&str) -> Result<Policy, E>, users: &str) {
+    check(|data| read(&data.to_string()));
+    let upper = read(r#"{ "exempt": ["/Exempt"], "routes": { "/Users": [] } }"#).expect("valid");
     assert_eq!(upper.rules().next().and_then(|rule| rule.pattern()), Some(users));
     // Values keep their case.
     assert!(upper.exempt_paths().eq(["/Exempt"]));
-    let error = read_toml("[routes]\n'/a' = ['get']").expect_err("a mistake");
+    let error = read(r#"{ "routes": { "/a": ["get"] } }"#).expect_err("a mistake");
     assert!(error.to_string().contains(MISTAKE), "{error}");
 }
 
@@ -116,38 +99,21 @@ fn message_pack() {
 #[test]
 fn figment() {
     use figment::Figment;
-    use figment::providers::{Format, Json, Toml};
+    use figment::providers::{Format, Json};
 
-    let toml = |text: &str| Figment::from(Toml::string(text)).extract().map_err(Box::new);
-    let json = |text: &str| Figment::from(Json::string(text)).extract().map_err(Box::new);
-    check_crate(toml, json, "/Users");
+    let read = |text: &str| Figment::from(Json::string(text)).extract().map_err(Box::new);
+    check_crate(read, "/Users");
 }
 
-/// Both versions have the same API.
+/// Both versions have the same API. Without `try_parsing`, every environment variable is a string.
 macro_rules! check_config {
     ($config:ident, $users:expr) => {
-        let read = |text: &str, format| {
-            let source = $config::File::from_str(text, format);
+        let read = |text: &str| {
+            let source = $config::File::from_str(text, $config::FileFormat::Json);
             $config::Config::builder().add_source(source).build()?.try_deserialize()
         };
-        let [toml, json] = [$config::FileFormat::Toml, $config::FileFormat::Json];
-        check_crate(|text| read(text, toml), |text| read(text, json), $users);
-    };
-}
+        check_crate(read, $users);
 
-#[test]
-fn config_0_15() {
-    check_config!(config, "/Users");
-}
-
-#[test]
-fn config_0_14_changes_keys_to_lower_case() {
-    check_config!(config_0_14, "/users");
-}
-
-/// Without `try_parsing`, every value is a string. Both versions have the same API.
-macro_rules! check_environment {
-    ($config:ident) => {
         let variables = [
             ("RETRY_AFTER", "3600"),
             ("DRAIN__MAX_BYTES", "1000"),
@@ -169,7 +135,11 @@ macro_rules! check_environment {
 }
 
 #[test]
-fn settings_from_environment_variables() {
-    check_environment!(config);
-    check_environment!(config_0_14);
+fn config_0_15() {
+    check_config!(config, "/Users");
+}
+
+#[test]
+fn config_0_14_changes_keys_to_lower_case() {
+    check_config!(config_0_14, "/users");
 }
