@@ -80,52 +80,6 @@ pub(crate) const PATTERNS: &[&str] = &[
 /// Prefixes of subtrees that do not conflict.
 pub(crate) const SUBTREES: &[&str] = &["/dav", "/dav/private", "/teams/{team}/files"];
 
-/// Paths, as `Uri::path` returns them. Each has the elements of [`PATTERNS`] and [`SUBTREES`] that match
-/// it, the most specific one first. `*` and the empty path of the authority-form match none.
-pub(crate) const PATHS: &[(&str, &[&str])] = &[
-    ("/", &["/"]),
-    ("*", &[]),
-    ("", &[]),
-    ("//", &["/{*rest}"]),
-    ("/..", &["/{*rest}"]),
-    ("/users", &["/users", "/{*rest}"]),
-    ("/users/", &["/{*rest}"]),
-    ("//users", &["/{*rest}"]),
-    ("/Users", &["/{*rest}"]),
-    ("/%75sers", &["/{*rest}"]),
-    ("/users/7", &["/users/{id}", "/{*rest}"]),
-    ("/users/7%2Fposts", &["/users/{id}", "/{*rest}"]),
-    ("/users/me", &["/users/me", "/users/{id}", "/{*rest}"]),
-    ("/users/{id}", &["/users/{id}", "/{*rest}"]),
-    ("/users/7/posts", &["/users/{user}/posts", "/{*rest}"]),
-    ("/users/me/posts", &["/users/{user}/posts", "/{*rest}"]),
-    // As in axum 0.8, a parameter that is not the last segment may be empty.
-    ("/users//posts", &["/users/{user}/posts", "/{*rest}"]),
-    ("/users/7//posts", &["/{*rest}"]),
-    ("/static", &["/{*rest}"]),
-    ("/static/", &["/{*rest}"]),
-    ("/static/a", &["/static/{*path}", "/{*rest}"]),
-    ("/static//", &["/static/{*path}", "/{*rest}"]),
-    ("/literal/{id}", &["/literal/{{id}}", "/{*rest}"]),
-    ("/literal/id", &["/{*rest}"]),
-    ("/dav", &["/dav", "/{*rest}"]),
-    ("/dav/", &["/dav", "/{*rest}"]),
-    ("/dav/a/b.txt", &["/dav", "/{*rest}"]),
-    ("/davx", &["/{*rest}"]),
-    ("//dav", &["/{*rest}"]),
-    ("/dav/readme", &["/dav/readme", "/dav", "/{*rest}"]),
-    ("/dav/readme/", &["/dav", "/{*rest}"]),
-    ("/dav/private", &["/dav/private", "/dav", "/{*rest}"]),
-    ("/dav/private/", &["/dav/private", "/dav", "/{*rest}"]),
-    ("/dav/private/a", &["/dav/private", "/dav", "/{*rest}"]),
-    ("/dav/privatex", &["/dav", "/{*rest}"]),
-    ("/teams/a", &["/{*rest}"]),
-    ("/teams/a/files", &["/teams/{team}/files", "/{*rest}"]),
-    ("/teams/a/files/", &["/teams/{team}/files", "/{*rest}"]),
-    ("/teams/a/files/b/c", &["/teams/{team}/files", "/{*rest}"]),
-    ("/teams//files/b", &["/teams/{team}/files", "/{*rest}"]),
-];
-
 /// Each method in `words` with each target in `words`. A target begins with `/` or `*`, or contains a colon.
 pub(crate) fn methods_at_targets(words: &str) -> Vec<(&str, &str)> {
     let is_target = |word: &&str| word.starts_with(['/', '*']) || word.contains(':');
@@ -207,11 +161,6 @@ where
     (vec(call, 0..=4), patterns, subtrees)
         .prop_map(|(calls, patterns, subtrees)| [calls, patterns, subtrees].concat())
         .prop_shuffle()
-}
-
-/// Calls in any order and number, each pattern at most once.
-pub(crate) fn settings() -> impl Strategy<Value = Vec<Setting>> {
-    settings_with(configured_methods)
 }
 
 /// A few of [`METHODS`].

@@ -3,8 +3,7 @@
 //! It is written from RFC 9110 and the tables in the documentation, and it uses nothing of the crate. Only `subject.rs`
 //! names the crate: it builds a layer from a [`Layer`], and it reads responses.
 //!
-//! `tests/service.rs` and the fuzz target `layer` draw layers, requests, and responses, each in its own way. They
-//! compare the crate with [`Layer::outcome`].
+//! `tests/support/random` compares the crate with [`Layer::outcome`].
 
 #![allow(dead_code, reason = "no user needs everything")]
 

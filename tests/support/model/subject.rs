@@ -36,15 +36,20 @@ impl Entry {
 
 impl Policy {
     pub(crate) fn build(&self) -> Result<tower_method_policy::Policy, PolicyError> {
-        let mut policy = tower_method_policy::Policy::new().recognize(methods(&self.recognize));
+        let add = |policy, entries: &[Entry]| {
+            entries.iter().try_fold(policy, |policy, entry| entry.add_to(policy))
+        };
+        // The other calls keep the rules before them, and the methods of these rules.
+        let (earlier, later) = self.entries.split_at(self.entries.len() / 2);
+        let mut policy = add(tower_method_policy::Policy::new(), earlier)?;
+        policy = policy.recognize(methods(&self.recognize));
         if let Some(only) = &self.recognize_only {
             policy = policy.recognize_only(methods(only));
         }
         if let Some(fallback) = &self.fallback {
             policy = policy.fallback(methods(&fallback.listed));
         }
-        let mut entries = self.entries.iter();
-        entries.try_fold(policy, |policy, entry| entry.add_to(policy))
+        add(policy, later)
     }
 
     /// Checks the methods, rules, and exempt paths of `policy`.

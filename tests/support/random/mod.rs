@@ -1,4 +1,11 @@
-//! Sends requests through the layer and checks all results.
+//! Random layers and requests. [`check`] compares the crate with the model of the decision tables.
+//!
+//! Bytes make all choices. `tests/service.rs` has random bytes, and the fuzz target `layer` has those of a fuzzer.
+
+mod body;
+mod exchanges;
+mod layers;
+mod names;
 
 use std::cell::RefCell;
 use std::pin::pin;
@@ -9,62 +16,73 @@ use std::time::Duration;
 
 use arbitrary::{Result, Unstructured};
 use tower::{Layer as _, ServiceExt as _};
+#[cfg(feature = "rfc2774")]
 use tower_method_policy::rfc2774::{Declarations, MandatoryExtensions};
 
-use crate::body::{self, Plan, Script, now};
+use self::body::{Plan, Script, now};
+use self::layers::Bounds;
 use crate::model::rejection::Rejection;
 use crate::model::subject::BuiltLayer;
 use crate::model::{Layer, Request, Response};
-use crate::settings::{self, Bounds, EXTENSION};
-use crate::{policy, request};
 
 /// The calls of the observer.
 type Observations = Arc<Mutex<Vec<String>>>;
 
-/// Sends any requests to any layer. Checks the response, the forwarded request, and the observer's calls.
-pub fn layer(data: &[u8]) {
+/// Sends any requests to any layer. Checks the response, the forwarded request, and the observer's calls. If `shows`,
+/// prints each request.
+pub(crate) fn check(bytes: &[u8], shows: bool) {
     // This cannot fail: after its end, the input continues with zeros.
-    run(&mut Unstructured::new(data)).expect("choices of something");
+    run(&mut Unstructured::new(bytes), shows).expect("choices of something");
 }
 
-fn run(u: &mut Unstructured<'_>) -> Result<()> {
-    let model = Layer::new(policy::draw(u)?);
+fn run(u: &mut Unstructured<'_>, shows: bool) -> Result<()> {
+    let model = Layer::new(layers::policy(u)?);
     let policy = model.policy.build().expect("no conflict");
     model.policy.assert_lists(&policy);
-    let settings = settings::draw(u, model.policy.clone())?;
+    let settings = layers::layer(u, model.policy.clone())?;
     let (bounds, drain) = Bounds::draw(u)?;
     let observations = Observations::default();
     let log = observations.clone();
     let mut layer = settings.build(policy.clone()).body_drain(drain);
+    // The last call has to rebuild the shortcut that the other calls built.
+    layer = layer.inner_decides(!settings.inner_decides).answer_options(!settings.answer_options);
+    #[cfg(feature = "rfc2774")]
     if settings.examines_extensions {
-        let extensions = MandatoryExtensions::at_origin().support(EXTENSION);
+        let extensions = MandatoryExtensions::at_origin().support(layers::EXTENSION);
         layer = layer.mandatory_extensions(extensions.expect("an identifier"));
     }
+    layer = layer.inner_decides(settings.inner_decides).answer_options(settings.answer_options);
     if settings.has_observer {
         layer = layer.on_rejection(move |rejection, request| {
             log.lock().expect("no panic").push(Rejection::read(rejection).seen(request));
         });
     }
     assert_eq!(layer.policy(), &policy);
-    for _ in 0..u.int_in_range(1..=3)? {
+    loop {
         let body = Plan::draw(u)?;
         let case = Case {
             layer: &settings,
             bounds,
-            request: request::request(u, body.facts())?,
+            request: exchanges::request(u, body.facts())?,
             body,
             // An error of the inner service passes unchanged.
-            inner: if u.ratio(7, 8)? { Ok(request::response(u)?) } else { Err("no answer") },
+            inner: if u.ratio(7, 8)? { Ok(exchanges::response(u)?) } else { Err("no answer") },
             is_in_runtime: u.ratio(2, 3)?,
         };
-        if std::env::var_os("SHOW").is_some() {
+        if shows {
             println!("{case:#?}");
         }
         model.assert_decides(&policy, &case.request.method, case.request.path());
         case.ask(&layer, &observations);
+        if u.is_empty() {
+            return Ok(());
+        }
     }
-    Ok(())
 }
+
+/// An extension of every request.
+#[derive(Clone)]
+struct Arrives;
 
 #[derive(Debug)]
 struct Case<'a> {
@@ -89,7 +107,8 @@ impl Case<'_> {
         let answering = async {
             let start = now();
             let body = Script::new(self.body.clone(), Rc::clone(&log));
-            let request = self.request.build(body);
+            let mut request = self.request.build(body);
+            request.extensions_mut().insert(Arrives);
             let answer = layer.layer(inner).oneshot(request).await;
             let elapsed = start.map(|start| start.elapsed());
             (answer, elapsed.unwrap_or_default())
@@ -111,9 +130,9 @@ impl Case<'_> {
         if let Some((parts, is_untouched)) = arrived.pop() {
             assert!(is_untouched && log.borrow().polls.is_empty());
             self.request.assert_arrived(&parts);
-            let declared = parts.extensions.get::<Declarations>();
-            assert_eq!(declared.is_some(), expected.is_fulfilled);
-            assert_eq!(parts.extensions.len(), usize::from(expected.is_fulfilled));
+            assert_eq!(has_declarations(&parts.extensions), expected.is_fulfilled);
+            assert!(parts.extensions.get::<Arrives>().is_some());
+            assert_eq!(parts.extensions.len(), 1 + usize::from(expected.is_fulfilled));
         }
         match &self.inner {
             Err(error) if expected.is_forwarded => assert_eq!(answer.err(), Some(*error)),
@@ -123,6 +142,13 @@ impl Case<'_> {
             }
         }
     }
+}
+
+fn has_declarations(_extensions: &http::Extensions) -> bool {
+    #[cfg(feature = "rfc2774")]
+    return _extensions.get::<Declarations>().is_some();
+    #[cfg(not(feature = "rfc2774"))]
+    return false;
 }
 
 /// Runs `future` in a runtime whose clock jumps to the next event.

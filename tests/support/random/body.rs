@@ -13,19 +13,25 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, Sleep, sleep};
 
+use super::layers::Bounds;
 use crate::model::{self, Request};
-use crate::settings::Bounds;
 
 /// The result of a poll.
-#[derive(Clone, Copy, Debug)]
-enum Step {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Polled {
     /// A frame with this number of bytes.
     Data(u64),
     Trailers,
     Error,
-    /// Pending. The task is woken at once.
-    NotYet,
-    /// Pending for this time. Without a clock it is the same as `NotYet`.
+    End,
+    Pending,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// If this is pending, the task is woken at once.
+    Now(Polled),
+    /// Pending for this time. Without a clock, the task is woken at once.
     After(Duration),
     /// Pending. The task is never woken.
     Silence,
@@ -50,14 +56,16 @@ impl Plan {
             _ => u.int_in_range(0..=6)?,
         };
         let length = steps.iter().fold(0_u64, |sum, step| match step {
-            Step::Data(length) => sum.saturating_add(*length),
+            Step::Now(Polled::Data(length)) => sum.saturating_add(*length),
             _ => sum,
         });
-        let other = *u.choose(&[0, 1, 10, 8192, 8193, 3 << 20, u64::MAX])?;
-        let hint = match u.int_in_range(0..=5)? {
+        // hyper reads up to 8192 bytes before it closes a connection.
+        let other =
+            *u.choose(&[0, 1, 10, 8192, 8193, 3 << 20, u64::MAX, 8192, 8193, 8192, 8193])?;
+        let hint = match u.int_in_range(0..=8)? {
             0 => (0, None),
             1 | 2 => (length, Some(length)),
-            3 => (other, Some(other)),
+            3 | 6..=8 => (other, Some(other)),
             4 => (length.min(other), Some(length.max(other))),
             _ => (other, None),
         };
@@ -76,26 +84,17 @@ impl Plan {
 
 fn step(u: &mut Unstructured<'_>) -> Result<Step> {
     Ok(match u.int_in_range(0..=9)? {
-        0..=2 => Step::Data(u.int_in_range(0..=11)?),
-        3 => Step::Data(*u.choose(&[1 << 20, 2 << 20, 64 << 20, u64::MAX])?),
-        4 => Step::Trailers,
-        5 => Step::Error,
-        6 => Step::NotYet,
+        0..=2 => Step::Now(Polled::Data(u.int_in_range(0..=11)?)),
+        3 => Step::Now(Polled::Data(*u.choose(&[1 << 20, 2 << 20, 64 << 20, u64::MAX])?)),
+        4 => Step::Now(Polled::Trailers),
+        5 => Step::Now(Polled::Error),
+        6 => Step::Now(Polled::Pending),
         7 | 8 => {
             let milliseconds = *u.choose(&[1, 900, 1000, 4000, 86_400_000])?;
             Step::After(Duration::from_millis(milliseconds))
         }
         _ => Step::Silence,
     })
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Polled {
-    Data(u64),
-    Trailers,
-    Error,
-    End,
-    Pending,
 }
 
 /// The polls of a body, with their times.
@@ -134,13 +133,11 @@ impl Script {
                 self.at += 1;
                 return self.poll(cx);
             }
-            Step::NotYet | Step::After(_) => {
+            Step::Now(Polled::Pending) | Step::After(_) => {
                 cx.waker().wake_by_ref();
                 Polled::Pending
             }
-            Step::Data(length) => Polled::Data(length),
-            Step::Trailers => Polled::Trailers,
-            Step::Error => Polled::Error,
+            Step::Now(polled) => polled,
         };
         self.at += 1;
         polled

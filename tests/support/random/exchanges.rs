@@ -3,10 +3,10 @@
 use arbitrary::{Result, Unstructured};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, Version};
 
+use super::layers::EXTENSION;
+use super::names;
 use crate::model::rejection::Rejection;
 use crate::model::{Body, Content, Extensions, Marks, Request, Response};
-use crate::names;
-use crate::settings::EXTENSION;
 
 const PATH_SEGMENTS: &[&str] =
     &["users", "me", "a%2Fb", "{id}", "id", "7", "", "", "meme", "m", "Users", "..", "%75sers"];
@@ -22,6 +22,15 @@ const FIELDS: &[(&str, &str)] = &[
     ("content-type", "text/html|application/grp"),
     ("allow", "FOO"),
     ("x-http-method-override", "GET"),
+    ("x-http-method", "DELETE"),
+    ("max-forwards", "0"),
+    // `Connection` does not list it, so the layer ignores it.
+    ("c-man", "x"),
+    ("opt", "\"http://a.example/y\""),
+    ("if-match", "*|\u{e9}"),
+    ("te", "trailers"),
+    ("transfer-encoding", "chunked"),
+    ("upgrade", "websocket"),
 ];
 
 /// Values of `Man` (RFC 2774 §3), and the extensions that they declare. `None` if malformed.
