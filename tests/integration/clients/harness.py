@@ -56,7 +56,7 @@ class Case:
 
 
 def installed(tool: str) -> bool:
-    """A tool is a program, or a package such as `python:requests`, `npm:xhr2`, or `go:golang.org/x/net`."""
+    """A tool is a program, or a package such as `python:grpc`, `npm:xhr2`, or `go:golang.org/x/net`."""
     language, _, package = tool.rpartition(":")
     if language == "python":
         return importlib.util.find_spec(package) is not None

@@ -42,9 +42,6 @@ fi
 clients=${CARGO_TARGET_DIR:-$(dirname "$0")/../../../target}/clients
 modules=$clients/python
 python3 -m pip --version >/dev/null 2>&1 || install python3-pip
-PYTHONPATH=$modules python3 -c "import requests" 2>/dev/null ||
-    python3 -m pip install -q --root-user-action ignore --target "$modules" requests ||
-    missing="$missing requests"
 
 # docs/grpc.md lists what these versions show.
 grpcio=1.85.1
