@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use futures_util::{Stream, StreamExt};
+use h2::PingPong;
 use h2::client::SendRequest;
 use http::{Request, StatusCode};
 use tokio::net::TcpStream;
@@ -65,7 +66,7 @@ impl Program {
         // The first requests allocate memory that is never freed.
         for method in ["DELETE", "FOO"] {
             let client = connect(address).await;
-            let answer = ask(&client, request(method), b"content").await;
+            let answer = ask(&client, request(method), "content").await;
             assert_eq!(answer.unwrap().0, rejection(method));
             serves(name, &client).await;
         }
@@ -137,10 +138,15 @@ impl Program {
 pub(crate) type Client = SendRequest<Bytes>;
 
 pub(crate) async fn connect(address: SocketAddr) -> Client {
+    connect_with_pings(address).await.0
+}
+
+pub(crate) async fn connect_with_pings(address: SocketAddr) -> (Client, PingPong) {
     let stream = within(TcpStream::connect(address)).await.unwrap();
-    let (client, connection) = within(h2::client::handshake(stream)).await.unwrap();
+    let (client, mut connection) = within(h2::client::handshake(stream)).await.unwrap();
+    let pings = connection.ping_pong().unwrap();
     tokio::spawn(connection);
-    client
+    (client, pings)
 }
 
 /// A request for `/`.
@@ -157,12 +163,13 @@ pub(crate) fn rejection(method: &str) -> StatusCode {
 pub(crate) async fn ask(
     client: &Client,
     request: Request<()>,
-    content: &'static [u8],
+    content: impl Into<Bytes>,
 ) -> Result<(StatusCode, Bytes), h2::Error> {
+    let content = content.into();
     let mut client = within(client.clone().ready()).await?;
     let (response, mut stream) = client.send_request(request, content.is_empty())?;
     if !content.is_empty() {
-        stream.send_data(content.into(), true)?;
+        stream.send_data(content, true)?;
     }
     let (head, mut body) = within(response).await?.into_parts();
     let mut received = Vec::new();
@@ -177,15 +184,19 @@ pub(crate) async fn ask(
 /// Asserts that the client gets the messages of the board, or the health of the gRPC server.
 pub(crate) async fn serves(name: &str, client: &Client) {
     if name == "tonic" {
-        let call = Request::post("http://a/grpc.health.v1.Health/Check");
-        let call = call.header("content-type", "application/grpc");
-        let call = call.header("te", "trailers").body(()).unwrap();
-        let (_, reply) = ask(client, call, &[0; 5]).await.unwrap();
+        let (_, reply) = ask(client, call(), &[0; 5][..]).await.unwrap();
         assert_eq!(reply, HEALTHY);
     } else {
-        let (status, _) = ask(client, request("GET"), b"").await.unwrap();
+        let (status, _) = ask(client, request("GET"), "").await.unwrap();
         assert_eq!(status, 200, "{name}");
     }
+}
+
+/// A call of the gRPC health service.
+pub(crate) fn call() -> Request<()> {
+    let call = Request::post("http://a/grpc.health.v1.Health/Check");
+    let call = call.header("content-type", "application/grpc");
+    call.header("te", "trailers").body(()).unwrap()
 }
 
 /// The gRPC message that says `SERVING`.

@@ -6,8 +6,7 @@ use http::StatusCode;
 
 use crate::program::{ALL, connect, start_each};
 use crate::slow::Upload;
-use crate::support::frames::Frames;
-use crate::support::server::within;
+use crate::support::server::{Connection, within};
 
 #[tokio::test]
 async fn slow_uploads_are_answered_before_the_program_ends() {
@@ -41,8 +40,10 @@ async fn slow_uploads_are_answered_before_the_program_ends() {
 #[tokio::test]
 async fn a_client_that_sends_nothing_more_does_not_keep_the_program_from_ending() {
     start_each(ALL, async |program| {
-        let mut frames = Frames::open(program.address).await;
-        frames.ping().await.unwrap();
+        let mut client = Connection::open(program.address).await;
+        // The preface and empty settings (RFC 9113 §3.4). The server answers with its settings.
+        client.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await;
+        client.receive_bytes::<9>().await;
         program.gives_up().await;
     })
     .await;

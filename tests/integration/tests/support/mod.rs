@@ -6,7 +6,6 @@
 #[cfg(unix)]
 #[path = "../../../support/example.rs"]
 pub(crate) mod example;
-pub(crate) mod frames;
 pub(crate) mod grpc;
 #[path = "../../../support/serve.rs"]
 pub(crate) mod serve;
