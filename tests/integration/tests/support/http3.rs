@@ -2,19 +2,15 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use axum::BoxError;
-use axum::body::{Body, HttpBody};
+use axum::body::Body;
 use bytes::{Buf, Bytes};
+use futures_util::stream::poll_fn;
 use h3::client::{self, SendRequest};
-use h3::server::{self, RequestResolver, RequestStream};
-use h3_quinn::{BidiStream, Connection, OpenStreams, RecvStream};
-use http::header::CONTENT_LENGTH;
+use h3::server::{self, RequestResolver};
+use h3_quinn::{BidiStream, Connection, OpenStreams};
 use http::{HeaderMap, Request, Response, StatusCode};
-use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn::{ClientConfig, Endpoint, Incoming, ServerConfig};
@@ -116,10 +112,12 @@ async fn connection(incoming: Incoming, app: App, mut stopping: watch::Receiver<
 
 async fn exchange(request: RequestResolver<Connection, Bytes>, app: App) {
     let (request, stream) = request.resolve_request().await.unwrap();
-    let (mut send, receive) = stream.split();
-    let length = request.headers().get(CONTENT_LENGTH);
-    let missing = length.map(|length| length.to_str().unwrap().parse().unwrap());
-    let body = Body::new(Upload { stream: receive, missing });
+    let (mut send, mut receive) = stream.split();
+    let content = poll_fn(move |cx| {
+        let content = receive.poll_recv_data(cx).map(Result::transpose);
+        content.map_ok(|mut data| data.copy_to_bytes(data.remaining()))
+    });
+    let body = Body::from_stream(content);
     let response = app.oneshot(request.map(|()| body)).await.unwrap();
     let (head, mut body) = response.into_parts();
     send.send_response(Response::from_parts(head, ())).await.unwrap();
@@ -127,36 +125,6 @@ async fn exchange(request: RequestResolver<Connection, Bytes>, app: App) {
         send.send_data(frame.unwrap().into_data().unwrap()).await.unwrap();
     }
     send.finish().await.unwrap();
-}
-
-/// The content of a request.
-struct Upload {
-    stream: RequestStream<RecvStream, Bytes>,
-    /// The declared bytes that have not arrived.
-    missing: Option<u64>,
-}
-
-impl HttpBody for Upload {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        self.stream.poll_recv_data(cx).map(|data| {
-            let mut data = data.transpose()?;
-            Some(data.as_mut().map_err(|_| "the upload is broken off".into()).map(|data| {
-                let data = data.copy_to_bytes(data.remaining());
-                self.missing = self.missing.map(|missing| missing - data.len() as u64);
-                Frame::data(data)
-            }))
-        })
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.missing.map(SizeHint::with_exact).unwrap_or_default()
-    }
 }
 
 /// A connection to the server. It is closed when the value is dropped.
@@ -169,17 +137,15 @@ pub(crate) struct Exchange(client::RequestStream<BidiStream<Bytes>, Bytes>);
 
 impl Client {
     /// Sends the header section of a request.
-    pub(crate) async fn begin(&mut self, method: &str, length: Option<usize>) -> Exchange {
+    pub(crate) async fn begin(&mut self, method: &str) -> Exchange {
         let request = Request::builder().method(method).uri("https://localhost/");
-        let mut request = request.body(()).unwrap();
-        let length = length.map(|length| (CONTENT_LENGTH, length.into()));
-        request.headers_mut().extend(length);
+        let request = request.body(()).unwrap();
         Exchange(within(self.requests.send_request(request)).await.unwrap())
     }
 
     /// The answer to a request without content.
     pub(crate) async fn ask(&mut self, method: &str) -> (StatusCode, HeaderMap, String) {
-        let mut exchange = self.begin(method, None).await;
+        let mut exchange = self.begin(method).await;
         exchange.finish().await;
         exchange.answer().await
     }
