@@ -86,29 +86,21 @@ async fn expect_no_change(address: SocketAddr, request: &str, fields: &str, stat
 }
 
 #[tokio::test]
-async fn the_share_itself_cannot_be_deleted_copied_or_moved() {
+async fn the_share_itself_cannot_be_deleted_copied_moved_or_replaced() {
     let (_example, address) = start().await;
     for path in SPELLINGS.split(' ') {
-        for host in ["", "http://a"] {
-            for method in ["DELETE", "COPY", "MOVE"] {
-                let request = format!("{method} {host}{path}");
+        for method in ["DELETE", "COPY", "MOVE"] {
+            for request in [format!("{method} {path}"), format!("{method} http://a{path}")] {
                 expect_no_change(address, &request, "destination: /dav/b\r\n", 403).await;
             }
         }
     }
-}
-
-#[tokio::test]
-async fn nothing_replaces_the_share_itself() {
-    let (_example, address) = start().await;
     let outside = ["/davx", "/davx/", "/", "/other", "//dav", "/x/../dav", "/da%76"];
     for path in SPELLINGS.split(' ').chain(outside) {
         for host in ["", "http://a", "https://other.example:8443"] {
-            for method in ["COPY", "MOVE"] {
-                for more in ["", "overwrite: T\r\n", "depth: 0\r\n"] {
-                    let fields = format!("destination: {host}{path}\r\n{more}");
-                    expect_no_change(address, &format!("{method} /dav/a"), &fields, 403).await;
-                }
+            for request in ["COPY /dav/a", "MOVE /dav/a"] {
+                let destination = format!("destination: {host}{path}\r\n");
+                expect_no_change(address, request, &destination, 403).await;
             }
         }
     }
@@ -174,9 +166,7 @@ async fn xml_that_is_deep_or_has_many_namespaces_is_a_bad_request() {
     let (example, address) = start().await;
     for method in ["PROPFIND", "PROPPATCH", "LOCK"] {
         for (xml, status) in [
-            (nested(51), 400),
-            (nested(3_000), 400),
-            (propfind(nested(3_000)), 400),
+            (propfind(nested(49)), 400),
             ("<a>".repeat(21_845), 400),
             (ENTITIES.to_owned(), 400),
             (namespaces.clone(), 400),
@@ -195,34 +185,28 @@ async fn xml_that_is_deep_or_has_many_namespaces_is_a_bad_request() {
     }
 }
 
+/// Reads or writes a part of `/dav/b`.
+async fn update(address: SocketAddr, method: &str, field: &str, content: &str) -> (u16, String) {
+    let fields = format!("content-type: application/x-sabredav-partialupdate\r\n{field}\r\n");
+    send(address, &format!("{method} /dav/b"), &fields, content).await
+}
+
 #[tokio::test]
 async fn numbers_that_are_no_positions_in_a_file_do_not_reach_dav_server() {
     let (_example, address) = start().await;
     assert_eq!(send(address, "PUT /dav/b", "", "0123456789").await.0, 201);
-    for number in [
-        "9223372036854775808",
-        "18446744073709551614",
-        "18446744073709551615",
-        "18446744073709551616",
-        "99999999999999999999999999999999999999999",
+    for (request, field) in [
+        ("GET", "range: bytes=1-N"),
+        ("GET", "range: bytes=0-1, +N-N"),
+        ("GET", "range: bytes=0-1\r\nrange: bytes=1-N"),
+        ("PUT", "content-range: bytes 0-N/*"),
+        ("PUT", "content-range: bytes 0-0/N"),
+        ("PATCH", "x-update-range: bytes=-N"),
     ] {
-        for (request, field) in [
-            ("GET /dav/b", format!("range: bytes=1-{number}")),
-            ("GET /dav/b", format!("range: bytes={number}-")),
-            ("GET /dav/b", format!("range: bytes=-{number}")),
-            ("GET /dav/b", format!("range: bytes=0-1, +{number}-{number}")),
-            ("GET /dav/b", format!("range: bytes=0-1\r\nrange: bytes=1-{number}")),
-            ("PUT /dav/b", format!("content-range: bytes 0-{number}/*")),
-            ("PUT /dav/b", format!("content-range: bytes {number}-{number}/*")),
-            ("PUT /dav/b", format!("content-range: bytes 0-0/{number}")),
-            ("PATCH /dav/b", format!("x-update-range: bytes=0-{number}")),
-            ("PATCH /dav/b", format!("x-update-range: bytes={number}-")),
-            ("PATCH /dav/b", format!("x-update-range: bytes=-{number}")),
-        ] {
-            let fields =
-                format!("content-type: application/x-sabredav-partialupdate\r\n{field}\r\n");
-            let content = if request.starts_with('P') { "x" } else { "" };
-            assert_eq!(send(address, request, &fields, content).await.0, 400, "{request} {field}");
+        for number in ["9223372036854775808", "99999999999999999999999999999999999999999"] {
+            let field = field.replace('N', number);
+            let answered = update(address, request, &field, "x").await;
+            assert_eq!(answered.0, 400, "{request} {field}");
         }
     }
     assert_eq!(send(address, "GET /dav/b", "", "").await, (200, "0123456789".to_owned()));
@@ -241,7 +225,7 @@ async fn ranges_in_a_file_can_be_read_and_written() {
         (format!("bytes={LAST}-"), 416, ""),
         (format!("bytes={LAST}-{LAST}"), 416, ""),
     ] {
-        let answered = send(address, "GET /dav/b", &format!("range: {field}\r\n"), "").await;
+        let answered = update(address, "GET", &format!("range: {field}"), "").await;
         assert_eq!(answered, (status, content.to_owned()), "{field}");
     }
     for (request, field, status) in [
@@ -252,8 +236,7 @@ async fn ranges_in_a_file_can_be_read_and_written() {
         ("PATCH", format!("x-update-range: bytes=-{LAST}"), 416),
         ("PATCH", "x-update-range: append".to_owned(), 204),
     ] {
-        let fields = format!("content-type: application/x-sabredav-partialupdate\r\n{field}\r\n");
-        let answered = send(address, &format!("{request} /dav/b"), &fields, "ab").await;
+        let answered = update(address, request, &field, "ab").await;
         assert_eq!(answered.0, status, "{request} {field}");
     }
     assert_eq!(send(address, "GET /dav/b", "", "").await, (200, "ab234567abab".to_owned()));
