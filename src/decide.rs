@@ -103,7 +103,9 @@ impl Settings {
                 Action::Reject(Rejection::by_rule(rule.clone(), self.answers_options))
             }
             // Row 6 (RFC 9110 §15.6.2).
-            _ => Action::Reject(Rejection::not_implemented()),
+            (Decision::NotImplemented, _) | (Decision::NotAllowed { .. }, None) => {
+                Action::Reject(Rejection::not_implemented())
+            }
         }
     }
 

@@ -11,9 +11,9 @@ use crate::policy::Policy;
 /// The methods that are forwarded without the decision table.
 #[derive(Clone, Debug)]
 pub(crate) struct Forwarded {
-    /// The methods of the registry that are forwarded at every path, as bits.
+    /// The methods of `registry::common` that are forwarded at every path, as bits.
     everywhere: u64,
-    /// The methods of the registry whose decision depends only on the path, as bits.
+    /// The methods of `registry::common` whose decision depends only on the path, as bits.
     by_path: u64,
     /// The first other methods that are forwarded at every path, in canonical order.
     others: Box<[Method]>,
@@ -26,8 +26,7 @@ impl Forwarded {
     /// The shortcut for a policy. `depend_on_more` are the methods that it leaves to the table.
     pub(crate) fn new(policy: &Policy, depend_on_more: &MethodSet) -> Self {
         let everywhere = policy.forwarded_everywhere() - depend_on_more;
-        let others = everywhere.iter();
-        let others = others.filter(|method| registry::common(method).is_none());
+        let others = everywhere.iter().filter(|method| registry::common(method).is_none());
         Self {
             everywhere: everywhere.registered(),
             by_path: (policy.recognized() - depend_on_more).registered(),

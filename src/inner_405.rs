@@ -76,6 +76,7 @@ impl KeptRequest {
         }
     }
 
+    /// If only the method is kept, nobody needs another part of the head: see [`Inner405::new`].
     fn into_head(self) -> request::Parts {
         match self {
             Self::Method(method) => {

@@ -249,7 +249,7 @@ impl<R> MethodPolicyLayer<R> {
     /// Sets the `Retry-After` field of the layer's `501` responses (RFC 9110 §10.2.3). By default, none is sent.
     ///
     /// The layer does not send a [`RetryAfter::at`] whose time is past. If the responder sets `Retry-After`, the
-    /// layer keeps that value.
+    /// layer keeps that value. It also keeps that of an inner service in whose place it answers.
     pub fn retry_after(self, retry_after: RetryAfter) -> Self {
         self.configure(|settings| settings.responses.retry_after = Some(retry_after))
     }
@@ -258,7 +258,7 @@ impl<R> MethodPolicyLayer<R> {
     ///
     /// A cache may store a `405` or `501` (RFC 9110 §15.1), but RFC 9110 §9.2.3 defines caching only for `GET`, `HEAD`,
     /// and `POST`. nginx with `proxy_cache_methods POST` stores a `405` to `POST` (observed). If the responder sets
-    /// `Cache-Control`, the layer keeps that value.
+    /// `Cache-Control`, the layer keeps that value. It also keeps that of an inner service in whose place it answers.
     pub fn cache_control(self, value: HeaderValue) -> Self {
         self.configure(|settings| settings.responses.cache_control = Some(value))
     }

@@ -557,7 +557,7 @@ fn invalid_bounds_of_body_drain_are_errors() {
 /// The last dates have an obsolete format, a wrong day of the week, or white space.
 #[test]
 fn invalid_values_of_retry_after_are_errors() {
-    let table = r#"-1 => invalid value: integer `-1`, SECONDS
+    let table = r#"-1 => invalid value: integer `-1`, expected a whole number
         1.5 => invalid type: floating point `1.5`, SECONDS
         [] => invalid type: sequence, SECONDS
         "" => invalid type: string "", SECONDS

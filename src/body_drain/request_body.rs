@@ -109,6 +109,7 @@ impl<B: Body> RequestBody<B> {
             ..
         } = self.project()
         else {
+            // `poll_closes` has handled this case.
             return Poll::Ready(true);
         };
         loop {

@@ -131,7 +131,8 @@ pub(crate) fn common(method: &Method) -> Option<Id> {
 
 /// The table's methods, at their positions.
 pub(super) fn methods() -> &'static [Method] {
-    static METHODS: LazyLock<Vec<Method>> =
-        LazyLock::new(|| NAMES.iter().filter_map(|name| Method::from_bytes(name).ok()).collect());
+    static METHODS: LazyLock<Vec<Method>> = LazyLock::new(|| {
+        NAMES.iter().map(|name| Method::from_bytes(name).expect("a token")).collect()
+    });
     &METHODS
 }

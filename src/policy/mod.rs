@@ -42,8 +42,9 @@ pub(crate) const GET_AND_HEAD: MethodSet = MethodSet::from_bits(Id::bits(&[Id::G
 ///
 /// A policy is not access control. No rule stops `GET`, `HEAD`, or CORS preflights.
 ///
-/// [`guide::decisions`](crate::guide::decisions) has the decision table. The order of the calls that build a policy does not matter, except that a second
-/// [`fallback`](Self::fallback) or [`recognize_only`](Self::recognize_only) replaces the first.
+/// [`guide::decisions`](crate::guide::decisions) has the decision table. The order of the calls that build a policy
+/// does not matter, except that a second [`fallback`](Self::fallback) or [`recognize_only`](Self::recognize_only)
+/// replaces the first.
 ///
 /// # Example
 ///
@@ -208,9 +209,10 @@ impl Policy {
     ///
     /// `prefix` consists of literal segments and `{name}`. Subtrees and routes can be nested, and the longer
     /// pattern wins. The inner one must continue with a literal segment: `/api` and `/api/v1/{id}` can be nested,
-    /// `/users` and `/users/{id}` conflict. `subtree("/", ..)` adds a rule for every path that begins with `/`. List the methods as for
-    /// [`route`](Self::route). `Allow` lists them at every path of the subtree, whether a resource exists there or
-    /// not.
+    /// `/users` and `/users/{id}` conflict. `subtree("/", ..)` adds a rule for every path that begins with `/`.
+    ///
+    /// List the methods as for [`route`](Self::route). `Allow` lists them at every path of the subtree, whether a resource
+    /// exists there or not.
     ///
     /// ```
     /// use http::Method;

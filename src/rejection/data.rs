@@ -4,10 +4,10 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use httpdate::{fmt_http_date, parse_http_date};
-use serde_core::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
+use serde_core::de::{Deserialize, Deserializer, Error, Visitor};
 
 use super::retry_after::RetryAfter;
-use crate::data::{parse_digits, unexpected_text};
+use crate::data::{WholeNumber, parse_digits, unexpected_text};
 use crate::methods::excerpt::quoted_excerpt;
 
 /// A whole number of seconds ([`RetryAfter::after`]), also as a string of digits, or an IMF-fixdate, such as
@@ -34,8 +34,7 @@ impl Visitor<'_> for SecondsOrDate {
     }
 
     fn visit_i64<E: Error>(self, seconds: i64) -> Result<RetryAfter, E> {
-        let negative = |_| E::invalid_value(Unexpected::Signed(seconds), &self);
-        u64::try_from(seconds).map_err(negative).and_then(|seconds| self.visit_u64(seconds))
+        self.visit_u64(WholeNumber.visit_i64(seconds)?)
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<RetryAfter, E> {

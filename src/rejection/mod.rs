@@ -177,8 +177,8 @@ impl Rejection {
 
     /// Returns the methods of the `Allow` field, or `None` if the response has none.
     ///
-    /// They are the methods of the rule, with `HEAD` if it lists `GET`, or those of the inner service's `Allow`.
-    /// `OPTIONS` is included if the layer [answers `OPTIONS`](crate::MethodPolicyLayer::answer_options).
+    /// They are the methods of the rule, with `HEAD` if it lists `GET`, or those of the inner service's `Allow` that the
+    /// layer does not reject. `OPTIONS` is included if the layer [answers `OPTIONS`](crate::MethodPolicyLayer::answer_options).
     #[must_use]
     pub fn allow(&self) -> Option<&MethodSet> {
         self.allow_field().map(|allow| &allow.methods)
