@@ -173,6 +173,34 @@ async fn a_constructed_rejection_has_the_methods_of_a_fallback_and_no_rule() {
 
 // What a responder can set.
 
+#[tokio::test]
+async fn a_responder_sets_everything_but_status_and_allow() {
+    let responder_fields = "cache-control: private & cache-control: max-age=1 & content-length: 4 & \
+        retry-after: 7 & x-first: 1 & x-first: 3 & x-second: 2";
+    for layer in [layer(), with_fields(layer())] {
+        let layer = layer.respond_with_fn(move |_, _| {
+            let response = Response::builder().status(200).version(Version::HTTP_10);
+            let response = responder_fields.split(" & ").fold(response, |response, field| {
+                let (name, value) = field.split_once(": ").expect("a field");
+                response.header(name, value).header(ALLOW, "FOO")
+            });
+            let response = response.extension("the responder's").body(Body::from("body"));
+            response.expect("valid")
+        });
+        for (name, status, allow) in
+            [("DELETE", 405, "allow: GET, HEAD, POST & "), ("FOO", 501, "")]
+        {
+            let response = reject(&layer, request(name)).await;
+            assert_eq!(response.status(), status);
+            assert_eq!(response.version(), Version::HTTP_10);
+            assert_eq!(fields(response.headers()), format!("{allow}{responder_fields}"));
+            assert_eq!(response.extensions().get(), Some(&"the responder's"));
+            rejection(&response);
+            assert_eq!(*response.body(), "body");
+        }
+    }
+}
+
 /// If a responder sets one of the two fields, the layer still sets the other.
 #[tokio::test]
 async fn the_last_call_of_a_setting_wins_and_a_clone_is_independent() {
@@ -489,6 +517,23 @@ async fn a_grpc_call_gets_unimplemented_from_every_responder() {
                 assert_eq!(*response.body(), "");
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn if_a_responder_sets_a_grpc_status_its_response_is_sent() {
+    for (layer, allow) in grpc_layers() {
+        let layer = layer.respond_with_fn(|_, _| {
+            let response = Response::builder()
+                .header("grpc-status", "7")
+                .header(CONTENT_TYPE, "application/grpc+own");
+            response.body(Body::from("body")).expect("valid")
+        });
+        let response = reject(&layer, with_content_type("POST", b"application/grpc")).await;
+        let fields = fields(response.headers());
+        let expected = "content-type: application/grpc+own & grpc-status: 7";
+        assert!(fields.starts_with(allow) && fields.ends_with(expected), "{fields}");
+        assert_eq!(*response.body(), "body");
     }
 }
 

@@ -338,3 +338,15 @@ async fn an_http_2_request_without_more_content_whose_stream_stays_open_is_answe
         }
     }
 }
+
+/// Over HTTP/1.1, the client would lose the answer if the layer did not read the call.
+#[tokio::test]
+async fn a_grpc_web_upload_over_http_1_is_read_and_answered() {
+    let server = Site::start(MethodPolicyLayer::new(Policy::new().fallback([]))).await;
+    let length = 30 * MIB;
+    let mut request =
+        b"POST / HTTP/1.1\r\nhost: a\r\ncontent-type: application/grpc-web\r\n".to_vec();
+    request.extend(format!("content-length: {length}\r\n\r\n").bytes());
+    request.resize(request.len() + length, 0);
+    assert_eq!(server.outcome(request).await, "405 kept");
+}
