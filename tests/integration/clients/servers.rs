@@ -30,7 +30,7 @@ use tonic::service::Routes;
 use tower::util::BoxCloneSyncService;
 use tower::{Layer, ServiceBuilder};
 use tower_method_policy::{
-    EmptyBody, MethodPolicyLayer, Policy, PolicyError, ProblemDetails, Reason, Rejection, Respond,
+    EmptyBody, MethodPolicyLayer, Policy, ProblemDetails, Reason, Rejection, Respond,
 };
 
 type App = BoxCloneSyncService<Request, Response, Infallible>;
@@ -60,17 +60,19 @@ fn bad_request_instead_of_501(mut response: Response) -> Response {
 ///
 /// With `405`, `GET /` and the call `grpc.health.v1.Health/Check` are allowed. With `501`, only `GET` is
 /// recognized. The responder `own_status` answers gRPC requests with `PERMISSION_DENIED`.
-fn rest_and_grpc(status: &str, responder: &str) -> Result<App, PolicyError> {
+fn rest_and_grpc(status: &str, responder: &str) -> Result<App, Box<dyn Error>> {
     let policy = match status {
         "405" => Policy::new()
             .route("/grpc.health.v1.Health/Check", [Method::POST])?
             .fallback([Method::GET]),
-        _ => Policy::new().recognize_only([Method::GET]),
+        "501" => Policy::new().recognize_only([Method::GET]),
+        _ => return Err(format!("neither 405 nor 501: {status}").into()),
     };
     let responder: Arc<dyn Respond<Body> + Send + Sync> = match responder {
+        "empty" => Arc::new(EmptyBody),
         "problem_details" => Arc::new(ProblemDetails),
         "own_status" => Arc::new(own_status),
-        _ => Arc::new(EmptyBody),
+        _ => return Err(format!("no such responder: {responder}").into()),
     };
     let layer = MethodPolicyLayer::new(policy)
         .respond_with_fn(move |rejection, request| responder.respond(rejection, request));
