@@ -63,6 +63,7 @@ impl Settings {
             return self.forward(method, place, true);
         }
 
+        // The rows of RFC 2774 §5.
         #[cfg(feature = "rfc2774")]
         if let Some(action) = self.rows_of_rfc2774(request, place) {
             return action;

@@ -281,9 +281,13 @@ impl<R> MethodPolicyLayer<R> {
     }
 
     fn configure(self, change: impl FnOnce(&mut Settings)) -> Self {
-        let mut settings = self.shared.settings.clone();
+        let (mut settings, responder) = match Arc::try_unwrap(self.shared) {
+            Ok(shared) => (shared.settings, shared.responder),
+            // A clone of this layer or a service also has them. A policy may be large, so it is copied only here.
+            Err(shared) => (shared.settings.clone(), shared.responder.clone()),
+        };
         change(&mut settings);
-        Self { shared: Shared::new(settings, self.shared.responder.clone()) }
+        Self { shared: Shared::new(settings, responder) }
     }
 }
 

@@ -29,8 +29,7 @@ impl Settings {
     /// The recognized methods whose requests need more than method and path: header fields, or a look at the
     /// response.
     fn depend_on_more(&self) -> MethodSet {
-        let may_change_responses = self.inner_decides || self.answers_options;
-        if may_change_responses && !self.report_only {
+        if (self.inner_decides || self.answers_options) && !self.report_only {
             return self.policy.recognized().clone();
         }
         #[cfg(feature = "rfc2774")]

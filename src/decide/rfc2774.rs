@@ -23,7 +23,7 @@ impl Settings {
             }
             Verdict::Fulfillable(fulfillable) => fulfillable,
         };
-        // It is decided by its base method.
+        // A request that can be fulfilled is decided by its base method.
         let base_action = match fulfillable.base {
             Method::GET | Method::HEAD => Action::Forward(OnResponse::Keep),
             Method::OPTIONS if self.answers_options => Action::Forward(OnResponse::Keep),

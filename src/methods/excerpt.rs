@@ -23,8 +23,7 @@ use http::Method;
 /// ```
 #[must_use]
 pub fn method_excerpt(method: &Method) -> MethodExcerpt<'_> {
-    let (shown, ellipsis) = cut(method.as_str(), 64);
-    MethodExcerpt { shown, ellipsis }
+    cut(method.as_str(), 64)
 }
 
 /// The name of a method, cut to 64 bytes. See [`method_excerpt`].
@@ -42,8 +41,7 @@ impl fmt::Display for MethodExcerpt<'_> {
 
 /// At most `max_bytes` of `text`, and `…` if there is more.
 pub(crate) fn excerpt(text: &str, max_bytes: usize) -> String {
-    let (shown, ellipsis) = cut(text, max_bytes);
-    format!("{shown}{ellipsis}")
+    cut(text, max_bytes).to_string()
 }
 
 /// The excerpt in quotation marks, with control characters escaped.
@@ -51,11 +49,10 @@ pub(crate) fn quoted_excerpt(text: &str, max_bytes: usize) -> String {
     format!("{:?}", excerpt(text, max_bytes))
 }
 
-/// At most `max_bytes` of `text`, and `…` or nothing.
-fn cut(text: &str, max_bytes: usize) -> (&str, &'static str) {
+fn cut(text: &str, max_bytes: usize) -> MethodExcerpt<'_> {
     let mut end = text.len().min(max_bytes);
     while !text.is_char_boundary(end) {
         end -= 1;
     }
-    (&text[..end], if end < text.len() { "…" } else { "" })
+    MethodExcerpt { shown: &text[..end], ellipsis: if end < text.len() { "…" } else { "" } }
 }

@@ -131,6 +131,7 @@ pub(crate) fn common(method: &Method) -> Option<Id> {
 
 /// The table's methods, at their positions.
 pub(super) fn methods() -> &'static [Method] {
+    // Each name is a token, so this cannot panic.
     static METHODS: LazyLock<Vec<Method>> = LazyLock::new(|| {
         NAMES.iter().map(|name| Method::from_bytes(name).expect("a token")).collect()
     });
